@@ -1,0 +1,1 @@
+export * from "./generated/drawbridge/agent/v1/agent.js";

@@ -1,1 +1,13 @@
-export {};
+export { compilePolicies, type CompiledPolicies, type PolicyVersion } from "./compile.js";
+export {
+  parsePolicy,
+  PolicyDocument,
+  policyJsonSchema,
+  type ParsedPolicy,
+  type PolicyProblem,
+  type PolicyRule,
+} from "./document.js";
+export { couldBeAllowed, evaluate, isTargetVisible } from "./evaluate.js";
+export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";
+export { GOVERNED_METHODS, type GovernedMethod } from "./methods.js";
+export type { Context, Decision, Effect, Operation, Principal, Target } from "./operation.js";

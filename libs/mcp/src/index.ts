@@ -1,1 +1,50 @@
-export {};
+export { argumentsView, JsonNumber, jsonView, type JsonView } from "./arguments-view.js";
+export {
+  cancelledNotification,
+  errorResponse,
+  notificationMessage,
+  progressNotification,
+  replaceId,
+  requestMessage,
+  resultResponse,
+  type RpcError,
+} from "./build-message.js";
+export {
+  type Era,
+  eraOf,
+  isLegacyRevision,
+  LEGACY_REVISIONS,
+  type LegacyRevision,
+  MODERN_REVISION,
+} from "./eras.js";
+export {
+  acceptsEventStream,
+  acceptsMcp,
+  EVENT_STREAM_MEDIA_TYPE,
+  HttpHeader,
+  isEventStreamContentType,
+  isJsonContentType,
+  JSON_MEDIA_TYPE,
+  validHost,
+  validOrigin,
+} from "./http-headers.js";
+export { idKey, type JsonRpcId, jsonRpcId } from "./json-rpc-id.js";
+export type { Range } from "./json-scanner.js";
+export { LineReader, LineTooLongError } from "./line-reader.js";
+export { filterListResult, listEntries, type ListEntry, NotAListResultError } from "./list-result.js";
+export { MalformedMessageError, type MalformedReason } from "./malformed-message-error.js";
+export type {
+  ClientInfo,
+  McpMessage,
+  McpNotification,
+  McpRequest,
+  McpResponse,
+  MessageRanges,
+  ProtocolVersionClaim,
+} from "./message.js";
+export { type Governance, type ListName, type MethodRule, METHODS, type NameSource } from "./methods.js";
+export { DEFAULT_MAX_DEPTH, parseMessage, type ParseLimits } from "./parse-message.js";
+export { replaceRanges, type Replacement } from "./replace-ranges.js";
+export { RpcErrorCode } from "./rpc-error-codes.js";
+export { encodeSse, sseComment, type SseFields } from "./sse-encoder.js";
+export { type SseEvent, SseEventTooLargeError, SseParser } from "./sse-parser.js";

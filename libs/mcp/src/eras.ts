@@ -1,0 +1,21 @@
+import type { McpMessage } from "./message.js";
+
+/** legacy: initialize and sessions. modern: stateless. The wire protocols differ; see the specification, Versioning. */
+export type Era = "legacy" | "modern";
+
+/** Revisions a session may negotiate, oldest first. */
+export const LEGACY_REVISIONS = ["2025-03-26", "2025-06-18", "2025-11-25"] as const;
+
+export type LegacyRevision = (typeof LEGACY_REVISIONS)[number];
+
+export const MODERN_REVISION = "2026-07-28";
+
+export function isLegacyRevision(version: string): version is LegacyRevision {
+  return LEGACY_REVISIONS.some((revision) => revision === version);
+}
+
+/** The body decides, never a header: a version claimed in `_meta` means modern, whatever it says; all else is legacy. */
+export function eraOf(message: McpMessage): Era {
+  if (message.kind === "response") return "legacy";
+  return message.protocolVersionClaim?.from === "meta" ? "modern" : "legacy";
+}

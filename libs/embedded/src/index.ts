@@ -1,0 +1,19 @@
+export {
+  type ChildExit,
+  type GuardedChild,
+  type GuardedChildOptions,
+  type StopSignal,
+  spawnGuarded,
+} from "./guarded-child.js";
+export { findFreePort, isPortFree } from "./ports.js";
+export {
+  type EmbeddedPostgres,
+  type PostgresEvents,
+  type PostgresOptions,
+  removePostgres,
+  startPostgres,
+} from "./postgres.js";
+export { type DatabaseUrls } from "./postgres-databases.js";
+export { readFileIfPresent, writePrivateFile } from "./private-file.js";
+export { commandLine, processIdentity } from "./process-identity.js";
+export { startTemporaryPostgres } from "./temporary-postgres.js";

@@ -10,7 +10,9 @@ export const AgentView = z.object({
   connected: z.boolean(),
   version: z.string(),
   features: z.array(z.string()),
-  isolation: z.string().meta({ description: "How children of different sessions are kept apart; none: they are not" }),
+  isolation: z
+    .string()
+    .meta({ description: "How children of different sessions are kept apart; none: they are not" }),
   joinedAt: Timestamp,
   lastSeenAt: Timestamp.nullable(),
   certificateEndsAt: Timestamp,

@@ -6,7 +6,9 @@ const withoutNul = (text: string) => !text.includes("\0");
 const Text = z.string().max(4096).refine(withoutNul, "must not contain a NUL byte");
 
 const StdioTransport = z.strictObject({
-  command: Text.min(1).meta({ description: "Absolute path, or a name on the agent's PATH; never a shell line" }),
+  command: Text.min(1).meta({
+    description: "Absolute path, or a name on the agent's PATH; never a shell line",
+  }),
   arguments: z.array(Text).max(64).default([]),
   workingDirectory: Text.optional(),
   environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), Text).default({}),

@@ -3,6 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
+import { migrateJobs } from "./jobs.js";
 import { connectSchemaEngine, type SchemaEngine } from "./schema-engine.js";
 
 // Any constant will do as long as nothing else in the database uses it: "drawbrid" in ASCII.
@@ -24,6 +25,7 @@ export async function migrate(ownerUrl: string): Promise<string[]> {
         migrationsList: await readMigrations(),
         filters: { externalTables: [], externalEnums: [] },
       });
+      for (const grant of await migrateJobs(ownerUrl)) await lock.query(grant);
       return appliedMigrationNames;
     } finally {
       engine.free();

@@ -1,0 +1,63 @@
+import type { ExchangeFailure, TargetDefinition } from "@drawbridge/protocol";
+
+/** What the gateway asks for when it needs a session at an agent. */
+export interface OpenSessionLink {
+  readonly sessionId: string;
+  /** Any connected agent of this group will do, unless `agentId` names one. */
+  readonly group: string;
+  /** The agent that holds the session's target already: only it can serve it. */
+  readonly agentId?: string;
+  readonly definition: TargetDefinition;
+  readonly listener: SessionLinkListener;
+}
+
+/** One message for the target. */
+export interface MessageToTarget {
+  /** Not 0 for a request, unique within the session; 0 for notifications and responses. */
+  readonly exchange: number;
+  readonly payload: Uint8Array;
+  readonly protocolVersion: string;
+}
+
+/**
+ * A session at its agent. It outlives a broken stream: while the agent may still hold the target, sending waits for it
+ * to come back.
+ */
+export interface SessionLink {
+  readonly agentId: string;
+  /**
+   * Resolves when the message was handed to the agent's stream, within its window.
+   * @throws AgentUnavailableError when it certainly was not sent.
+   */
+  send(message: MessageToTarget): Promise<void>;
+  /** Tells the agent that nobody waits for the exchange any more. */
+  cancel(exchange: number, reason: string): void;
+  /** Ends the session at the agent: its target is stopped. The listener hears nothing more. */
+  close(reason: string): void;
+}
+
+/** A masked message from the target. */
+export interface MessageFromTarget {
+  readonly exchange: number;
+  readonly payload: Buffer;
+  readonly masked: Readonly<Record<string, number>>;
+  /** Nothing more of the exchange follows. */
+  readonly final: boolean;
+}
+
+export interface SessionLinkListener {
+  /** The stream is not read further until the promise resolves: that is the back-pressure. */
+  onMessage(message: MessageFromTarget): Promise<void>;
+  onExchangeFailed(failed: { exchange: number; failure: ExchangeFailure; message: string }): Promise<void>;
+  onStderr(text: Buffer): Promise<void>;
+  /**
+   * The session is over: its target ended, the agent is gone for good, or it came back without the target. Nothing
+   * follows. What was sent and not answered has an unknown outcome.
+   */
+  onEnded(reason: string): Promise<void>;
+}
+
+/** No agent can serve the session now; nothing was sent. */
+export class AgentUnavailableError extends Error {
+  override readonly name = "AgentUnavailableError";
+}

@@ -1,0 +1,166 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { z } from "zod";
+
+const HostPort = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):\d{1,5}$/, "use host:port")
+  .transform((text) => {
+    const colon = text.lastIndexOf(":");
+    return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ""), port: Number(text.slice(colon + 1)) };
+  })
+  .refine(({ port }) => port <= 65_535, "the port is at most 65535");
+export type HostPort = z.infer<typeof HostPort>;
+
+const List = z
+  .string()
+  .default("")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter(Boolean),
+  );
+
+const PublicUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ""));
+
+const PostgresUrl = z.url({
+  protocol: /^postgres(?:ql)?$/,
+  error: "use postgresql://user:password@host:port/database",
+});
+
+/** Every setting there is. docs/operating.md explains each; a test holds the two together. */
+export const Settings = z.strictObject({
+  DATABASE_URL: PostgresUrl,
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
+  OIDC_CLIENT_ID: z.string().min(1),
+  OIDC_GROUPS_CLAIM: z.string().min(1).default("groups"),
+  OIDC_MCP_AUDIENCE: z.string().min(1).optional(),
+  OIDC_API_AUDIENCE: z.string().min(1).optional(),
+  DRAWBRIDGE_PUBLIC_URL: PublicUrl,
+  DRAWBRIDGE_MIGRATION_DATABASE_URL: PostgresUrl.optional(),
+  DRAWBRIDGE_LISTEN: HostPort.prefault("127.0.0.1:8080"),
+  DRAWBRIDGE_AGENT_LISTEN: HostPort.prefault("127.0.0.1:8443"),
+  DRAWBRIDGE_AGENT_ADDRESS: HostPort.optional(),
+  DRAWBRIDGE_KEK_FILE: z.string().min(1),
+  DRAWBRIDGE_ALLOWED_ORIGINS: List,
+  DRAWBRIDGE_ALLOWED_HOSTS: List,
+  DRAWBRIDGE_ADMIN_GROUPS: List,
+  DRAWBRIDGE_OPERATOR_GROUPS: List,
+  DRAWBRIDGE_APPROVER_GROUPS: List,
+  DRAWBRIDGE_AUDITOR_GROUPS: List,
+  DRAWBRIDGE_SESSION_IDLE_MINUTES: z.coerce.number().int().min(1).max(10_080).default(60),
+  DRAWBRIDGE_MAX_MESSAGE_BYTES: z.coerce.number().int().min(65_536).max(67_108_864).default(8_388_608),
+  DRAWBRIDGE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
+});
+
+export interface Config {
+  readonly databaseUrl: string;
+  readonly migrationDatabaseUrl: string;
+  readonly redisUrl: string | undefined;
+  readonly publicUrl: string;
+  readonly listen: HostPort;
+  readonly agentListen: HostPort;
+  readonly agentAddress: HostPort;
+  readonly keyEncryptionKeyFile: string;
+  readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+  readonly oidc: {
+    readonly issuer: string;
+    readonly clientId: string;
+    readonly groupsClaim: string;
+    readonly mcpAudience: string;
+    readonly apiAudience: string;
+  };
+  readonly groupsOf: Readonly<Record<"admin" | "operator" | "approver" | "auditor", readonly string[]>>;
+  readonly sessionIdleMs: number;
+  readonly maxMessageBytes: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+/** Injection token: `@Inject(CONFIG) config: Config`. */
+export const CONFIG = Symbol("Config");
+
+/** Wrong settings. The message lists every one of them and is for the operator. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Reads the settings once, at start: from the environment and, where `DRAWBRIDGE_CONFIG_FILE` names one, from a YAML
+ * file with the same names (the environment wins). A name that starts with DRAWBRIDGE_ or OIDC_ and that nobody
+ * knows is an error: a misspelt setting must not silently mean its default.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const { DRAWBRIDGE_CONFIG_FILE: file, ...rest } = env;
+  const fromEnvironment = Object.fromEntries(Object.entries(rest).filter(([name]) => isOurs(name)));
+  const parsed = Settings.safeParse({ ...(file ? readSettingsFile(file) : {}), ...fromEnvironment });
+  if (!parsed.success) throw new ConfigError(`invalid configuration\n${describe(parsed.error)}`);
+  return toConfig(parsed.data);
+}
+
+function isOurs(name: string): boolean {
+  return name.startsWith("DRAWBRIDGE_") || name.startsWith("OIDC_") || name in Settings.shape;
+}
+
+function readSettingsFile(file: string): Record<string, unknown> {
+  let content: unknown;
+  try {
+    content = parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new ConfigError(`cannot read DRAWBRIDGE_CONFIG_FILE ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const settings = z
+    .record(z.string(), z.union([z.string(), z.number().transform(String)]))
+    .safeParse(content);
+  if (!settings.success) {
+    throw new ConfigError(`DRAWBRIDGE_CONFIG_FILE ${file} must map names of settings to texts or numbers`);
+  }
+  return settings.data;
+}
+
+function describe(error: z.ZodError): string {
+  return error.issues
+    .flatMap((issue) =>
+      issue.code === "unrecognized_keys"
+        ? issue.keys.map((key) => `  ${key}: no such setting; remove it or correct its name`)
+        : [`  ${issue.path.join(".")}: ${issue.message}`],
+    )
+    .join("\n");
+}
+
+function toConfig(settings: z.infer<typeof Settings>): Config {
+  const publicUrl = settings.DRAWBRIDGE_PUBLIC_URL;
+  const publicHost = new URL(publicUrl).host;
+  return Object.freeze({
+    databaseUrl: settings.DATABASE_URL,
+    migrationDatabaseUrl: settings.DRAWBRIDGE_MIGRATION_DATABASE_URL ?? settings.DATABASE_URL,
+    redisUrl: settings.REDIS_URL,
+    publicUrl,
+    listen: settings.DRAWBRIDGE_LISTEN,
+    agentListen: settings.DRAWBRIDGE_AGENT_LISTEN,
+    agentAddress: settings.DRAWBRIDGE_AGENT_ADDRESS ?? settings.DRAWBRIDGE_AGENT_LISTEN,
+    keyEncryptionKeyFile: settings.DRAWBRIDGE_KEK_FILE,
+    allowedOrigins: [new URL(publicUrl).origin, ...settings.DRAWBRIDGE_ALLOWED_ORIGINS],
+    allowedHosts: [publicHost, ...settings.DRAWBRIDGE_ALLOWED_HOSTS],
+    oidc: {
+      issuer: settings.OIDC_ISSUER,
+      clientId: settings.OIDC_CLIENT_ID,
+      groupsClaim: settings.OIDC_GROUPS_CLAIM,
+      mcpAudience: settings.OIDC_MCP_AUDIENCE ?? `${publicUrl}/mcp`,
+      apiAudience: settings.OIDC_API_AUDIENCE ?? `${publicUrl}/api`,
+    },
+    groupsOf: {
+      admin: settings.DRAWBRIDGE_ADMIN_GROUPS,
+      operator: settings.DRAWBRIDGE_OPERATOR_GROUPS,
+      approver: settings.DRAWBRIDGE_APPROVER_GROUPS,
+      auditor: settings.DRAWBRIDGE_AUDITOR_GROUPS,
+    },
+    sessionIdleMs: settings.DRAWBRIDGE_SESSION_IDLE_MINUTES * 60_000,
+    maxMessageBytes: settings.DRAWBRIDGE_MAX_MESSAGE_BYTES,
+    logLevel: settings.DRAWBRIDGE_LOG_LEVEL,
+  });
+}

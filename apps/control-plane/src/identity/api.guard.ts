@@ -1,0 +1,53 @@
+import { type CanActivate, type ExecutionContext, Injectable } from "@nestjs/common";
+import { Reflector } from "@nestjs/core";
+import type { ErrorCode } from "@drawbridge/contracts";
+import type { Request } from "express";
+import { DomainError } from "../platform/errors.js";
+import { isPermitted, type Permission, PERMISSIONS } from "./permissions.js";
+import { type AuthenticatedRequest, REQUIRES } from "./requires.js";
+import { TokenError, type TokenProblem, TokenVerifier } from "./token-verifier.js";
+
+const CODE = {
+  missing: "not_signed_in",
+  invalid: "token_invalid",
+  expired: "token_expired",
+  wrong_audience: "token_wrong_audience",
+  unavailable: "identity_provider_unavailable",
+} as const satisfies Record<TokenProblem, ErrorCode>;
+
+/** Every route of the REST API: a valid API token and the route's permission, or nothing. */
+@Injectable()
+export class ApiGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly tokens: TokenVerifier,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const required = this.reflector.getAllAndOverride<Permission | "public" | undefined>(REQUIRES, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (required === "public") return true;
+    if (!required || !(required in PERMISSIONS)) throw new Error("a route names no permission");
+
+    const request = context.switchToHttp().getRequest<Request & AuthenticatedRequest>();
+    request.principal = await this.authenticate(request.headers.authorization);
+    if (!isPermitted(request.principal.roles, required)) {
+      throw new DomainError(
+        "not_permitted",
+        `this needs the permission ${required}, held by: ${PERMISSIONS[required].join(", ")}`,
+      );
+    }
+    return true;
+  }
+
+  private async authenticate(authorization: string | undefined) {
+    try {
+      return await this.tokens.verify(authorization, "api");
+    } catch (error) {
+      if (error instanceof TokenError) throw new DomainError(CODE[error.problem], error.message);
+      throw error;
+    }
+  }
+}

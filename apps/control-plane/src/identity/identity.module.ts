@@ -1,0 +1,14 @@
+import { Module } from "@nestjs/common";
+import { APP_GUARD } from "@nestjs/core";
+import { PlatformModule } from "../platform/platform.module.js";
+import { ApiGuard } from "./api.guard.js";
+import { IdentityController, ProtectedResourceController } from "./metadata.controller.js";
+import { TokenVerifier } from "./token-verifier.js";
+
+@Module({
+  imports: [PlatformModule],
+  controllers: [ProtectedResourceController, IdentityController],
+  providers: [TokenVerifier, { provide: APP_GUARD, useClass: ApiGuard }],
+  exports: [TokenVerifier],
+})
+export class IdentityModule {}

@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { Inject, Injectable, Logger } from "@nestjs/common";
+import type { Role } from "@drawbridge/contracts";
+import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from "jose";
+import { CONFIG, type Config } from "../config.js";
+import { Clock } from "../platform/clock.js";
+import type { Principal } from "./principal.js";
+
+export type Door = "mcp" | "api";
+export type TokenProblem = "missing" | "invalid" | "expired" | "wrong_audience" | "unavailable";
+
+/** Why a token is refused. The message is for the caller and never repeats the token. */
+export class TokenError extends Error {
+  override readonly name = "TokenError";
+  readonly problem: TokenProblem;
+
+  constructor(problem: TokenProblem, message: string) {
+    super(message);
+    this.problem = problem;
+  }
+}
+
+// Asymmetric only: with a shared secret, whoever verifies could also sign.
+const ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+const CLOCK_TOLERANCE_SECONDS = 5;
+const MAX_TOKEN_LENGTH = 16_384;
+const CACHE_SIZE = 10_000;
+const DISCOVERY_TIMEOUT_MS = 5_000;
+
+/**
+ * Verifies bearer tokens (RFC 9068, RFC 8725): signature by the issuer's published keys, issuer, expiry, and that the
+ * token is for this door and not for the other one too.
+ */
+@Injectable()
+export class TokenVerifier {
+  private readonly logger = new Logger("identity");
+  // By SHA-256 of the token: a token's content cannot change, so until it expires its verification need not be repeated.
+  private readonly verified = new Map<string, Principal>();
+  private keys: Promise<JWTVerifyGetKey> | undefined;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws TokenError */
+  async verify(authorization: string | undefined, door: Door): Promise<Principal> {
+    const token = bearerToken(authorization);
+    const cacheKey = door + createHash("sha256").update(token).digest("base64");
+    const known = this.verified.get(cacheKey);
+    if (known && known.expiresAt > this.clock.now()) return known;
+    this.verified.delete(cacheKey);
+    const principal = this.toPrincipal(await this.check(token, door));
+    this.remember(cacheKey, principal);
+    return principal;
+  }
+
+  private async check(token: string, door: Door): Promise<JWTPayload> {
+    const { issuer, mcpAudience, apiAudience } = this.config.oidc;
+    const [audience, other] = door === "mcp" ? [mcpAudience, apiAudience] : [apiAudience, mcpAudience];
+    try {
+      const { payload } = await jwtVerify(token, await this.issuerKeys(), {
+        issuer,
+        audience,
+        algorithms: ALGORITHMS,
+        requiredClaims: ["sub", "exp"],
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        currentDate: this.clock.now(),
+      });
+      if ([payload.aud].flat().includes(other)) {
+        throw new TokenError(
+          "wrong_audience",
+          "the token is for the MCP endpoint and the API at once; ask for one for each",
+        );
+      }
+      return payload;
+    } catch (error) {
+      throw this.toTokenError(error, audience);
+    }
+  }
+
+  private toTokenError(error: unknown, audience: string): TokenError {
+    if (error instanceof TokenError) return error;
+    if (error instanceof errors.JWTExpired)
+      return new TokenError("expired", "the token has expired; sign in again");
+    if (error instanceof errors.JWTClaimValidationFailed && error.claim === "aud") {
+      return new TokenError("wrong_audience", `the token is not for ${audience}`);
+    }
+    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) {
+      this.keys = undefined;
+      this.logger.error(
+        "the identity provider's keys cannot be read",
+        error instanceof Error ? error.message : undefined,
+      );
+      return new TokenError("unavailable", "the identity provider does not answer; try again in a moment");
+    }
+    return new TokenError("invalid", "the token is not valid here; sign in again");
+  }
+
+  private issuerKeys(): Promise<JWTVerifyGetKey> {
+    this.keys ??= discoverKeys(this.config.oidc.issuer);
+    return this.keys;
+  }
+
+  private toPrincipal(claims: JWTPayload): Principal {
+    const groups = textList(claims[this.config.oidc.groupsClaim]);
+    const authTime = claims["auth_time"];
+    return Object.freeze({
+      id: claims.sub ?? "",
+      email: claims["email_verified"] === true ? text(claims["email"]) : undefined,
+      groups,
+      client: text(claims["client_id"]) ?? text(claims["azp"]) ?? "unknown",
+      roles: this.rolesOf(groups),
+      expiresAt: new Date((claims.exp ?? 0) * 1000),
+      signedInAt: typeof authTime === "number" ? new Date(authTime * 1000) : undefined,
+    });
+  }
+
+  private rolesOf(groups: readonly string[]): Role[] {
+    const granted = Object.entries(this.config.groupsOf).filter(([, names]) =>
+      names.some((name) => groups.includes(name)),
+    );
+    return ["user", ...granted.map(([role]) => role as Role)];
+  }
+
+  private remember(cacheKey: string, principal: Principal): void {
+    if (this.verified.size >= CACHE_SIZE) {
+      const [oldest] = this.verified.keys();
+      if (oldest !== undefined) this.verified.delete(oldest);
+    }
+    this.verified.set(cacheKey, principal);
+  }
+}
+
+/** RFC 6750 section 2.1. */
+function bearerToken(authorization: string | undefined): string {
+  const [, token] = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? "") ?? [];
+  if (!authorization) throw new TokenError("missing", "a bearer token is needed");
+  if (!token || token.length > MAX_TOKEN_LENGTH)
+    throw new TokenError("invalid", "the Authorization header holds no bearer token");
+  return token;
+}
+
+/** OpenID Connect Discovery 1.0 section 4. */
+async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
+  const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  const response = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  const metadata = (await response.json()) as { issuer?: unknown; jwks_uri?: unknown };
+  if (metadata.issuer !== issuer) throw new Error(`${url} names another issuer than OIDC_ISSUER`);
+  if (typeof metadata.jwks_uri !== "string") throw new Error(`${url} has no jwks_uri`);
+  return createRemoteJWKSet(new URL(metadata.jwks_uri), {
+    timeoutDuration: DISCOVERY_TIMEOUT_MS,
+    cooldownDuration: 10_000,
+  });
+}
+
+const text = (value: unknown) => (typeof value === "string" && value.length > 0 ? value : undefined);
+const textList = (value: unknown) =>
+  [value].flat().filter((item): item is string => typeof item === "string");

@@ -1,0 +1,23 @@
+import { Module } from "@nestjs/common";
+import { CONFIG, loadConfig } from "../config.js";
+import { Clock } from "./clock.js";
+import { Database } from "./database.js";
+import { HealthController } from "./health.controller.js";
+import { Jobs, Messages } from "./jobs.js";
+import { KeyEncryption } from "./key-encryption.js";
+
+/** What every feature may use and what knows none of them. */
+@Module({
+  controllers: [HealthController],
+  providers: [
+    // Tests put another one here.
+    { provide: CONFIG, useFactory: () => loadConfig(process.env) },
+    Clock,
+    Database,
+    Jobs,
+    KeyEncryption,
+    Messages,
+  ],
+  exports: [CONFIG, Clock, Database, Jobs, KeyEncryption, Messages],
+})
+export class PlatformModule {}

@@ -1,0 +1,10 @@
+export { AgentLinks } from "./agent-links.js";
+export { AgentsModule } from "./agents.module.js";
+export {
+  AgentUnavailableError,
+  type MessageFromTarget,
+  type MessageToTarget,
+  type OpenSessionLink,
+  type SessionLink,
+  type SessionLinkListener,
+} from "./session-link.js";

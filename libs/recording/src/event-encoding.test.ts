@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { zstdCompressSync } from "node:zlib";
+import { constants, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { anyEvent, event, flipBit } from "./fixtures/events.js";
@@ -40,6 +40,15 @@ function outcomeOf(bytes: Uint8Array): "decoded" | "refused" {
   } catch (error) {
     if (error instanceof EventFormatError) return "refused";
     throw error;
+  }
+}
+
+function causeOf(bytes: Uint8Array): unknown {
+  try {
+    decodeEvent(bytes);
+    return undefined;
+  } catch (error) {
+    return (error as Error).cause;
   }
 }
 
@@ -164,6 +173,18 @@ describe("decodeEvent", () => {
     ],
   ])("refuses %s", (_, bytes) => {
     expect(() => decodeEvent(bytes)).toThrow(EventFormatError);
+  });
+
+  test("stops unpacking where the payload should end", () => {
+    const bytes = bytesOf({ flags: 1, header, payload: bomb, payloadLength: 1_000 });
+    expect(causeOf(bytes)).toMatchObject({ code: "ERR_BUFFER_TOO_LARGE" });
+  });
+
+  test("refuses a frame that wants more memory than any frame of ours", () => {
+    const payload = Buffer.alloc(32 * 1024 * 1024);
+    const packed = zstdCompressSync(payload, { params: { [constants.ZSTD_c_windowLog]: 25 } });
+    const bytes = bytesOf({ flags: 1, header, payload: packed, payloadLength: payload.length });
+    expect(causeOf(bytes)).toMatchObject({ code: "ZSTD_error_frameParameter_windowTooLarge" });
   });
 
   test.each(['{"kind":"planted"}', '{"kind":planted', '{"planted":1}'])(

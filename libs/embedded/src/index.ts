@@ -5,6 +5,13 @@ export {
   type StopSignal,
   spawnGuarded,
 } from "./guarded-child.js";
+export { DEMO_USERS, type DemoUser } from "./demo-users.js";
+export {
+  type IdentityProvider,
+  type IdentityProviderOptions,
+  type TokenWish,
+  startIdentityProvider,
+} from "./identity-provider.js";
 export { findFreePort, isPortFree } from "./ports.js";
 export {
   type EmbeddedPostgres,

@@ -3,8 +3,9 @@ import { registerHooks } from "node:module";
 
 registerHooks({
   resolve(specifier, context, nextResolve) {
-    const isOwnFile =
-      specifier.startsWith(".") && specifier.endsWith(".js") && String(context.parentURL).endsWith(".ts");
-    return nextResolve(isOwnFile ? specifier.replace(/\.js$/, ".ts") : specifier, context);
+    if (!specifier.startsWith(".") || !String(context.parentURL).endsWith(".ts")) {
+      return nextResolve(specifier, context);
+    }
+    return nextResolve(specifier.replace(/\.js$/, ".ts"), context);
   },
 });

@@ -1,0 +1,27 @@
+export { eventually, type EventuallyOptions } from "./eventually.js";
+export { freePort } from "./free-port.js";
+export {
+  cancelled,
+  encodeMessage,
+  errorMessage,
+  initialize,
+  initialized,
+  type InitializeOptions,
+  type JsonRpcObject,
+  notification,
+  ping,
+  promptGet,
+  request,
+  resourceRead,
+  resultMessage,
+  toolCall,
+  toolsList,
+  withMeta,
+} from "./json-rpc-messages.js";
+export {
+  type RecordedRequest,
+  type ScriptableHttpOptions,
+  type ScriptableHttpServer,
+  startScriptableHttpServer,
+} from "./scriptable-http-server.js";
+export { SCRIPTABLE_SERVER_PATH } from "./scriptable-server-path.js";

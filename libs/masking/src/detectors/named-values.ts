@@ -1,0 +1,219 @@
+import { characters, isIn } from "../characters.js";
+import { isNoSecret, sensitiveName } from "../key-names.js";
+import { startsWithPlaceholder, type Kind } from "../profile.js";
+import type { Finding, HeadDetector } from "./detector.js";
+
+const NAME = characters("0-9", "A-Z", "a-z", "_.-");
+const MAX_NAME = 64;
+
+/** Words that stand in every name `sensitiveName` knows; the name around them decides. */
+const HEADS = [
+  "pass",
+  "pwd",
+  "secret",
+  "token",
+  "key",
+  "auth",
+  "cred",
+  "cookie",
+  "signature",
+  "psk",
+  "bearer",
+  "jwt",
+  "connection",
+  "connstr",
+  "conn_str",
+  "cvv",
+  "cvc",
+  "pin",
+  "ssn",
+  "iban",
+  "session",
+  "sid",
+  "card",
+  "creditcard",
+  "otp",
+  "seed",
+  "mnemonic",
+  "hmac",
+  "webhook",
+  "senha",
+  "contrasena",
+  "motdepasse",
+  "code",
+  "security",
+];
+
+/**
+ * `name = value` in text: assignments, YAML, JSON that does not stand alone, headers, `.env` lines, query parameters,
+ * command-line flags, XML elements. The value ends with its quote, or where an unquoted word ends.
+ */
+export const namedValues: HeadDetector = {
+  heads: HEADS,
+  find({ text }, at) {
+    const name = nameAround(text, at);
+    const separator = name && separatorAfter(text, name);
+    if (!separator) return undefined;
+    const written = text.slice(name.start, name.end).replace(/^-+/, "");
+    const sensitive = sensitiveName(written);
+    return (
+      sensitive &&
+      valueAfter(text, {
+        at: separator.end,
+        kind: sensitive.kind,
+        assigned: separator.assigned,
+        name: written,
+      })
+    );
+  },
+};
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+function nameAround(text: string, at: number): Range | undefined {
+  let start = at;
+  while (at - start < MAX_NAME && isIn(NAME, text, start - 1)) start--;
+  let end = at;
+  while (end - at < MAX_NAME && isIn(NAME, text, end)) end++;
+  if (
+    text[end] === " " &&
+    /^(?:api|access|private|secret|card|pin|security)$/i.test(text.slice(start, end))
+  ) {
+    const rest = /\s(?:key|number|code)\b/iy;
+    rest.lastIndex = end;
+    if (rest.test(text)) end = rest.lastIndex;
+  }
+  return end - start > MAX_NAME ? undefined : { start, end };
+}
+
+const ASSIGNMENT = /(?:\\*["'`])?\]?[ \t]{0,8}(?:=>|:=|={1,2}|:|>)[ \t]{0,8}/y;
+const FLAG_SPACE = /[ \t]{1,4}/y;
+
+interface Separator {
+  readonly end: number;
+  /** False where only a space parts the name from the value. */
+  readonly assigned: "=" | ":" | ">" | "flag";
+}
+
+function separatorAfter(text: string, name: Range): Separator | undefined {
+  ASSIGNMENT.lastIndex = name.end;
+  const [match] = ASSIGNMENT.exec(text) ?? [];
+  if (match !== undefined) {
+    const sign = match.trim();
+    const assigned = sign.endsWith("=") || sign.endsWith("=>") ? "=" : sign.endsWith(">") ? ">" : ":";
+    if (text[ASSIGNMENT.lastIndex] === "=" || (assigned === ">" && text[name.start - 1] !== "<"))
+      return undefined;
+    return { end: ASSIGNMENT.lastIndex, assigned };
+  }
+  FLAG_SPACE.lastIndex = name.end;
+  const isFlag = text.startsWith("--", name.start) || text.startsWith("--", name.start - 2);
+  return isFlag && FLAG_SPACE.test(text) ? { end: FLAG_SPACE.lastIndex, assigned: "flag" } : undefined;
+}
+
+interface ValuePlace {
+  readonly at: number;
+  readonly kind: Kind;
+  readonly name: string;
+  readonly assigned: Separator["assigned"];
+}
+
+/** What is decided from the start of a value is decided before its end is looked for: refusing must stay cheap. */
+const LOOK_AHEAD = 256;
+const OPENING = /(\\*)(["'`])/y;
+const SCHEME = /(?:bearer|basic|token|apikey|digest|negotiate|aws4-hmac-sha256) +/iy;
+
+function valueAfter(text: string, place: ValuePlace): Finding | undefined {
+  OPENING.lastIndex = place.at;
+  const [opening, escapes, quote] = OPENING.exec(text) ?? [];
+  if (opening !== undefined && quote !== undefined) {
+    const start = schemeEnd(text, place.at + opening.length);
+    if (startsWithPlaceholder(text.slice(start, start + LOOK_AHEAD))) return undefined;
+    const end = closingQuote(text, start, { escapes: escapes?.length ?? 0, quote });
+    return isNoSecret(text.slice(start, end)) ? undefined : { start, end, kind: place.kind };
+  }
+  const start = schemeEnd(text, place.at);
+  const ahead = text.slice(start, start + LOOK_AHEAD);
+  if (startsWithPlaceholder(ahead) || CODE.test(ahead)) return undefined;
+  const end =
+    place.kind === "cookie" && isHeader(place.name)
+      ? lineEnd(text, start)
+      : wordEnd(text, start, place.assigned);
+  const value = text.slice(start, end);
+  if (isNoSecret(value) || !isPlausible(value, { ...place, next: text[end] })) return undefined;
+  return { start, end, kind: place.kind };
+}
+
+function schemeEnd(text: string, at: number): number {
+  SCHEME.lastIndex = at;
+  return SCHEME.test(text) ? SCHEME.lastIndex : at;
+}
+
+function isHeader(name: string): boolean {
+  return /cookie$/i.test(name);
+}
+
+/** The quote that closes at the same level of escaping; without one the value reaches to the end of the line. */
+function closingQuote(
+  text: string,
+  from: number,
+  { escapes, quote }: { escapes: number; quote: string },
+): number {
+  let backslashes = 0;
+  for (let index = from; index < text.length; index++) {
+    const character = text[index];
+    if (character === "\n") return index;
+    if (character === quote && (backslashes === escapes || (escapes === 0 && backslashes % 2 === 0)))
+      return index - escapes;
+    backslashes = character === "\\" ? backslashes + 1 : 0;
+  }
+  return text.length;
+}
+
+const WORD_ENDS = new Set(" \t\r\n\"'`<>,;&|");
+
+function wordEnd(text: string, from: number, assigned: Separator["assigned"]): number {
+  let end = from;
+  if (assigned === ">") {
+    while (end < text.length && text[end] !== "<" && text[end] !== "\n") end++;
+    return end;
+  }
+  while (end < text.length && !WORD_ENDS.has(text[end] ?? "")) end++;
+  while (
+    end > from &&
+    ")]}".includes(text[end - 1] ?? "") &&
+    !/[([{]/.test(text.slice(from, Math.min(end, from + 256)))
+  )
+    end--;
+  while (end > from && (text[end - 1] === "." || text[end - 1] === "\\")) end--;
+  return end;
+}
+
+function lineEnd(text: string, from: number): number {
+  const end = text.indexOf("\n", from);
+  const line = end === -1 ? text.length : end;
+  return text[line - 1] === "\r" ? line - 1 : line;
+}
+
+const CODE =
+  /^(?:[A-Za-z_$][\w$]*(?:\?*\.|::|->|\(|\[)|[([{&*!]|\.\/|\/[\w.-]+\/|https?:|@|\$\w*\[?|new$|await$|function$|this$|self$|args$)/;
+const PLAIN_WORD = /^[A-Za-z]+(?:[_-][A-Za-z]+)*[.!?:]?$/;
+const MIN_VALUE = 4;
+
+/** Unquoted words may be code or prose. */
+function isPlausible(
+  value: string,
+  { kind, assigned, next, name }: ValuePlace & { readonly next: string | undefined },
+): boolean {
+  if (kind === "pin" || kind === "cvv") return /^[0-9]{3,8}$/.test(value);
+  if (value.length < MIN_VALUE) return false;
+  if (next === "(" || sensitiveName(value)) return false;
+  const isVariable = /^[A-Z0-9_.-]+$/.test(name) || assigned === "flag" || assigned === ">";
+  return (
+    !PLAIN_WORD.test(value) ||
+    (isVariable && assigned !== ":") ||
+    (value.length >= 16 && /[a-z][A-Z]|[A-Z]{3}/.test(value))
+  );
+}

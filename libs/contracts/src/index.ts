@@ -18,6 +18,7 @@ export {
   VisibleTargets,
 } from "./targets.js";
 export { ApplyPolicy, PolicyApplied, PolicyPage, PolicyView } from "./policies.js";
+export { AuditEventPage, AuditEventView, AuditQuery } from "./audit.js";
 export { SessionPage, SessionView } from "./sessions.js";
 export {
   RecordingEventPage,

@@ -1,0 +1,3 @@
+export { AUDIT_ACTIONS, type AuditAction } from "./audit-actions.js";
+export { type AuditDetails, type AuditEntry, AuditLog } from "./audit-log.js";
+export { AuditModule } from "./audit.module.js";

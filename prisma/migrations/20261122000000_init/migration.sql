@@ -76,6 +76,7 @@ CREATE TABLE "target" (
     "agent_group" TEXT NOT NULL,
     "labels" JSONB NOT NULL,
     "definition" JSONB NOT NULL,
+    "sealed_values" BYTEA NOT NULL,
     "revision" INTEGER NOT NULL DEFAULT 1,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
@@ -242,8 +243,6 @@ CREATE TRIGGER policy_moves_epoch AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE O
   FOR EACH STATEMENT EXECUTE FUNCTION move_authorization_epoch();
 CREATE TRIGGER target_moves_epoch AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON "target"
   FOR EACH STATEMENT EXECUTE FUNCTION move_authorization_epoch();
--- Sessions change all the time; only their end alters a decision.
-CREATE TRIGGER session_end_moves_epoch AFTER UPDATE OF "closed_at" ON "session"
-  FOR EACH STATEMENT EXECUTE FUNCTION move_authorization_epoch();
+-- A session that ends by itself takes nothing away from anybody; whoever ends another's session moves the epoch.
 CREATE TRIGGER agent_state_moves_epoch AFTER UPDATE OF "state" ON "agent"
   FOR EACH STATEMENT EXECUTE FUNCTION move_authorization_epoch();

@@ -1,0 +1,54 @@
+import { Prisma } from "../generated/prisma/client.js";
+import type { Database, Transaction } from "./database.js";
+
+/** A value read from the database together with the authorization epoch it was true at. */
+export interface Snapshot<Value> {
+  readonly epoch: bigint;
+  readonly value: Value;
+}
+
+/**
+ * Keeps in memory what decisions are made from. It is never too old by itself: whoever recorded a request learns the
+ * epoch of that moment and asks for a snapshot at least as new.
+ */
+export class EpochSnapshot<Value> {
+  private current: Snapshot<Value> | undefined;
+  private loading: Promise<Snapshot<Value>> | undefined;
+
+  constructor(
+    private readonly database: Database,
+    private readonly read: (transaction: Transaction) => Promise<Value>,
+  ) {}
+
+  /** The newest known value; read once when nothing is known yet. */
+  async get(): Promise<Snapshot<Value>> {
+    return this.current ?? (await this.load());
+  }
+
+  /** A value that is true at `epoch` or later. */
+  async atLeast(epoch: bigint): Promise<Snapshot<Value>> {
+    let snapshot = await this.get();
+    // A load that was under way may have begun before the epoch moved; the one after it cannot have.
+    while (snapshot.epoch < epoch) snapshot = await this.load();
+    return snapshot;
+  }
+
+  private load(): Promise<Snapshot<Value>> {
+    this.loading ??= this.readConsistently().finally(() => {
+      this.loading = undefined;
+    });
+    return this.loading;
+  }
+
+  private async readConsistently(): Promise<Snapshot<Value>> {
+    const snapshot = await this.database.prisma.$transaction(
+      async (transaction) => {
+        const { value: epoch } = await transaction.authorizationEpoch.findUniqueOrThrow({ where: { id: 1 } });
+        return { epoch, value: await this.read(transaction) };
+      },
+      { isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead },
+    );
+    if (!this.current || snapshot.epoch >= this.current.epoch) this.current = snapshot;
+    return this.current;
+  }
+}

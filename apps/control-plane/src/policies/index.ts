@@ -1,0 +1,2 @@
+export { LivePolicies } from "./live-policies.js";
+export { PoliciesModule } from "./policies.module.js";

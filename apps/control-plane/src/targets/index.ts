@@ -1,0 +1,3 @@
+export { LiveTargets } from "./live-targets.js";
+export { TargetsModule } from "./targets.module.js";
+export type { Target } from "./targets.repository.js";

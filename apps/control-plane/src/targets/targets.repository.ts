@@ -1,0 +1,103 @@
+import { Injectable } from "@nestjs/common";
+import type { TargetDocument } from "@drawbridge/contracts";
+import type { Target as Row } from "../generated/prisma/client.js";
+import { Database, type Transaction } from "../platform/database.js";
+import { KeyEncryption } from "../platform/key-encryption.js";
+
+/** A registered target, without the values of its environment variables and headers. */
+export interface Target {
+  readonly id: string;
+  readonly name: string;
+  readonly agentGroup: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly document: TargetDocument;
+  readonly sealedValues: Uint8Array;
+  readonly revision: number;
+  readonly updatedAt: Date;
+}
+
+const PURPOSE = "target-values";
+
+@Injectable()
+export class TargetsRepository {
+  constructor(
+    private readonly database: Database,
+    private readonly keys: KeyEncryption,
+  ) {}
+
+  async find(name: string): Promise<Target | undefined> {
+    const row = await this.database.prisma.target.findUnique({ where: { name } });
+    return row ? toTarget(row) : undefined;
+  }
+
+  async list(after: string | undefined, count: number): Promise<Target[]> {
+    const rows = await this.database.prisma.target.findMany({
+      where: after === undefined ? {} : { name: { gt: after } },
+      orderBy: { name: "asc" },
+      take: count,
+    });
+    return rows.map(toTarget);
+  }
+
+  async all(transaction: Transaction): Promise<Target[]> {
+    return (await transaction.target.findMany({ orderBy: { name: "asc" } })).map(toTarget);
+  }
+
+  /** Creates the target, or replaces its definition and counts the revision up. */
+  async put(transaction: Transaction, document: TargetDocument): Promise<Target> {
+    const { name, labels } = document.metadata;
+    const { definition, values } = withoutValues(document);
+    const sealedValues = new Uint8Array(this.keys.seal(PURPOSE, name, Buffer.from(JSON.stringify(values))));
+    const data = { agentGroup: document.spec.agentGroup, labels, definition, sealedValues };
+    const row = await transaction.target.upsert({
+      where: { name },
+      create: { name, ...data },
+      update: { ...data, revision: { increment: 1 }, updatedAt: new Date() },
+    });
+    return toTarget(row);
+  }
+
+  /** The document as it was applied, values included. */
+  unseal(target: Target): TargetDocument {
+    const values = JSON.parse(this.keys.open(PURPOSE, target.name, target.sealedValues).toString("utf8")) as Values;
+    const { transport } = target.document.spec;
+    const opened =
+      "stdio" in transport
+        ? { stdio: { ...transport.stdio, environment: values } }
+        : { http: { ...transport.http, headers: values } };
+    return { ...target.document, spec: { ...target.document.spec, transport: opened } };
+  }
+
+  async delete(transaction: Transaction, name: string): Promise<boolean> {
+    return (await transaction.target.deleteMany({ where: { name } })).count > 0;
+  }
+}
+
+type Values = Record<string, string>;
+
+/** Names stay readable, values do not. */
+function withoutValues(document: TargetDocument): { definition: TargetDocument; values: Values } {
+  const { transport } = document.spec;
+  const blank = (values: Values) => Object.fromEntries(Object.keys(values).map((name) => [name, ""]));
+  const stripped =
+    "stdio" in transport
+      ? { stdio: { ...transport.stdio, environment: blank(transport.stdio.environment) } }
+      : { http: { ...transport.http, headers: blank(transport.http.headers) } };
+  return {
+    definition: { ...document, spec: { ...document.spec, transport: stripped } },
+    values: "stdio" in transport ? transport.stdio.environment : transport.http.headers,
+  };
+}
+
+function toTarget(row: Row): Target {
+  return {
+    id: row.id,
+    name: row.name,
+    agentGroup: row.agentGroup,
+    labels: row.labels as Record<string, string>,
+    document: row.definition as unknown as TargetDocument,
+    sealedValues: row.sealedValues,
+    revision: row.revision,
+    updatedAt: row.updatedAt,
+  };
+}

@@ -1,0 +1,79 @@
+import { isDeepStrictEqual } from "node:util";
+import { Injectable } from "@nestjs/common";
+import type { Page, PageQuery, TargetDocument, TargetView } from "@drawbridge/contracts";
+import { AgentLinks } from "../agents/index.js";
+import { AuditLog } from "../audit/index.js";
+import type { Principal } from "../identity/index.js";
+import { Database } from "../platform/database.js";
+import { DomainError } from "../platform/errors.js";
+import { NAME, pageFrom, readCursor } from "../platform/pagination.js";
+import { type Target, TargetsRepository } from "./targets.repository.js";
+
+@Injectable()
+export class TargetsService {
+  constructor(
+    private readonly database: Database,
+    private readonly repository: TargetsRepository,
+    private readonly links: AgentLinks,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async list({ limit, cursor }: PageQuery): Promise<Page<TargetView>> {
+    const targets = await this.repository.list(readCursor(cursor, NAME), limit + 1);
+    return pageFrom(targets, limit, { key: (target) => target.name, view: (target) => this.view(target) });
+  }
+
+  async get(name: string): Promise<TargetView> {
+    return this.view(await this.find(name));
+  }
+
+  /** Creates or replaces; the same document again changes nothing, so that applying is idempotent. */
+  async apply(principal: Principal, name: string, document: TargetDocument): Promise<TargetView> {
+    if (document.metadata.name !== name) {
+      throw new DomainError("target_invalid", `the document names the target ${document.metadata.name}, the address ${name}`);
+    }
+    const existing = await this.repository.find(name);
+    if (existing && isDeepStrictEqual(this.repository.unseal(existing), document)) return this.view(existing);
+    const target = await this.database.transaction(async (transaction) => {
+      const stored = await this.repository.put(transaction, document);
+      await this.audit.record(transaction, {
+        actor: principal.id,
+        action: "target.applied",
+        subject: name,
+        details: { revision: stored.revision, agentGroup: stored.agentGroup },
+      });
+      return stored;
+    });
+    return this.view(target);
+  }
+
+  async delete(principal: Principal, name: string): Promise<void> {
+    await this.database.transaction(async (transaction) => {
+      if (!(await this.repository.delete(transaction, name))) return;
+      await this.audit.record(transaction, { actor: principal.id, action: "target.deleted", subject: name, details: {} });
+    });
+  }
+
+  private async find(name: string): Promise<Target> {
+    const target = await this.repository.find(name);
+    if (!target) throw new DomainError("target_not_found", `there is no target ${name}`);
+    return target;
+  }
+
+  private view({ id, name, labels, agentGroup, document, revision, updatedAt }: Target): TargetView {
+    const { transport } = document.spec;
+    const { description } = document.metadata;
+    return {
+      id,
+      name,
+      ...(description === undefined ? {} : { description }),
+      labels,
+      agentGroup,
+      transport: "stdio" in transport ? "stdio" : "http",
+      address: "stdio" in transport ? [transport.stdio.command, ...transport.stdio.arguments].join(" ") : transport.http.url,
+      online: this.links.isOnline(agentGroup),
+      revision,
+      updatedAt: updatedAt.toISOString(),
+    };
+  }
+}

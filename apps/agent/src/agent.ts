@@ -1,0 +1,94 @@
+import { createMasker } from "@drawbridge/masking";
+import type { Logger } from "pino";
+import type { AgentConfig } from "./config.js";
+import type { Identity } from "./enrolment/identity.js";
+import { Renewal } from "./enrolment/renewal.js";
+import type { StateDirectory } from "./enrolment/state-directory.js";
+import { Link } from "./link/link.js";
+import { SessionRegistry } from "./sessions/session-registry.js";
+import { openTarget, type TargetHost } from "./targets/open-target.js";
+import { Watchdog } from "./targets/watchdog.js";
+
+const SMALLEST_MASKING_LIMIT = 16 * 1024 * 1024;
+
+export interface AgentOptions {
+  readonly identity: Identity;
+  readonly state: StateDirectory;
+  readonly config: AgentConfig;
+  /** The agent's own environment; children get the harmless part of it. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly log: Logger;
+}
+
+export interface RunningAgent {
+  /** Ends every session and child, then every connection. */
+  stop(): Promise<void>;
+}
+
+/** Connects to every control plane of the identity and serves them until stopped. */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const { config, log, state } = options;
+  let identity = options.identity;
+  const random = Math.random;
+
+  const watchdog = new Watchdog(log);
+  const host: TargetHost = {
+    allow: config.allow,
+    childDirectory: await state.childDirectory(),
+    inheritedEnvironment: options.environment,
+    watchdog,
+    maxMessageBytes: config.limits.messageBytes,
+    stderrBytesPerSecond: config.limits.stderrBytesPerSecond,
+  };
+  const sessions = new SessionRegistry({
+    maxSessions: config.limits.sessions,
+    random,
+    session: {
+      openTarget: (definition, listener) => openTarget(host, definition, listener),
+      masker: createMasker({ maxBytes: Math.max(SMALLEST_MASKING_LIMIT, config.limits.messageBytes) }),
+      bufferedBytes: config.limits.bufferedBytes,
+      timeouts: { totalMs: config.limits.exchangeTimeoutMs, idleMs: config.limits.idleTimeoutMs },
+    },
+    log,
+  });
+  const links = identity.controlPlane.map(
+    (address) =>
+      new Link({
+        address,
+        identity: () => identity,
+        sessions,
+        maxMessageBytes: config.limits.messageBytes,
+        random,
+        log,
+      }),
+  );
+  const renewal = new Renewal({
+    identity: () => identity,
+    client: () => links.find((link) => link.connection)?.connection?.client,
+    onRenewed: async (renewed) => {
+      await state.save(renewed);
+      identity = renewed;
+      for (const link of links) link.replace();
+    },
+    random,
+    log,
+  });
+
+  log.info(
+    { agent: identity.agentId, name: identity.agentName, group: identity.agentGroup },
+    "agent started",
+  );
+  for (const link of links) link.start();
+  renewal.start();
+
+  return {
+    async stop() {
+      log.info("agent stops: ending every session");
+      renewal.stop();
+      await sessions.endAll("the agent is being stopped");
+      await Promise.all(links.map((link) => link.stop()));
+      await watchdog.stop();
+      log.info("agent stopped");
+    },
+  };
+}

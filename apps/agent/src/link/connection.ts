@@ -1,0 +1,183 @@
+import type {
+  AgentServiceClient,
+  ConnectRequest,
+  ConnectRequest_Hello as Hello,
+  ConnectResponse,
+  ConnectResponse_Welcome as Welcome,
+} from "@drawbridge/protocol";
+import { type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
+import type { MonotonicClock } from "./permission.js";
+
+const HANDSHAKE_DEADLINE_MS = 5_000;
+const PINGS_REMEMBERED = 16;
+
+type ControlStream = ClientDuplexStream<ConnectRequest, ConnectResponse>;
+export type ControlFrame = Exclude<NonNullable<ConnectResponse["frame"]>, { $case: "welcome" | "pong" }>;
+
+export interface ConnectionEnd {
+  readonly code: status;
+  readonly details: string;
+}
+
+/** A connection that did not come about or has ended, with the gRPC status that says why. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  readonly end: ConnectionEnd;
+
+  constructor(end: ConnectionEnd) {
+    super(end.details);
+    this.end = end;
+  }
+}
+
+export interface ConnectionOptions {
+  /** The connection closes it at its end. */
+  readonly client: AgentServiceClient;
+  readonly hello: Hello;
+  readonly now: MonotonicClock;
+  /** A ping that was sent at `sentAt` has been answered. */
+  readonly onPermission: (sentAt: number, durationMs: number) => void;
+  /** Frames that came before the first pong are delivered after it. */
+  readonly onFrame: (frame: ControlFrame, connection: Connection) => void;
+}
+
+/** One control stream on one channel, from hello to its end. */
+export class Connection {
+  readonly client: AgentServiceClient;
+  /** Resolves when the stream is over, for whatever reason; never rejects. */
+  readonly closed: Promise<ConnectionEnd>;
+  readonly #options: ConnectionOptions;
+  readonly #stream: ControlStream;
+  readonly #sentAt = new Map<number, number>();
+  readonly #early: ControlFrame[] = [];
+  readonly #operational = Promise.withResolvers<void>();
+  #welcome: Welcome | undefined;
+  #isOperational = false;
+  #isOver = false;
+  #sequence = 0;
+  #pinging: NodeJS.Timeout | undefined;
+
+  /** Resolves when the control plane said welcome and answered a ping. Throws ConnectionError within 5 seconds otherwise. */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const connection = new Connection(options);
+    const deadline = setTimeout(() => connection.close(), HANDSHAKE_DEADLINE_MS);
+    const first = await Promise.race([connection.#operational.promise, connection.closed]);
+    clearTimeout(deadline);
+    if (first) throw new ConnectionError(first);
+    return connection;
+  }
+
+  private constructor(options: ConnectionOptions) {
+    this.client = options.client;
+    this.#options = options;
+    this.#stream = options.client.connect();
+    this.closed = this.#watchEnd();
+    this.#stream.on("data", (message: ConnectResponse) => this.#receive(message));
+    this.#send({ $case: "hello", value: options.hello });
+  }
+
+  /** Only after `open`. */
+  get welcome(): Welcome {
+    if (!this.#welcome) throw new Error("the control plane has not said welcome yet");
+    return this.#welcome;
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  reportEnded(sessionId: string, reason: string): void {
+    this.#send({ $case: "sessionEnded", value: { sessionId, reason } });
+  }
+
+  /** Leaves politely; session streams of this channel may still finish. */
+  finish(): void {
+    clearInterval(this.#pinging);
+    this.#stream.end();
+  }
+
+  /** Ends everything on this channel at once. */
+  close(): void {
+    this.#stream.cancel();
+  }
+
+  #watchEnd(): Promise<ConnectionEnd> {
+    return new Promise((resolve) => {
+      const over = (end: ConnectionEnd) => {
+        if (this.#isOver) return;
+        this.#isOver = true;
+        clearInterval(this.#pinging);
+        // Session streams that still run keep the channel until they end.
+        this.client.close();
+        resolve(end);
+      };
+      // A broken stream emits "error" before "status", a finished one only the latter.
+      this.#stream.on("error", (error: ServiceError) => over({ code: error.code, details: error.details }));
+      this.#stream.on("status", ({ code, details }) => over({ code, details }));
+      // The control plane ends its half when it goes away.
+      this.#stream.on("end", () => this.#stream.end());
+    });
+  }
+
+  #receive({ frame }: ConnectResponse): void {
+    switch (frame?.$case) {
+      case undefined:
+        return;
+      case "welcome":
+        this.#welcomed(frame.value);
+        return;
+      case "pong":
+        this.#answered(frame.value.sequence);
+        return;
+      case "openSession":
+      case "closeSession":
+      case "drain":
+        if (this.#isOperational) this.#options.onFrame(frame, this);
+        else this.#early.push(frame);
+        return;
+      default:
+        frame satisfies never;
+    }
+  }
+
+  #welcomed(welcome: Welcome): void {
+    if (this.#welcome) return;
+    this.#welcome = welcome;
+    this.#ping();
+    this.#pinging = setInterval(() => this.#ping(), Math.max(10, welcome.pingIntervalMs));
+  }
+
+  #ping(): void {
+    const sequence = (this.#sequence += 1);
+    this.#sentAt.set(sequence, this.#options.now());
+    this.#sentAt.delete(sequence - PINGS_REMEMBERED);
+    this.#send({ $case: "ping", value: { sequence } });
+  }
+
+  #answered(sequence: number): void {
+    const sentAt = this.#sentAt.get(sequence);
+    if (sentAt === undefined) return;
+    this.#sentAt.delete(sequence);
+    this.#options.onPermission(sentAt, this.welcome.permissionMs);
+    if (this.#isOperational) return;
+    this.#isOperational = true;
+    this.#operational.resolve();
+    // After `open` has returned, so that whoever awaits it is ready for them.
+    setImmediate(() => {
+      for (const frame of this.#early.splice(0)) this.#options.onFrame(frame, this);
+    });
+  }
+
+  #send(frame: NonNullable<ConnectRequest["frame"]>): void {
+    if (!this.#isOver) this.#stream.write({ frame });
+  }
+}
+
+/** Where a control stream that ended by itself leaves the agent. */
+export function isSuperseded(end: ConnectionEnd): boolean {
+  return end.code === status.ABORTED;
+}
+
+export function isRejected(end: ConnectionEnd): boolean {
+  return end.code === status.UNAUTHENTICATED || end.code === status.PERMISSION_DENIED;
+}

@@ -1,0 +1,43 @@
+/** Milliseconds on a clock that never jumps. */
+export type MonotonicClock = () => number;
+
+/**
+ * The permission to operate that one control plane gives: it lasts a while from the moment the last answered ping was
+ * *sent*, so it never outlives what the control plane believes. When it lapses `onLapse` is called, once until renewed.
+ */
+export class Permission {
+  readonly #now: MonotonicClock;
+  readonly #onLapse: () => void;
+  #until = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(now: MonotonicClock, onLapse: () => void) {
+    this.#now = now;
+    this.#onLapse = onLapse;
+  }
+
+  get holds(): boolean {
+    return this.#now() < this.#until;
+  }
+
+  /** An answer to an older ping never shortens what a newer one gave. */
+  renew(sentAt: number, durationMs: number): void {
+    this.#until = Math.max(this.#until, sentAt + durationMs);
+    this.#timer ??= this.#schedule();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #schedule(): NodeJS.Timeout {
+    return setTimeout(() => this.#check(), Math.max(1, Math.ceil(this.#until - this.#now())));
+  }
+
+  #check(): void {
+    this.#timer = undefined;
+    if (this.holds) this.#timer = this.#schedule();
+    else this.#onLapse();
+  }
+}

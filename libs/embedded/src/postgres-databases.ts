@@ -15,7 +15,7 @@ export interface DatabaseUrls {
 const rolesFile = new URL("../../../deploy/postgres/roles.sql", import.meta.url);
 const databaseFile = new URL("../../../deploy/postgres/database.sql", import.meta.url);
 
-export function databaseUrls(settings: ClusterSettings, database: string): DatabaseUrls {
+function databaseUrls(settings: ClusterSettings, database: string): DatabaseUrls {
   const url = (role: string, password: string): string =>
     `postgresql://${role}:${password}@127.0.0.1:${settings.port}/${database}`;
   return {

@@ -56,6 +56,9 @@ function exactNumber(text: string, value: number): number | JsonNumber {
   return normalForm(text) === normalForm(shortest) ? value : new JsonNumber(text);
 }
 
+/** More digits than an exponent of a finite number other than zero can need. */
+const MAX_EXPONENT_LENGTH = 12;
+
 /** The same for decimal texts of the same value: significant digits without zeros around them, and a power of ten. */
 function normalForm(text: string): string {
   const [mantissa = "", exponent = "0"] = text.toLowerCase().split("e");
@@ -63,7 +66,8 @@ function normalForm(text: string): string {
   const [whole = "", fraction = ""] = mantissa.slice(sign.length).split(".");
   const digits = trimZeros(whole + fraction);
   if (digits.text === "") return "0";
-  return `${sign}${digits.text}e${BigInt(exponent) - BigInt(fraction.length) + BigInt(digits.trailing)}`;
+  if (exponent.length > MAX_EXPONENT_LENGTH) return text;
+  return `${sign}${digits.text}e${Number(exponent) - fraction.length + digits.trailing}`;
 }
 
 /** No regular expression: `/0+$/` takes quadratic time on zeros that do not end the text. */

@@ -1,10 +1,11 @@
 import { Buffer } from "node:buffer";
 
-const FIRST_CAPACITY = 4096;
+const FIRST_CAPACITY = 1024;
+const EMPTY = Buffer.alloc(0);
 
 /** Collects bytes in linear time, however small the pieces: the capacity doubles. */
 export class GrowingBuffer {
-  #buffer = Buffer.alloc(0);
+  #buffer = EMPTY;
   #length = 0;
 
   get length(): number {
@@ -30,7 +31,7 @@ export class GrowingBuffer {
   /** What was collected; starts anew. */
   take(): Uint8Array {
     const taken = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.alloc(0);
+    this.#buffer = EMPTY;
     this.#length = 0;
     return taken;
   }

@@ -7,6 +7,11 @@ const COLON = 0x3a;
 const SPACE = 0x20;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const LINE_BREAK = Buffer.from("\n");
+const EMPTY = Buffer.alloc(0);
+const DATA = Buffer.from("data");
+const EVENT = Buffer.from("event");
+const ID = Buffer.from("id");
+const RETRY = Buffer.from("retry");
 
 export interface SseEvent {
   /** `message` unless the stream says otherwise. */
@@ -86,12 +91,20 @@ export class SseParser {
   }
 
   #endLine(rest: Uint8Array, events: SseEvent[]): void {
-    this.#collect(rest, events);
-    let line = this.#line.take();
+    let line = this.#wholeLine(rest, events);
     if (this.#firstLine && BYTE_ORDER_MARK.equals(line.subarray(0, 3))) line = line.subarray(3);
     this.#firstLine = false;
     if (line.length > 0) this.#block.add(line);
-    else this.#endBlock(events);
+    else if (this.#block.bytes > 0) this.#endBlock(events);
+  }
+
+  #wholeLine(rest: Uint8Array, events: readonly SseEvent[]): Uint8Array {
+    if (this.#line.length === 0) {
+      this.#checkSize(rest, events);
+      return rest;
+    }
+    this.#collect(rest, events);
+    return this.#line.take();
   }
 
   #endBlock(events: SseEvent[]): void {
@@ -104,11 +117,14 @@ export class SseParser {
   }
 
   #collect(bytes: Uint8Array, events: readonly SseEvent[]): void {
-    if (this.#block.bytes + this.#line.length + bytes.length > this.#maxBytes) {
-      this.#refused = true;
-      throw new SseEventTooLargeError(this.#maxBytes, events);
-    }
+    this.#checkSize(bytes, events);
     this.#line.append(bytes);
+  }
+
+  #checkSize(more: Uint8Array, events: readonly SseEvent[]): void {
+    if (this.#block.bytes + this.#line.length + more.length <= this.#maxBytes) return;
+    this.#refused = true;
+    throw new SseEventTooLargeError(this.#maxBytes, events);
   }
 }
 
@@ -125,12 +141,12 @@ class EventBlock {
   add(line: Uint8Array): void {
     this.bytes += line.length;
     const colon = line.indexOf(COLON);
-    const field = utf8(line.subarray(0, colon === -1 ? line.length : colon));
-    const value =
-      colon === -1
-        ? line.subarray(line.length)
-        : line.subarray(line[colon + 1] === SPACE ? colon + 2 : colon + 1);
-    this.#setField(field, value);
+    if (colon === -1) this.#setField(line, EMPTY);
+    else
+      this.#setField(
+        line.subarray(0, colon),
+        line.subarray(line[colon + 1] === SPACE ? colon + 2 : colon + 1),
+      );
   }
 
   event(): SseEvent | undefined {
@@ -143,16 +159,19 @@ class EventBlock {
     };
   }
 
-  #setField(field: string, value: Uint8Array): void {
-    if (field === "data") {
+  #setField(field: Uint8Array, value: Uint8Array): void {
+    if (DATA.equals(field)) {
       if (this.#hasData) this.#data.append(LINE_BREAK);
       this.#data.append(value);
       this.#hasData = true;
-      return;
+    } else if (EVENT.equals(field)) {
+      this.#name = utf8(value);
+    } else if (ID.equals(field)) {
+      if (!value.includes(0)) this.id = utf8(value);
+    } else if (RETRY.equals(field)) {
+      const digits = utf8(value);
+      if (/^[0-9]{1,15}$/.test(digits)) this.retry = Number(digits);
     }
-    if (field === "event") this.#name = utf8(value);
-    if (field === "id" && !value.includes(0)) this.id = utf8(value);
-    if (field === "retry" && /^[0-9]{1,15}$/.test(utf8(value))) this.retry = Number(utf8(value));
   }
 }
 

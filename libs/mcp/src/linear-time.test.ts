@@ -1,0 +1,115 @@
+import { describe, expect, test } from "vitest";
+import { argumentsView } from "./arguments-view.js";
+import { LineReader } from "./line-reader.js";
+import { filterListResult } from "./list-result.js";
+import { parseMessage } from "./parse-message.js";
+import { SseParser } from "./sse-parser.js";
+
+const MIB = 1024 * 1024;
+const SIZE = 10 * MIB;
+
+/** Far above what linear work takes on a busy machine, far below what quadratic work takes on any. */
+const BOUND_MS = 5000;
+
+function timed(work: () => void): number {
+  const started = performance.now();
+  work();
+  return performance.now() - started;
+}
+
+const inResult = (value: string): Buffer => Buffer.from(`{"jsonrpc":"2.0","id":1,"result":${value}}`);
+const inArguments = (value: string): Buffer =>
+  Buffer.from(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"n","arguments":${value}}}`);
+const filled = (piece: string, size = SIZE): string => piece.repeat(Math.ceil(size / piece.length));
+
+/** Different keys that all have the hash of the scanner: Aa and BB collide, and so does what is made of them. */
+function collidingKeys(count: number): string[] {
+  const bits = Math.ceil(Math.log2(count));
+  return Array.from({ length: count }, (_, i) =>
+    Array.from({ length: bits }, (_bit, bit) => ((i >> bit) & 1 ? "Aa" : "BB")).join(""),
+  );
+}
+
+describe("10 MiB made to be slow take linear time:", () => {
+  const eight = `{${collidingKeys(8)
+    .map((key) => `"${key}":0`)
+    .join(",")}}`;
+  const many = collidingKeys(200_000).map((key) => `"${key}":0`);
+  const distinct = Array.from({ length: 500_000 }, (_, i) => `"key number ${i}":0`);
+
+  test.each<[string, Buffer]>([
+    ["opening brackets", Buffer.from(filled("["))],
+    ["opening brackets in a result", inResult(filled("["))],
+    ["objects within each other", Buffer.from(filled('{"a":'))],
+    ["objects within each other in a result", inResult(filled('{"a":'))],
+    ["escapes in a value", inResult(`"${filled("\\u0041")}"`)],
+    ["escapes in a key", inResult(`{"${filled("\\u0041")}":1}`)],
+    ["escapes in a name", Buffer.from(`{"jsonrpc":"2.0","id":1,"method":"${filled("\\u0041")}"}`)],
+    ["surrogate pairs", inResult(`"${filled("\\ud83d\\ude00")}"`)],
+    ["half surrogates", inResult(`"${filled("\\ud83d")}"`)],
+    ["white space", inResult(filled(" "))],
+    ["digits", inResult(filled("1"))],
+    ["digits of an id", Buffer.from(`{"jsonrpc":"2.0","id":${filled("1")},"method":"m"}`)],
+    ["empty objects", inResult(`[${filled("{},")}{}]`)],
+    ["many keys", inResult(`{${distinct.join(",")}}`)],
+    ["many keys of one hash", inResult(`{${many.join(",")}}`)],
+    ["many objects with keys of one hash", inResult(`[${filled(`${eight},`)}{}]`)],
+    ["one key over and over", inResult(`{${filled('"k":0,')}"k":0}`)],
+    [
+      "two long keys of one hash",
+      inResult(`{"Aa${filled("x", SIZE / 2)}":1,"BB${filled("x", SIZE / 2)}":2}`),
+    ],
+    ["an unfinished string", inResult(`"${filled("x")}`)],
+  ])("%s", (_name, bytes) => {
+    const took = timed(() => {
+      try {
+        parseMessage(bytes);
+      } catch {
+        // Refused or not: it has to be quick.
+      }
+    });
+    expect(took).toBeLessThan(BOUND_MS);
+  });
+
+  test.each<[string, string]>([
+    ["a long integer", filled("1")],
+    ["a long fraction of zeros", `0.${filled("0")}1`],
+    ["zeros that do not end it", `1${filled("0")}1`],
+    ["a long exponent", `1e${filled("9")}`],
+    ["a long negative exponent", `1e-${filled("9")}`],
+    ["an exponent of zeros", `1e${filled("0")}1`],
+    ["numbers of 16 digits", `[${filled("1234567890123456,")}1]`],
+    ["text that looks like numbers", `"${filled("1e5 1.1.1.1.1.1.1.1.1 ")}"`],
+  ])("the view of %s", (_name, value) => {
+    const message = parseMessage(inArguments(`{"v":${value}}`));
+    expect(timed(() => argumentsView(message))).toBeLessThan(BOUND_MS);
+  });
+
+  test("filtering a list of many tools", () => {
+    const message = parseMessage(inResult(`{"tools":[${filled('{"name":"a"},{"name":"b"},')}{"name":"a"}]}`));
+    expect(timed(() => filterListResult(message, "tools", (name) => name === "b"))).toBeLessThan(BOUND_MS);
+  });
+
+  test("a line and an event that come byte by byte", () => {
+    const chunk = Buffer.from("x");
+    const reader = new LineReader(2 * MIB);
+    const parser = new SseParser(2 * MIB);
+    parser.push(Buffer.from("data: "));
+    const took = timed(() => {
+      for (let i = 0; i < MIB; i++) {
+        reader.push(chunk);
+        parser.push(chunk);
+      }
+    });
+    expect(reader.push(Buffer.from("\n"))[0]?.length).toBe(MIB);
+    expect(parser.push(Buffer.from("\n\n"))[0]?.data.length).toBe(MIB);
+    expect(took).toBeLessThan(BOUND_MS);
+  });
+
+  test("an event of nothing but line ends, and of nothing but empty data lines", () => {
+    const ends = Buffer.from(filled("\r"));
+    const lines = Buffer.from(filled("data\n"));
+    expect(timed(() => new SseParser(SIZE + 5).push(ends))).toBeLessThan(BOUND_MS);
+    expect(timed(() => new SseParser(SIZE + 5).push(lines))).toBeLessThan(BOUND_MS);
+  });
+});

@@ -50,13 +50,9 @@ export class Anchors {
     let digits = 0;
     for (let index = 0; index < text.length; index++) {
       const code = text.charCodeAt(index);
-      if (code >= DIGIT_0 && code <= DIGIT_9) {
-        digits++;
-        if (digits === 2 || digits === 3) visitor.onDigits(digits, index + 1 - digits);
-      } else {
-        digits = 0;
-      }
-      state = code < 128 ? (next[state * width + (classOf[code] ?? 0)] ?? 0) : 0;
+      digits = code >= DIGIT_0 && code <= DIGIT_9 ? digits + 1 : 0;
+      if (digits === 2 || digits === 3) visitor.onDigits(digits, index + 1 - digits);
+      state = next[state * width + (classOf[code] ?? 0)] ?? 0;
       if (head[state] !== 0 || suffix[state] !== 0) this.#report(state, index + 1, visitor);
     }
   }
@@ -92,17 +88,22 @@ export class Anchors {
     for (const state of queue) {
       const fallback = fail[state] ?? 0;
       this.#suffix[state] = this.#head[fallback] === 0 ? (this.#suffix[fallback] ?? 0) : fallback;
-      for (let index = 0; index < this.#width; index++) {
-        const edge = state * this.#width + index;
-        const target = this.#next[edge] ?? 0;
-        const viaFallback = this.#next[fallback * this.#width + index] ?? 0;
-        if (target === 0) {
-          this.#next[edge] = viaFallback;
-        } else {
-          fail[target] = viaFallback;
-          queue.push(target);
-        }
+      for (const { target, viaFallback } of this.#completeEdges(state, fallback)) {
+        fail[target] = viaFallback;
+        queue.push(target);
       }
     }
+  }
+
+  /** Fills the missing edges of a state from its fallback, and gives the ones that are its own. */
+  #completeEdges(state: number, fallback: number): { target: number; viaFallback: number }[] {
+    const own: { target: number; viaFallback: number }[] = [];
+    for (let index = 0; index < this.#width; index++) {
+      const target = this.#next[state * this.#width + index] ?? 0;
+      const viaFallback = this.#next[fallback * this.#width + index] ?? 0;
+      if (target === 0) this.#next[state * this.#width + index] = viaFallback;
+      else own.push({ target, viaFallback });
+    }
+    return own;
   }
 }

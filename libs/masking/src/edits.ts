@@ -51,18 +51,10 @@ export function addEditsOfMasked(edits: readonly Edit[], found: readonly Edit[])
     return { edit, start, end };
   });
   const originalOf = (position: number, side: "start" | "end"): number => {
-    let low = 0;
-    let high = placed.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((placed[middle]?.start ?? 0) < position || (side === "start" && placed[middle]?.start === position))
-        low = middle + 1;
-      else high = middle;
-    }
-    const before = placed[low - 1];
+    const before = placed[lastBefore(placed, side === "start" ? position + 1 : position)];
     if (!before) return position;
-    if (side === "start" ? position < before.end : position <= before.end) return before.edit[side];
-    return position - before.end + before.edit.end;
+    const isInside = side === "start" ? position < before.end : position <= before.end;
+    return isInside ? before.edit[side] : position - before.end + before.edit.end;
   };
   const mapped = found.map(({ start, end, kind }) => ({
     start: originalOf(start, "start"),
@@ -70,4 +62,16 @@ export function addEditsOfMasked(edits: readonly Edit[], found: readonly Edit[])
     kind,
   }));
   return mergeEdits([...edits, ...mapped]);
+}
+
+/** The index of the last range that starts before the position; -1 when none does. Ranges are in ascending order. */
+function lastBefore(ranges: readonly { readonly start: number }[], position: number): number {
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ranges[middle]?.start ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
 }

@@ -1,15 +1,17 @@
 import type { Budget } from "./budget.js";
 import { isCardNumber } from "./detectors/cards.js";
 import { mergeEdits, type Edit } from "./edits.js";
-import { EscapedPositions, readString, unescapeString } from "./json-strings.js";
+import { EscapedPositions, readString, unescapeString, type StringToken } from "./json-strings.js";
 import { isNoSecret, sensitiveName, type SensitiveName } from "./key-names.js";
 import { memberPosition, type ProtocolPosition } from "./protocol-fields.js";
+import type { Kind } from "./profile.js";
 import { UnmaskableError } from "./unmaskable.js";
 
 /** What the walk needs from the rest of the masker. */
 export interface JsonScanOptions {
   readonly budget: Budget;
   readonly maxDepth: number;
+  readonly except: ReadonlySet<Kind>;
   /** What to mask in the value of a string, in positions of that value. */
   readonly scanValue: (value: string, field: "data" | "address") => readonly Edit[];
   /** Where the document stands in the protocol; undefined when all of it is user data. */
@@ -39,32 +41,8 @@ interface Value {
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const LITERALS = ["true", "false", "null"] as const;
-const PAIR_NAMES = new Set([
-  "name",
-  "key",
-  "field",
-  "header",
-  "variable",
-  "env",
-  "param",
-  "parameter",
-  "label",
-  "property",
-  "option",
-  "setting",
-  "column",
-]);
-const PAIR_VALUES = new Set(["value", "val", "default", "data", "content"]);
-const COLUMN_LISTS = new Set([
-  "columns",
-  "fields",
-  "headers",
-  "header",
-  "columnnames",
-  "column_names",
-  "cols",
-]);
-const ROW_LISTS = new Set(["rows", "values", "data", "records", "result", "results"]);
+/** No longer text is the name of a variable, a header or a column. */
+const MAX_LABEL = 130;
 
 /**
  * Reads the raw text once, by recursive descent. A method returns the position behind what it read, or -1 when that is
@@ -88,7 +66,7 @@ class JsonWalk {
   }
 
   #value(at: number, place: Place): number {
-    switch (this.#text[at]) {
+    switch (this.#text.charAt(at)) {
       case "{":
         return this.#object(at, place);
       case "[":
@@ -108,63 +86,56 @@ class JsonWalk {
 
   #object(at: number, place: Place): number {
     this.#checkDepth(place);
-    const pair = new NameValuePair();
-    const table = new ColumnTable();
+    const members = place.position ? undefined : new NotableMembers();
     let index = this.#skipSpace(at + 1);
     if (this.#text[index] === "}") return index + 1;
     for (;;) {
-      const name = this.#name(index);
-      if (!name) return -1;
-      const colon = this.#skipSpace(name.end);
-      if (this.#text[colon] !== ":") return -1;
-      const start = this.#skipSpace(colon + 1);
-      const end = this.#value(start, this.#memberPlace(place, name.value));
+      const end = this.#member(index, { place, members });
       if (end === -1) return -1;
-      if (!place.position) {
-        pair.add(name.value, { start, end });
-        table.add(name.value, { start, end });
-      }
       index = this.#skipSpace(end);
       if (this.#text[index] === "}") break;
       if (this.#text[index] !== ",") return -1;
       index = this.#skipSpace(index + 1);
     }
-    this.#maskPair(pair);
-    this.#maskTable(table);
+    if (members) this.#maskByNotableMembers(members);
     return index + 1;
   }
 
-  #memberPlace(parent: Place, name: string): Place {
-    const position = memberPosition(parent.position, name);
-    const isUserData = !position && !parent.position;
-    return {
-      position,
-      sensitive: isUserData || !position ? sensitiveName(name) : undefined,
-      depth: parent.depth + 1,
-    };
+  #member(at: number, { place, members }: { place: Place; members: NotableMembers | undefined }): number {
+    const name = this.#name(at);
+    if (!name) return -1;
+    const colon = this.#skipSpace(name.end);
+    if (this.#text[colon] !== ":") return -1;
+    const start = this.#skipSpace(colon + 1);
+    const position = memberPosition(place.position, name.value);
+    const sensitive = position ? undefined : this.#sensitiveName(name.value);
+    const end = this.#value(start, { position, sensitive, depth: place.depth + 1 });
+    members?.add(name.value, { start, end });
+    return end;
   }
 
   #array(at: number, place: Place): number {
     this.#checkDepth(place);
-    const items: Value[] = [];
-    const itemPlace: Place = {
+    const item: Place = {
       position: place.position?.items,
       sensitive: place.sensitive,
       depth: place.depth + 1,
     };
-    let index = this.#skipSpace(at + 1);
+    const first = this.#skipSpace(at + 1);
+    let second: Value | undefined;
+    let index = first;
     if (this.#text[index] === "]") return index + 1;
-    for (;;) {
-      const end = this.#value(index, itemPlace);
+    for (let count = 1; ; count++) {
+      const end = this.#value(index, item);
       if (end === -1) return -1;
-      if (items.length < 3) items.push({ start: index, end });
+      second = count === 2 ? { start: index, end } : undefined;
       index = this.#skipSpace(end);
       if (this.#text[index] === "]") break;
       if (this.#text[index] !== ",") return -1;
       index = this.#skipSpace(index + 1);
     }
-    const [name, value] = items;
-    if (items.length === 2 && name && value) this.#maskNamed(name, value);
+    if (second && this.#text[first] === '"')
+      this.#maskNamed({ start: first, end: this.#stringEnd(first) }, second);
     return index + 1;
   }
 
@@ -172,9 +143,7 @@ class JsonWalk {
     const token = readString(this.#text, at);
     if (!token) return undefined;
     if ((++this.#strings & 0x3ff) === 0) this.#options.budget.check();
-    const value = token.hasEscapes
-      ? unescapeString(this.#text.slice(at, token.end))
-      : this.#text.slice(at + 1, token.end - 1);
+    const value = this.#valueOf(at, token);
     if (value === undefined) return undefined;
     const treatment = place.position?.treatment;
     if (treatment === "opaque" || value === "") return token;
@@ -187,6 +156,10 @@ class JsonWalk {
       hasEscapes: token.hasEscapes,
     });
     return token;
+  }
+
+  #valueOf(at: number, { end, hasEscapes }: StringToken): string | undefined {
+    return hasEscapes ? unescapeString(this.#text.slice(at, end)) : this.#text.slice(at + 1, end - 1);
   }
 
   #addValueEdits(edits: readonly Edit[], string: { start: number; hasEscapes: boolean }): void {
@@ -205,13 +178,15 @@ class JsonWalk {
     const [number] = NUMBER.exec(this.#text) ?? [];
     if (number === undefined) return -1;
     const end = at + number.length;
-    if (place.position?.treatment === "opaque") return end;
-    if (place.sensitive?.numbers && number !== "0") {
-      this.edits.push({ start: at, end, kind: place.sensitive.kind, number: true });
-    } else if (number.length >= 13 && isCardNumber(digitsOf(number))) {
-      this.edits.push({ start: at, end, kind: "card", number: true });
-    }
+    const kind = place.position?.treatment === "opaque" ? undefined : this.#kindOfNumber(number, place);
+    if (kind) this.edits.push({ start: at, end, kind, number: true });
     return end;
+  }
+
+  #kindOfNumber(number: string, { sensitive }: Place): Kind | undefined {
+    if (sensitive?.numbers && number !== "0") return sensitive.kind;
+    if (number.length < 13 || this.#options.except.has("card")) return undefined;
+    return isCardNumber(digitsOf(number)) ? "card" : undefined;
   }
 
   #name(at: number): { end: number; value: string } | undefined {
@@ -228,15 +203,25 @@ class JsonWalk {
     return inside.includes("\\") ? unescapeString(this.#text.slice(start, end)) : inside;
   }
 
-  /** `{"name": "DB_PASSWORD", "value": "…"}`: the name stands in a value. */
-  #maskPair(pair: NameValuePair): void {
-    if (pair.name && pair.value) this.#maskNamed(pair.name, pair.value);
+  #stringEnd(at: number): number {
+    return readString(this.#text, at)?.end ?? at;
+  }
+
+  #sensitiveName(name: string): SensitiveName | undefined {
+    const sensitive = sensitiveName(name);
+    return sensitive && this.#options.except.has(sensitive.kind) ? undefined : sensitive;
+  }
+
+  /** `{"name": "DB_PASSWORD", "value": "…"}`: the name stands in a value. And tables, whose names stand once. */
+  #maskByNotableMembers({ name, value, columns, rows }: NotableMembers): void {
+    if (name && value) this.#maskNamed(name, value);
+    if (columns && rows) this.#maskTable(columns, rows);
   }
 
   #maskNamed(name: Value, value: Value): void {
-    if (name.end - name.start > 130) return;
+    if (name.end - name.start > MAX_LABEL) return;
     const label = this.#stringAt(name);
-    const sensitive = label === undefined ? undefined : sensitiveName(label);
+    const sensitive = label === undefined ? undefined : this.#sensitiveName(label);
     if (sensitive) this.#maskCell(value, sensitive);
   }
 
@@ -253,24 +238,27 @@ class JsonWalk {
     }
   }
 
-  /** `{"columns": ["id", "password"], "rows": [[1, "…"]]}`: the name stands once, for a whole column. */
-  #maskTable({ columns, rows }: ColumnTable): void {
-    if (!columns || !rows || this.#text[rows.start] !== "[" || this.#text[columns.start] !== "[") return;
-    const sensitive = new Map<number, SensitiveName>();
-    for (const [index, item] of this.#items(columns).entries()) {
-      const name = this.#columnName(item);
-      const found = name === undefined ? undefined : sensitiveName(name);
-      if (found) sensitive.set(index, found);
-    }
+  /** `{"columns": ["id", "password"], "rows": [[1, "…"]]}` */
+  #maskTable(columns: Value, rows: Value): void {
+    const sensitive = this.#sensitiveColumns(columns);
     if (sensitive.size === 0) return;
     for (const row of this.#items(rows)) {
-      if (this.#text[row.start] !== "[") continue;
       const cells = this.#items(row);
       for (const [index, found] of sensitive) {
         const cell = cells[index];
         if (cell) this.#maskCell(cell, found);
       }
     }
+  }
+
+  #sensitiveColumns(columns: Value): Map<number, SensitiveName> {
+    const sensitive = new Map<number, SensitiveName>();
+    for (const [index, item] of this.#items(columns).entries()) {
+      const name = this.#columnName(item);
+      const found = name === undefined ? undefined : this.#sensitiveName(name);
+      if (found) sensitive.set(index, found);
+    }
+    return sensitive;
   }
 
   #columnName(item: Value): string | undefined {
@@ -284,30 +272,38 @@ class JsonWalk {
       : undefined;
   }
 
-  /** The items of an array that has been read already. */
+  /** The items of an array that has been read already and is known to be well formed; none of anything else. */
   #items(array: Value): Value[] {
     const items: Value[] = [];
-    let depth = 0;
-    let start = -1;
-    for (let index = array.start; index < array.end; index++) {
-      const character = this.#text[index];
-      if (depth === 1 && start === -1 && character !== "]" && !isSpace(this.#text.charCodeAt(index)))
-        start = index;
-      if (character === '"') index = (readString(this.#text, index)?.end ?? array.end) - 1;
-      else if (character === "[" || character === "{") depth++;
-      else if (character === "]" || character === "}") depth--;
-      if (start !== -1 && (depth === 0 || (depth === 1 && character === ","))) {
-        items.push({ start, end: this.#trimEnd(start, index) });
-        start = -1;
-      }
+    if (this.#text[array.start] !== "[") return items;
+    let index = this.#skipSpace(array.start + 1);
+    while (index < array.end - 1) {
+      const end = this.#endOfValue(index);
+      items.push({ start: index, end });
+      index = this.#skipSpace(this.#skipSpace(end) + 1);
     }
     return items;
   }
 
-  #trimEnd(start: number, end: number): number {
-    let trimmed = end;
-    while (trimmed > start && isSpace(this.#text.charCodeAt(trimmed - 1))) trimmed--;
-    return trimmed;
+  #endOfValue(at: number): number {
+    let depth = 0;
+    let index = at;
+    do {
+      const character = this.#text[index];
+      if (character === '"') {
+        index = this.#stringEnd(index);
+        continue;
+      }
+      if (character === "[" || character === "{") depth++;
+      else if (character === "]" || character === "}") depth--;
+      index++;
+    } while (depth > 0 || !this.#endsHere(at, index));
+    return index;
+  }
+
+  /** Strings and containers end with their last character, other values before the next comma, bracket or space. */
+  #endsHere(start: number, index: number): boolean {
+    return '"[{'.includes(this.#text[start] ?? "") || !/[-+.0-9A-Za-z]/.test(this.#text[index] ?? "");
   }
 
   #skipSpace(at: number): number {
@@ -321,28 +317,45 @@ class JsonWalk {
   }
 }
 
-/** The two members of an object that make a pair, whichever comes first. */
-class NameValuePair {
+type Role = "name" | "value" | "columns" | "rows";
+
+const ROLES: ReadonlyMap<string, Role> = new Map(
+  Object.entries({
+    name: [
+      "name",
+      "key",
+      "field",
+      "header",
+      "variable",
+      "env",
+      "param",
+      "parameter",
+      "property",
+      "option",
+      "setting",
+    ],
+    value: ["value", "val", "default", "content"],
+    columns: ["columns", "fields", "headers", "columnNames", "column_names", "cols"],
+    rows: ["rows", "values", "data", "records", "results"],
+  } as const).flatMap(([role, names]) =>
+    names.flatMap((name) =>
+      [name, name.charAt(0).toUpperCase() + name.slice(1), name.toUpperCase()].map(
+        (form) => [form, role as Role] as const,
+      ),
+    ),
+  ),
+);
+
+/** The members of one object that say something about each other, whichever comes first. */
+class NotableMembers {
   name: Value | undefined;
   value: Value | undefined;
-
-  add(name: string, value: Value): void {
-    if (name.length > 12) return;
-    const lower = name.toLowerCase();
-    if (PAIR_NAMES.has(lower)) this.name ??= value;
-    else if (PAIR_VALUES.has(lower)) this.value ??= value;
-  }
-}
-
-class ColumnTable {
   columns: Value | undefined;
   rows: Value | undefined;
 
   add(name: string, value: Value): void {
-    if (name.length > 12) return;
-    const lower = name.toLowerCase();
-    if (COLUMN_LISTS.has(lower)) this.columns ??= value;
-    else if (ROW_LISTS.has(lower)) this.rows ??= value;
+    const role = ROLES.get(name);
+    if (role) this[role] ??= value;
   }
 }
 

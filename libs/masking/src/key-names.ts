@@ -246,14 +246,13 @@ export function sensitiveName(name: string): SensitiveName | undefined {
   const known = remembered.get(name);
   if (known !== undefined) return known ?? undefined;
   const kind = kindOf(wordsOf(name));
-  const result = kind && {
-    kind,
-    numbers: kind === "cvv" || kind === "pin" || kind === "card" || kind === "ssn",
-  };
+  const result = kind && { kind, numbers: NUMERIC.has(kind) };
   if (remembered.size >= MAX_REMEMBERED) remembered.clear();
   remembered.set(name, result ?? null);
   return result;
 }
+
+const NUMERIC: ReadonlySet<Kind> = new Set(["cvv", "pin", "card", "ssn"]);
 
 /** The same few names come a thousand times in one result; names are not secrets. */
 const remembered = new Map<string, SensitiveName | null>();

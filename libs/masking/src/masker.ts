@@ -5,7 +5,7 @@ import { addEditsOfMasked, applyEdits, mergeEdits, type Edit } from "./edits.js"
 import { scanJson } from "./json-scanner.js";
 import { DEFAULT_LIMITS, type Kind, type MaskingProfile } from "./profile.js";
 import { MESSAGE_ROOT } from "./protocol-fields.js";
-import { scanText } from "./text-scanner.js";
+import { TextScanner } from "./text-scanner.js";
 import { UnmaskableError } from "./unmaskable.js";
 
 /** How often each kind was masked. */
@@ -72,16 +72,16 @@ class Scan {
 
   /** A JSON document; `nesting` says in how many strings of JSON it stands. */
   json(text: string, nesting: number): Edit[] | undefined {
-    const edits = scanJson(text, {
+    return scanJson(text, {
       budget: this.#budget,
       maxDepth: this.#maxDepth,
+      except: this.#except,
       root: nesting === 0 ? MESSAGE_ROOT : undefined,
       scanValue: (value, field) => {
         const found = this.value(value, nesting);
         return field === "address" ? found.filter(({ kind }) => !PERSONAL.has(kind)) : found;
       },
     });
-    return edits && this.#wanted(edits);
   }
 
   /** The value of a string: a JSON document of its own, or text. Edits are merged. */
@@ -96,8 +96,8 @@ class Scan {
       if (edits && nesting >= MAX_NESTED_DOCUMENTS) throw new UnmaskableError("too_deep");
       if (edits) return edits;
     }
-    const found = scanText(text, this.#budget);
-    return found.length === 0 ? NOTHING : this.#wanted(mergeEdits(found));
+    const found = TEXT_SCANNER.scan(text, this.#budget);
+    return found.length === 0 ? NOTHING : mergeEdits(found.filter(({ kind }) => !this.#except.has(kind)));
   }
 
   /** Masking twice must equal masking once, so look again at what masking makes of the text. */
@@ -111,17 +111,20 @@ class Scan {
     }
     return [{ start: 0, end: text.length, kind: "secret" }];
   }
-
-  #wanted(edits: Edit[]): Edit[] {
-    return this.#except.size === 0 ? edits : edits.filter(({ kind }) => !this.#except.has(kind));
-  }
 }
 
 const NOTHING: readonly Edit[] = [];
+/** Holds state only while it scans one text, which nothing interrupts. */
+const TEXT_SCANNER = new TextScanner();
 
+/** Whether the first character that is not white space opens an object or an array. */
 function looksLikeDocument(text: string): boolean {
-  const first = /[^ \t\r\n]/.exec(text.length > 64 ? text.slice(0, 64) : text)?.[0];
-  return first === "{" || first === "[";
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === 0x20 || (code >= 0x09 && code <= 0x0d)) continue;
+    return code === 0x7b || code === 0x5b;
+  }
+  return false;
 }
 
 function decode(decoder: TextDecoder, payload: Uint8Array): string {

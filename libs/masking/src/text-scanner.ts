@@ -1,4 +1,4 @@
-import { Anchors } from "./anchors.js";
+import { Anchors, type AnchorVisitor } from "./anchors.js";
 import type { Budget } from "./budget.js";
 import { Runs } from "./characters.js";
 import { cards } from "./detectors/cards.js";
@@ -24,7 +24,8 @@ const HEAD_DETECTORS: readonly HeadDetector[] = [
   namedValues,
   emails,
 ];
-const DIGIT_DETECTORS: readonly DigitDetector[] = [cards, ssns, ibans];
+const TWO_DIGITS: readonly DigitDetector[] = [ibans];
+const THREE_DIGITS: readonly DigitDetector[] = [cards, ssns];
 
 /** Which detectors look at each head; several may share one. */
 const DETECTORS_OF_HEAD = new Map<string, number[]>();
@@ -39,30 +40,55 @@ const ANCHORS = new Anchors([...DETECTORS_OF_HEAD.keys()]);
 /** No shorter text can hold anything a detector finds. */
 const SHORTEST = 4;
 
-/** Everything the detectors find in plain text, unordered and possibly overlapping. One pass, linear time. */
-export function scanText(text: string, budget: Budget): Finding[] {
-  if (text.length < SHORTEST) return [];
-  const findings: Finding[] = [];
-  const runs = new Runs(text);
-  const covered = new Map<number, number>();
-  let work = 0;
-  ANCHORS.scan(text, {
-    onHead(head, start) {
-      if ((++work & 0xfff) === 0) budget.check();
-      for (const index of BY_HEAD[head] ?? []) {
-        if (start < (covered.get(index) ?? 0)) continue;
-        const finding = HEAD_DETECTORS[index]?.find(runs, start);
-        if (!finding) continue;
-        findings.push(finding);
-        covered.set(index, finding.end);
-      }
-    },
-    onDigits(count, start) {
-      for (const detector of DIGIT_DETECTORS) {
-        const finding = detector.digits === count ? detector.find(text, start) : undefined;
-        if (finding) findings.push(finding);
-      }
-    },
-  });
-  return findings;
+/**
+ * Everything the detectors find in plain text, unordered and possibly overlapping: one pass, linear time. Kept and used
+ * again, because most strings are short and most of them hold nothing.
+ */
+export class TextScanner implements AnchorVisitor {
+  readonly #covered = new Map<number, number>();
+  #findings: Finding[] = [];
+  #text = "";
+  #runs: Runs | undefined;
+  #budget: Budget | undefined;
+  #work = 0;
+
+  scan(text: string, budget: Budget): readonly Finding[] {
+    if (text.length < SHORTEST) return NOTHING;
+    this.#text = text;
+    this.#budget = budget;
+    ANCHORS.scan(text, this);
+    const findings = this.#findings;
+    if (this.#runs) this.#covered.clear();
+    this.#runs = undefined;
+    this.#text = "";
+    if (findings.length === 0) return NOTHING;
+    this.#findings = [];
+    return findings;
+  }
+
+  onHead(head: number, start: number): void {
+    this.#countWork();
+    this.#runs ??= new Runs(this.#text);
+    for (const index of BY_HEAD[head] ?? []) {
+      if (start < (this.#covered.get(index) ?? 0)) continue;
+      const finding = HEAD_DETECTORS[index]?.find(this.#runs, start);
+      if (!finding) continue;
+      this.#findings.push(finding);
+      this.#covered.set(index, finding.end);
+    }
+  }
+
+  onDigits(count: 2 | 3, start: number): void {
+    this.#countWork();
+    for (const detector of count === 2 ? TWO_DIGITS : THREE_DIGITS) {
+      const finding = detector.find(this.#text, start);
+      if (finding) this.#findings.push(finding);
+    }
+  }
+
+  #countWork(): void {
+    if ((++this.#work & 0xfff) === 0) this.#budget?.check();
+  }
 }
+
+const NOTHING: readonly Finding[] = [];

@@ -1,8 +1,10 @@
-import { ALNUM, DIGIT, isIn } from "../characters.js";
+import { ALNUM, characters, DIGIT, isIn } from "../characters.js";
 import type { DigitDetector } from "./detector.js";
 
 const SHORTEST = 13;
 const LONGEST = 19;
+const PREFIX_DIGITS = 4;
+const FIRST_DIGIT = characters("2-6", "8");
 
 /** Issuer prefixes with the lengths they use (ISO/IEC 7812; the networks' published ranges). */
 const ISSUERS: readonly {
@@ -36,14 +38,12 @@ const ISSUERS: readonly {
 
 /** Payment card numbers, plain or in groups parted by single spaces or dashes. */
 export const cards: DigitDetector = {
-  digits: 3,
   find(text, at) {
-    if (!canStart(text, at)) return undefined;
-    const ends = groupEnds(text, at);
-    for (let index = ends.length - 1; index >= 0; index--) {
-      const end = ends[index] ?? at;
-      if (isIn(ALNUM, text, end)) continue;
-      if (isCardNumber(text.slice(at, end).replaceAll(/[ -]/g, ""))) return { start: at, end, kind: "card" };
+    if (!isIn(FIRST_DIGIT, text, at) || !canStart(text, at)) return undefined;
+    const { digits, ends } = readGroups(text, at);
+    for (const { end, count } of ends.reverse()) {
+      if (!isIn(ALNUM, text, end) && isCardNumber(digits.slice(0, count)))
+        return { start: at, end, kind: "card" };
     }
     return undefined;
   },
@@ -51,12 +51,12 @@ export const cards: DigitDetector = {
 
 /** Known issuer, a length it uses, and Luhn's check digit. */
 export function isCardNumber(digits: string): boolean {
-  if (digits.length < SHORTEST || digits.length > LONGEST) return false;
-  const known = ISSUERS.some(({ from, to, lengths }) => {
-    const prefix = Number(digits.slice(0, String(from).length));
-    return prefix >= from && prefix <= to && lengths.includes(digits.length);
+  if (digits.length < SHORTEST || digits.length > LONGEST || !passesLuhn(digits)) return false;
+  const prefix = Number(digits.slice(0, PREFIX_DIGITS));
+  return ISSUERS.some(({ from, to, lengths }) => {
+    const scale = 10 ** (PREFIX_DIGITS - String(from).length);
+    return prefix >= from * scale && prefix < (to + 1) * scale && lengths.includes(digits.length);
   });
-  return known && passesLuhn(digits);
 }
 
 function passesLuhn(digits: string): boolean {
@@ -75,21 +75,30 @@ function canStart(text: string, at: number): boolean {
   return text[at - 1] === "B" && text[at - 2] === "%";
 }
 
-/** Where the number could end: after each group, as long as groups are parted by the same single separator. */
-function groupEnds(text: string, at: number): number[] {
-  const ends: number[] = [];
+interface Groups {
+  readonly digits: string;
+  /** Where the number could end, and how many digits it would have. */
+  readonly ends: { readonly end: number; readonly count: number }[];
+}
+
+/** Reads groups of digits as long as the same single separator parts them. */
+function readGroups(text: string, at: number): Groups {
+  const ends: { end: number; count: number }[] = [];
+  let digits = "";
   let separator: string | undefined;
-  let count = 0;
-  for (let index = at; count <= LONGEST; index++) {
+  for (let index = at; digits.length <= LONGEST; index++) {
+    const here = text[index];
     if (isIn(DIGIT, text, index)) {
-      count++;
+      digits += here;
       continue;
     }
-    ends.push(index);
-    const here = text[index];
-    if ((here !== " " && here !== "-") || !isIn(DIGIT, text, index + 1)) break;
+    if (digits.length >= SHORTEST) ends.push({ end: index, count: digits.length });
     separator ??= here;
-    if (here !== separator) break;
+    if (!isSeparator(here) || here !== separator || !isIn(DIGIT, text, index + 1)) break;
   }
-  return ends;
+  return { digits, ends };
+}
+
+function isSeparator(character: string | undefined): boolean {
+  return character === " " || character === "-";
 }

@@ -20,6 +20,5 @@ export interface HeadDetector {
 
 /** Looks at the places where a run of digits starts. */
 export interface DigitDetector {
-  readonly digits: 2 | 3;
   readonly find: (text: string, at: number) => Finding | undefined;
 }

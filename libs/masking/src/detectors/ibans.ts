@@ -15,23 +15,33 @@ const LENGTHS = new Map(
 
 /** International bank account numbers, plain or in groups; the check digits decide. */
 export const ibans: DigitDetector = {
-  digits: 2,
   find(text, at) {
     const start = at - 2;
-    if (!isIn(UPPER, text, start) || !isIn(UPPER, text, start + 1) || isIn(ALNUM, text, start - 1))
-      return undefined;
-    const length = LENGTHS.get(text.slice(start, at));
-    if (length === undefined) return undefined;
-    let compact = "";
-    let end = start;
-    for (; compact.length < length; end++) {
-      if (isIn(ALNUM, text, end)) compact += text[end];
-      else if ((text[end] !== " " && text[end] !== "-") || !isIn(ALNUM, text, end + 1)) return undefined;
-    }
-    if (isIn(ALNUM, text, end) || !passesMod97(compact.toUpperCase())) return undefined;
-    return { start, end, kind: "iban" };
+    const length = canStart(text, start) ? LENGTHS.get(text.slice(start, at)) : undefined;
+    const number = length === undefined ? undefined : readGroups(text, start, length);
+    if (!number || isIn(ALNUM, text, number.end) || !passesMod97(number.compact)) return undefined;
+    return { start, end: number.end, kind: "iban" };
   },
 };
+
+function canStart(text: string, start: number): boolean {
+  return isIn(UPPER, text, start) && isIn(UPPER, text, start + 1) && !isIn(ALNUM, text, start - 1);
+}
+
+/** Reads so many letters and digits, with single spaces or dashes between them. */
+function readGroups(
+  text: string,
+  start: number,
+  length: number,
+): { compact: string; end: number } | undefined {
+  let compact = "";
+  let end = start;
+  for (; compact.length < length; end++) {
+    if (isIn(ALNUM, text, end)) compact += text[end];
+    else if ((text[end] !== " " && text[end] !== "-") || !isIn(ALNUM, text, end + 1)) return undefined;
+  }
+  return { compact: compact.toUpperCase(), end };
+}
 
 function passesMod97(iban: string): boolean {
   let remainder = 0;

@@ -92,32 +92,40 @@ function nameAround(text: string, at: number): Range | undefined {
 const ASSIGNMENT = /(?:\\*["'`])?\]?[ \t]{0,8}(?:=>|:=|={1,2}|:|>)[ \t]{0,8}/y;
 const FLAG_SPACE = /[ \t]{1,4}/y;
 
+type Assigned = "=" | ":" | ">" | "flag";
+
 interface Separator {
   readonly end: number;
-  /** False where only a space parts the name from the value. */
-  readonly assigned: "=" | ":" | ">" | "flag";
+  readonly assigned: Assigned;
 }
 
 function separatorAfter(text: string, name: Range): Separator | undefined {
   ASSIGNMENT.lastIndex = name.end;
   const [match] = ASSIGNMENT.exec(text) ?? [];
-  if (match !== undefined) {
-    const sign = match.trim();
-    const assigned = sign.endsWith("=") || sign.endsWith("=>") ? "=" : sign.endsWith(">") ? ">" : ":";
-    if (text[ASSIGNMENT.lastIndex] === "=" || (assigned === ">" && text[name.start - 1] !== "<"))
-      return undefined;
-    return { end: ASSIGNMENT.lastIndex, assigned };
-  }
+  if (match === undefined) return flagSpace(text, name);
+  const end = name.end + match.length;
+  const assigned = assignedBy(match.trim());
+  if (text[end] === "=" || (assigned === ">" && text[name.start - 1] !== "<")) return undefined;
+  return { end, assigned };
+}
+
+function assignedBy(sign: string): Assigned {
+  if (sign.endsWith("=") || sign.endsWith("=>")) return "=";
+  return sign.endsWith(">") ? ">" : ":";
+}
+
+/** `--password x`: only a flag may have nothing but a space between its name and its value. */
+function flagSpace(text: string, name: Range): Separator | undefined {
+  if (!text.startsWith("--", name.start)) return undefined;
   FLAG_SPACE.lastIndex = name.end;
-  const isFlag = text.startsWith("--", name.start) || text.startsWith("--", name.start - 2);
-  return isFlag && FLAG_SPACE.test(text) ? { end: FLAG_SPACE.lastIndex, assigned: "flag" } : undefined;
+  return FLAG_SPACE.test(text) ? { end: FLAG_SPACE.lastIndex, assigned: "flag" } : undefined;
 }
 
 interface ValuePlace {
   readonly at: number;
   readonly kind: Kind;
   readonly name: string;
-  readonly assigned: Separator["assigned"];
+  readonly assigned: Assigned;
 }
 
 /** What is decided from the start of a value is decided before its end is looked for: refusing must stay cheap. */
@@ -127,22 +135,21 @@ const SCHEME = /(?:bearer|basic|token|apikey|digest|negotiate|aws4-hmac-sha256) 
 
 function valueAfter(text: string, place: ValuePlace): Finding | undefined {
   OPENING.lastIndex = place.at;
-  const [opening, escapes, quote] = OPENING.exec(text) ?? [];
-  if (opening !== undefined && quote !== undefined) {
-    const start = schemeEnd(text, place.at + opening.length);
-    if (startsWithPlaceholder(text.slice(start, start + LOOK_AHEAD))) return undefined;
-    const end = closingQuote(text, start, { escapes: escapes?.length ?? 0, quote });
-    return isNoSecret(text.slice(start, end)) ? undefined : { start, end, kind: place.kind };
-  }
+  const [opening, escapes = "", quote] = OPENING.exec(text) ?? [];
+  if (opening === undefined || quote === undefined) return unquotedValue(text, place);
+  const start = schemeEnd(text, place.at + opening.length);
+  if (startsWithPlaceholder(text.slice(start, start + LOOK_AHEAD))) return undefined;
+  const end = closingQuote(text, start, { escapes: escapes.length, quote });
+  return isNoSecret(text.slice(start, end)) ? undefined : { start, end, kind: place.kind };
+}
+
+function unquotedValue(text: string, place: ValuePlace): Finding | undefined {
   const start = schemeEnd(text, place.at);
   const ahead = text.slice(start, start + LOOK_AHEAD);
   if (startsWithPlaceholder(ahead) || CODE.test(ahead)) return undefined;
-  const end =
-    place.kind === "cookie" && isHeader(place.name)
-      ? lineEnd(text, start)
-      : wordEnd(text, start, place.assigned);
+  const end = isCookieHeader(place) ? lineEnd(text, start) : wordEnd(text, start, place.assigned);
   const value = text.slice(start, end);
-  if (isNoSecret(value) || !isPlausible(value, { ...place, next: text[end] })) return undefined;
+  if (isNoSecret(value) || text[end] === "(" || !isPlausible(value, place)) return undefined;
   return { start, end, kind: place.kind };
 }
 
@@ -151,8 +158,9 @@ function schemeEnd(text: string, at: number): number {
   return SCHEME.test(text) ? SCHEME.lastIndex : at;
 }
 
-function isHeader(name: string): boolean {
-  return /cookie$/i.test(name);
+/** A cookie header's value has blanks in it and ends with the line. */
+function isCookieHeader({ name, assigned }: ValuePlace): boolean {
+  return assigned === ":" && /cookie$/i.test(name);
 }
 
 /** The quote that closes at the same level of escaping; without one the value reaches to the end of the line. */
@@ -172,22 +180,22 @@ function closingQuote(
   return text.length;
 }
 
-const WORD_ENDS = new Set(" \t\r\n\"'`<>,;&|");
+const WORD_ENDS = characters(" ", "\t", "\r", "\n", '"', "'", "`", "<", ">", ",", ";", "&", "|");
+const LINE_OR_TAG_ENDS = characters("\r", "\n", "<");
 
-function wordEnd(text: string, from: number, assigned: Separator["assigned"]): number {
+function wordEnd(text: string, from: number, assigned: Assigned): number {
+  const ends = assigned === ">" ? LINE_OR_TAG_ENDS : WORD_ENDS;
   let end = from;
-  if (assigned === ">") {
-    while (end < text.length && text[end] !== "<" && text[end] !== "\n") end++;
-    return end;
-  }
-  while (end < text.length && !WORD_ENDS.has(text[end] ?? "")) end++;
-  while (
-    end > from &&
-    ")]}".includes(text[end - 1] ?? "") &&
-    !/[([{]/.test(text.slice(from, Math.min(end, from + 256)))
-  )
-    end--;
-  while (end > from && (text[end - 1] === "." || text[end - 1] === "\\")) end--;
+  while (end < text.length && !isIn(ends, text, end)) end++;
+  return assigned === ">" ? end : withoutClosing(text, from, end);
+}
+
+/** Without the full stop, and without brackets that were opened before the value. */
+function withoutClosing(text: string, from: number, wordEnd: number): number {
+  const opensOne = /[([{]/.test(text.slice(from, Math.min(wordEnd, from + LOOK_AHEAD)));
+  const closing = opensOne ? ".\\" : ".\\)]}";
+  let end = wordEnd;
+  while (end > from && closing.includes(text[end - 1] ?? "")) end--;
   return end;
 }
 
@@ -203,17 +211,10 @@ const PLAIN_WORD = /^[A-Za-z]+(?:[_-][A-Za-z]+)*[.!?:]?$/;
 const MIN_VALUE = 4;
 
 /** Unquoted words may be code or prose. */
-function isPlausible(
-  value: string,
-  { kind, assigned, next, name }: ValuePlace & { readonly next: string | undefined },
-): boolean {
+function isPlausible(value: string, { kind, assigned, name }: ValuePlace): boolean {
   if (kind === "pin" || kind === "cvv") return /^[0-9]{3,8}$/.test(value);
-  if (value.length < MIN_VALUE) return false;
-  if (next === "(" || sensitiveName(value)) return false;
-  const isVariable = /^[A-Z0-9_.-]+$/.test(name) || assigned === "flag" || assigned === ">";
-  return (
-    !PLAIN_WORD.test(value) ||
-    (isVariable && assigned !== ":") ||
-    (value.length >= 16 && /[a-z][A-Z]|[A-Z]{3}/.test(value))
-  );
+  if (value.length < MIN_VALUE || sensitiveName(value)) return false;
+  if (!PLAIN_WORD.test(value)) return true;
+  const isVariable = assigned !== ":" && (/^[A-Z0-9_.-]+$/.test(name) || assigned !== "=");
+  return isVariable || (value.length >= 16 && /[a-z][A-Z]|[A-Z]{3}/.test(value));
 }

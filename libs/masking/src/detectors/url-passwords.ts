@@ -1,11 +1,12 @@
+import { characters, isIn } from "../characters.js";
 import { isNoSecret } from "../key-names.js";
 import type { HeadDetector } from "./detector.js";
 
-/** What ends the part of a URL that may hold a user and a password. */
-const ENDS = new Set(" \t\r\n\"'`<>()[]{}|\\^,;/?#");
-/** Passwords are often pasted without escaping; these may stand in one, when an @ still follows. */
-const ENDS_ALWAYS = new Set(" \t\r\n\"'`<>");
-const MAX_USERINFO = 512;
+/** What no password in a URL contains, however carelessly it was pasted. */
+const NEVER = characters(" ", "\t", "\r", "\n", '"', "'", "`", "<", ">");
+/** What ends the host; behind an @ it ends the look-out for another. */
+const AFTER_HOST = characters("(", ")", "[", "]", "{", "}", "|", "\\", "^", ",", ";", "/", "?", "#");
+const MAX_USERINFO = 256;
 
 /** The password in `scheme://user:password@host`; user and host stay readable. */
 export const urlPasswords: HeadDetector = {
@@ -21,19 +22,18 @@ export const urlPasswords: HeadDetector = {
   },
 };
 
-/** The last `@` before the authority ends; failing that, the first before the text ends. */
+/** The last `@` before the host ends. */
 function passwordEnd(text: string, from: number): number | undefined {
   let last: number | undefined;
   const limit = Math.min(text.length, from + MAX_USERINFO);
-  for (let index = from; index < limit; index++) {
-    const character = text[index] ?? "";
-    if (character === "@") last = index;
-    else if (ENDS_ALWAYS.has(character) || (last !== undefined && ENDS.has(character))) break;
-    else if (character === "/" && (text[index - 1] === ":" || looksLikePort(text.slice(from, index)))) break;
+  for (let index = from; index < limit && !isIn(NEVER, text, index); index++) {
+    if (text[index] === "@") last = index;
+    else if (last !== undefined ? isIn(AFTER_HOST, text, index) : endsPort(text, from, index)) break;
   }
   return last !== undefined && last > from ? last : undefined;
 }
 
-function looksLikePort(text: string): boolean {
-  return /^[0-9]{1,5}$/.test(text);
+/** `host:8080/path` has no password, though an @ may follow somewhere; nor has what begins with a slash. */
+function endsPort(text: string, from: number, slash: number): boolean {
+  return text[slash] === "/" && /^[0-9]{0,5}$/.test(text.slice(from, slash));
 }

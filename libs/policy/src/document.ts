@@ -133,6 +133,10 @@ function* meaningProblems({ targets, access, rules }: Spec): Generator<PolicyPro
   if (access?.mode === "jit" && access.activation === "approval" && !access.review) {
     yield { path: ["access", "review"], message: "say who reviews: activation by approval needs a review" };
   }
+  yield* rulesProblems(rules);
+}
+
+function* rulesProblems(rules: readonly Rule[]): Generator<PolicyProblem> {
   const seen = new Set<string>();
   for (const [index, rule] of rules.entries()) {
     const problems = [...(seen.has(rule.name) ? [nameTaken(rule)] : []), ...ruleProblems(rule)];

@@ -1,6 +1,23 @@
 import { Module } from "@nestjs/common";
+import { AgentsModule } from "./agents/index.js";
+import { AuditModule } from "./audit/index.js";
+import { GatewayModule } from "./gateway/index.js";
 import { IdentityModule } from "./identity/index.js";
 import { PlatformModule } from "./platform/platform.module.js";
+import { PoliciesModule } from "./policies/index.js";
+import { RecordingsModule } from "./recordings/index.js";
+import { TargetsModule } from "./targets/index.js";
 
-@Module({ imports: [PlatformModule, IdentityModule] })
+@Module({
+  imports: [
+    PlatformModule,
+    IdentityModule,
+    AgentsModule,
+    TargetsModule,
+    PoliciesModule,
+    RecordingsModule,
+    AuditModule,
+    GatewayModule,
+  ],
+})
 export class AppModule {}

@@ -58,14 +58,20 @@ async function main(): Promise<void> {
 async function waitForDatabase(config: Config, logger: Logger): Promise<void> {
   const { host } = new URL(config.databaseUrl);
   const deadline = Date.now() + DATABASE_PATIENCE_MS;
-  for (let said = false; ; ) {
-    const client = new pg.Client({ connectionString: config.migrationDatabaseUrl, connectionTimeoutMillis: 5_000 });
+  for (let said = false; ;) {
+    const client = new pg.Client({
+      connectionString: config.migrationDatabaseUrl,
+      connectionTimeoutMillis: 5_000,
+    });
     try {
       await client.connect();
       return;
     } catch (error) {
       if (!isDatabaseUnavailable(error) || Date.now() > deadline) {
-        throw new Error(`the database at ${host} cannot be used: ${(error as Error).message}; start it or correct DATABASE_URL`, { cause: error });
+        throw new Error(
+          `the database at ${host} cannot be used: ${(error as Error).message}; start it or correct DATABASE_URL`,
+          { cause: error },
+        );
       }
       if (!said) logger.warn({ host }, "waiting for the database");
       said = true;
@@ -79,6 +85,7 @@ async function waitForDatabase(config: Config, logger: Logger): Promise<void> {
 main().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`drawbridge control plane: ${message}\n`);
-  if (!(error instanceof ConfigError) && error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+  if (!(error instanceof ConfigError) && error instanceof Error && error.stack)
+    process.stderr.write(`${error.stack}\n`);
   process.exit(error instanceof ConfigError ? 2 : 1);
 });

@@ -11,11 +11,13 @@ export function prepareApi(app: NestExpressApplication): void {
   app.disable("x-powered-by");
   app.set("etag", false);
   app.useBodyParser("json", { limit: "1mb" });
-  app.use((_request: unknown, response: { setHeader(name: string, value: string): void }, next: () => void) => {
-    response.setHeader("Cache-Control", "no-store");
-    response.setHeader("X-Content-Type-Options", "nosniff");
-    next();
-  });
+  app.use(
+    (_request: unknown, response: { setHeader(name: string, value: string): void }, next: () => void) => {
+      response.setHeader("Cache-Control", "no-store");
+      response.setHeader("X-Content-Type-Options", "nosniff");
+      next();
+    },
+  );
   app.useGlobalPipes(
     new StandardSchemaValidationPipe({
       exceptionFactory: (issues) =>
@@ -29,13 +31,19 @@ export function prepareApi(app: NestExpressApplication): void {
   app.useGlobalInterceptors(new StandardSchemaSerializerInterceptor(app.get(Reflector)));
   app.useGlobalFilters(new ProblemFilter());
   SwaggerModule.setup("api/docs", app, () => {
-    const description = new DocumentBuilder().setTitle("Drawbridge").setVersion(VERSION).addBearerAuth().build();
+    const description = new DocumentBuilder()
+      .setTitle("Drawbridge")
+      .setVersion(VERSION)
+      .addBearerAuth()
+      .build();
     return SwaggerModule.createDocument(app, description);
   });
 }
 
 function pathText(path: readonly unknown[] | undefined): string {
   return (path ?? [])
-    .map((segment) => String(typeof segment === "object" && segment !== null && "key" in segment ? segment.key : segment))
+    .map((segment) =>
+      String(typeof segment === "object" && segment !== null && "key" in segment ? segment.key : segment),
+    )
     .join(".");
 }

@@ -20,7 +20,8 @@ export class Database implements OnModuleDestroy {
   constructor(@Inject(CONFIG) config: Config) {
     const connection = {
       connectionString: config.databaseUrl,
-      options: "-c role=drawbridge_app -c statement_timeout=30000",
+      // A server or role with synchronous_commit off would answer before what it was told is durable.
+      options: "-c role=drawbridge_app -c statement_timeout=30000 -c synchronous_commit=on",
       connectionTimeoutMillis: 5_000,
       application_name: "drawbridge",
     };

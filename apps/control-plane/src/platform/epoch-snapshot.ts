@@ -7,6 +7,14 @@ export interface Snapshot<Value> {
   readonly value: Value;
 }
 
+/** The authorization epoch of this moment. One small read: for where nothing is recorded that would tell it. */
+export async function readEpoch(database: Database): Promise<bigint> {
+  const result = await database.pool.query<{ value: string }>(
+    "select value from authorization_epoch where id = 1",
+  );
+  return BigInt(result.rows[0]?.value ?? 0);
+}
+
 /**
  * Keeps in memory what decisions are made from. It is never too old by itself: whoever recorded a request learns the
  * epoch of that moment and asks for a snapshot at least as new.

@@ -1,5 +1,12 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, SerializeOptions } from "@nestjs/common";
-import { ApplyPolicy, PageQuery, PolicyApplied, PolicyPage, PolicyView, ResourceName } from "@drawbridge/contracts";
+import {
+  ApplyPolicy,
+  PageQuery,
+  PolicyApplied,
+  PolicyPage,
+  PolicyView,
+  ResourceName,
+} from "@drawbridge/contracts";
 import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js";
 import { PoliciesService } from "./policies.service.js";
 
@@ -24,7 +31,10 @@ export class PoliciesController {
   @Get(":name/versions")
   @Requires("policy:read")
   @SerializeOptions({ schema: PolicyPage })
-  history(@Param("name", { schema: ResourceName }) name: string, @Query({ schema: PageQuery }) query: PageQuery) {
+  history(
+    @Param("name", { schema: ResourceName }) name: string,
+    @Query({ schema: PageQuery }) query: PageQuery,
+  ) {
     return this.policies.history(name, query);
   }
 

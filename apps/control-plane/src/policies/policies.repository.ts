@@ -51,9 +51,15 @@ export class PoliciesRepository {
   }
 
   /** Adds the next version and makes it live. Two that apply at once: one of them fails on the key. */
-  async add(transaction: Transaction, policy: Omit<StoredPolicy, "version" | "createdAt">): Promise<StoredPolicy> {
+  async add(
+    transaction: Transaction,
+    policy: Omit<StoredPolicy, "version" | "createdAt">,
+  ): Promise<StoredPolicy> {
     const { name } = policy;
-    const { _max: newest } = await transaction.policyVersion.aggregate({ where: { name }, _max: { version: true } });
+    const { _max: newest } = await transaction.policyVersion.aggregate({
+      where: { name },
+      _max: { version: true },
+    });
     const version = (newest.version ?? 0) + 1;
     const row = await transaction.policyVersion.create({ data: { ...policy, version } });
     await transaction.policy.upsert({

@@ -25,7 +25,11 @@ export class PoliciesService {
 
   async history(name: string, { limit, cursor }: PageQuery): Promise<Page<PolicyView>> {
     const before = readCursor(cursor, /^\d{1,9}$/);
-    const versions = await this.repository.history(name, before === undefined ? 2 ** 31 - 1 : Number(before), limit + 1);
+    const versions = await this.repository.history(
+      name,
+      before === undefined ? 2 ** 31 - 1 : Number(before),
+      limit + 1,
+    );
     return pageFrom(versions, limit, { key: ({ version }) => String(version), view: toView });
   }
 
@@ -39,15 +43,28 @@ export class PoliciesService {
   async apply(principal: Principal, name: string, source: string): Promise<PolicyApplied> {
     const document = readPolicy(source, unenforceable);
     if (document.metadata.name !== name) {
-      throw new DomainError("policy_invalid", `the document names the policy ${document.metadata.name}, the address ${name}`);
+      throw new DomainError(
+        "policy_invalid",
+        `the document names the policy ${document.metadata.name}, the address ${name}`,
+      );
     }
     const live = await this.repository.find(name);
     if (live && isDeepStrictEqual(live.document, document)) return { ...toView(live), changed: false };
     try {
       const applied = await this.database.transaction(async (transaction) => {
-        const added = await this.repository.add(transaction, { name, document, source, createdBy: principal.id });
+        const added = await this.repository.add(transaction, {
+          name,
+          document,
+          source,
+          createdBy: principal.id,
+        });
         const details = { version: added.version };
-        await this.audit.record(transaction, { actor: principal.id, action: "policy.applied", subject: name, details });
+        await this.audit.record(transaction, {
+          actor: principal.id,
+          action: "policy.applied",
+          subject: name,
+          details,
+        });
         return added;
       });
       return { ...toView(applied), changed: true };
@@ -61,7 +78,12 @@ export class PoliciesService {
   async delete(principal: Principal, name: string): Promise<void> {
     await this.database.transaction(async (transaction) => {
       if (!(await this.repository.delete(transaction, name))) return;
-      await this.audit.record(transaction, { actor: principal.id, action: "policy.deleted", subject: name, details: {} });
+      await this.audit.record(transaction, {
+        actor: principal.id,
+        action: "policy.deleted",
+        subject: name,
+        details: {},
+      });
     });
   }
 }

@@ -18,7 +18,11 @@ export function readPolicy(source: string, unenforceable: Unenforceable): Policy
   if (syntaxError) {
     const [position] = syntaxError.linePos ?? [];
     throw new DomainError("policy_invalid", "the policy is not valid YAML or JSON", [
-      { path: "", message: syntaxError.message.split("\n")[0] ?? "", ...(position ? { line: position.line } : {}) },
+      {
+        path: "",
+        message: syntaxError.message.split("\n")[0] ?? "",
+        ...(position ? { line: position.line } : {}),
+      },
     ]);
   }
   const withLine = ({ path, message }: PolicyProblem): ProblemDetail => {
@@ -27,11 +31,19 @@ export function readPolicy(source: string, unenforceable: Unenforceable): Policy
   };
   const parsed = parsePolicy(toValue(yaml));
   if (!parsed.ok) {
-    throw new DomainError("policy_invalid", "the policy does not have the shape of a policy", parsed.problems.map(withLine));
+    throw new DomainError(
+      "policy_invalid",
+      "the policy does not have the shape of a policy",
+      parsed.problems.map(withLine),
+    );
   }
   const missing = unenforceable(parsed.policy, AVAILABLE);
   if (missing.length > 0) {
-    throw new DomainError("policy_not_enforceable", "this control plane cannot enforce all of the policy", missing.map(withLine));
+    throw new DomainError(
+      "policy_not_enforceable",
+      "this control plane cannot enforce all of the policy",
+      missing.map(withLine),
+    );
   }
   return parsed.policy;
 }

@@ -59,7 +59,9 @@ export class TargetsRepository {
 
   /** The document as it was applied, values included. */
   unseal(target: Target): TargetDocument {
-    const values = JSON.parse(this.keys.open(PURPOSE, target.name, target.sealedValues).toString("utf8")) as Values;
+    const values = JSON.parse(
+      this.keys.open(PURPOSE, target.name, target.sealedValues).toString("utf8"),
+    ) as Values;
     const { transport } = target.document.spec;
     const opened =
       "stdio" in transport

@@ -30,7 +30,10 @@ export class TargetsService {
   /** Creates or replaces; the same document again changes nothing, so that applying is idempotent. */
   async apply(principal: Principal, name: string, document: TargetDocument): Promise<TargetView> {
     if (document.metadata.name !== name) {
-      throw new DomainError("target_invalid", `the document names the target ${document.metadata.name}, the address ${name}`);
+      throw new DomainError(
+        "target_invalid",
+        `the document names the target ${document.metadata.name}, the address ${name}`,
+      );
     }
     const existing = await this.repository.find(name);
     if (existing && isDeepStrictEqual(this.repository.unseal(existing), document)) return this.view(existing);
@@ -50,7 +53,12 @@ export class TargetsService {
   async delete(principal: Principal, name: string): Promise<void> {
     await this.database.transaction(async (transaction) => {
       if (!(await this.repository.delete(transaction, name))) return;
-      await this.audit.record(transaction, { actor: principal.id, action: "target.deleted", subject: name, details: {} });
+      await this.audit.record(transaction, {
+        actor: principal.id,
+        action: "target.deleted",
+        subject: name,
+        details: {},
+      });
     });
   }
 
@@ -70,7 +78,10 @@ export class TargetsService {
       labels,
       agentGroup,
       transport: "stdio" in transport ? "stdio" : "http",
-      address: "stdio" in transport ? [transport.stdio.command, ...transport.stdio.arguments].join(" ") : transport.http.url,
+      address:
+        "stdio" in transport
+          ? [transport.stdio.command, ...transport.stdio.arguments].join(" ")
+          : transport.http.url,
       online: this.links.isOnline(agentGroup),
       revision,
       updatedAt: updatedAt.toISOString(),

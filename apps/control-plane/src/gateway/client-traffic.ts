@@ -1,0 +1,246 @@
+import { Injectable, Logger } from "@nestjs/common";
+import { UnmaskableError } from "@drawbridge/masking";
+import {
+  idKey,
+  type McpMessage,
+  type McpNotification,
+  type McpRequest,
+  type McpResponse,
+  METHODS,
+  RpcErrorCode,
+} from "@drawbridge/mcp";
+import { AgentUnavailableError } from "../agents/index.js";
+import type { Principal } from "../identity/index.js";
+import { RecordingUnavailableError } from "../recordings/index.js";
+import type { Target } from "../targets/index.js";
+import { contextOf, decide, type GatewayDecision, type Question } from "./decide.js";
+import { FAILURES } from "./exchange-failures.js";
+import { GatewayError, unknownSession } from "./gateway-error.js";
+import type { Exchange, GatewaySession } from "./gateway-session.js";
+import { Recorder, type ToRecord } from "./recorder.js";
+import type { Reply } from "./reply.js";
+import { LiveState, SessionsService } from "./sessions.service.js";
+import { ExchangeFailure } from "@drawbridge/protocol";
+
+/** A client's message on its way in, with who sent it into which session. */
+export interface Incoming<Message extends McpMessage = McpMessage> {
+  readonly session: GatewaySession;
+  readonly target: Target;
+  readonly principal: Principal;
+  readonly message: Message;
+  readonly reply: Reply;
+}
+
+interface Authorized {
+  readonly decision: GatewayDecision;
+  readonly epoch: bigint;
+}
+
+/** The way in, steps 4 to 7 of a call's life: decide, record, dispatch, in this order. */
+@Injectable()
+export class ClientTraffic {
+  private readonly logger = new Logger("gateway");
+
+  constructor(
+    private readonly live: LiveState,
+    private readonly sessions: SessionsService,
+    private readonly recorder: Recorder,
+  ) {}
+
+  /** @throws GatewayError when the message is not passed on */
+  async accept(incoming: Incoming): Promise<void> {
+    const { message } = incoming;
+    if (message.kind === "request") await this.request({ ...incoming, message });
+    else if (message.kind === "notification") await this.notification({ ...incoming, message });
+    else await this.response({ ...incoming, message });
+  }
+
+  /** Resolves when the request is on its way; its answer comes through the session's TargetTraffic. */
+  private async request(incoming: Incoming<McpRequest>): Promise<void> {
+    const { session, message, reply } = incoming;
+    this.refuseWhatCannotBeTracked(session, message);
+    const question = questionOf(incoming);
+    const number = session.nextExchangeNumber();
+    // Before the first wait, so that the same id cannot come in twice.
+    const exchange: Exchange = {
+      number,
+      id: message.id,
+      method: message.method,
+      name: message.name,
+      list: listOf(message),
+      reply,
+      question,
+      epoch: 0n,
+      cancelled: false,
+    };
+    session.begin(exchange);
+    try {
+      const { decision, epoch } = await this.authorizeAndRecord(incoming, question, number);
+      exchange.epoch = epoch;
+      if (decision.effect === "deny") throw await this.refused(incoming, decision, number);
+      await this.dispatch(incoming, number);
+    } catch (error) {
+      session.finish(exchange);
+      throw error;
+    }
+  }
+
+  private async notification(incoming: Incoming<McpNotification>): Promise<void> {
+    const { session, message, reply } = incoming;
+    const { decision } = await this.authorizeAndRecord(incoming, questionOf(incoming), 0);
+    if (decision.effect === "deny") {
+      throw new GatewayError({
+        status: 400,
+        code: RpcErrorCode.MethodNotFound,
+        message: `not accepted: ${message.method}`,
+      });
+    }
+    await this.dispatch(incoming, 0);
+    if (message.method === "notifications/cancelled") cancel(session, message);
+    reply.finishEmpty(202);
+  }
+
+  /** The client's answer to something the target asked. */
+  private async response(incoming: Incoming<McpResponse>): Promise<void> {
+    const { session, message, reply } = incoming;
+    const method = message.id && session.askedOfClient.get(idKey(message.id));
+    if (!message.id || method === undefined) {
+      const said = "the target has not asked anything with this id, or it was answered already";
+      throw new GatewayError({ status: 400, code: RpcErrorCode.InvalidRequest, message: said });
+    }
+    session.askedOfClient.delete(idKey(message.id));
+    await this.recordMasked(incoming, { kind: "client_response", direction: "client_to_target", method });
+    await this.dispatch(incoming, 0);
+    reply.finishEmpty(202);
+  }
+
+  private refuseWhatCannotBeTracked(session: GatewaySession, message: McpRequest): void {
+    if (session.exchangeOf(message.id)) {
+      const said = "another request with this id is under way in the session; ids must be unique";
+      throw new GatewayError({ status: 400, code: RpcErrorCode.InvalidRequest, message: said });
+    }
+    if (session.full) {
+      const said = "too many requests are under way in the session; wait for some to be answered";
+      throw new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message: said });
+    }
+  }
+
+  /**
+   * Decides, and writes the request and the decision down in one durable statement. That statement tells the
+   * authorization epoch of its moment: if it has moved since the decision, what was decided may no longer hold, so it
+   * is decided again, until decision and epoch agree. Invariant 5.
+   */
+  private async authorizeAndRecord(
+    incoming: Incoming<McpRequest | McpNotification>,
+    question: Question,
+    exchange: number,
+  ): Promise<Authorized> {
+    const { session, message } = incoming;
+    let { epoch: decidedAt, value: policies } = await this.live.policies.get();
+    let decision = decide(policies, question);
+    const about = {
+      direction: "client_to_target",
+      exchange,
+      method: message.method,
+      name: message.name,
+    } as const;
+    let epoch = await this.recordMasked(incoming, { kind: message.kind, ...about, decision });
+    while (epoch > decidedAt) {
+      ({ epoch: decidedAt, value: policies } = await this.live.policies.atLeast(epoch));
+      decision = (await this.isStillThere(incoming)) ? decide(policies, question) : gone();
+      epoch = await this.recordOrRefuse(session, { kind: "decision", ...about, decision });
+    }
+    return { decision, epoch };
+  }
+
+  private async isStillThere({ session, target }: Incoming): Promise<boolean> {
+    const { value: targets } = await this.live.targets.atLeast((await this.live.policies.get()).epoch);
+    return targets.has(target.name) && (await this.sessions.isStillOpen(session));
+  }
+
+  private async recordMasked({ session, message }: Incoming, event: ToRecord): Promise<bigint> {
+    try {
+      const { payload, masked } = this.recorder.maskedCopy(message);
+      return await this.recordOrRefuse(session, { ...event, attributes: { masked }, payload });
+    } catch (error) {
+      if (!(error instanceof UnmaskableError)) throw error;
+      const said = "the message could not be masked for the recording, so it was not sent";
+      throw new GatewayError({ status: 200, code: RpcErrorCode.RecordingUnavailable, message: said });
+    }
+  }
+
+  private async recordOrRefuse(session: GatewaySession, event: ToRecord): Promise<bigint> {
+    try {
+      return await this.recorder.record(session, event);
+    } catch (error) {
+      if (!(error instanceof RecordingUnavailableError)) throw error;
+      this.logger.error("a message of a client could not be recorded and was not sent", error.message);
+      if (event.exchange) {
+        const { exchange, method, name } = event;
+        const attributes = { reason: "the request could not be recorded in time and was not sent" };
+        this.recorder.owe(session, { kind: "not_sent", exchange, method, name, attributes });
+      }
+      const message = "the request could not be recorded, so it was not sent; try again in a moment";
+      throw new GatewayError({ status: 503, code: RpcErrorCode.RecordingUnavailable, message });
+    }
+  }
+
+  private async refused(
+    incoming: Incoming,
+    decision: GatewayDecision,
+    exchange: number,
+  ): Promise<GatewayError> {
+    const refusal = decision.refusal ?? unknownSession();
+    await this.recordOrRefuse(incoming.session, {
+      kind: "not_sent",
+      direction: "target_to_client",
+      exchange,
+      attributes: { reason: decision.reason },
+      payload: refusal.body(incoming.message.kind === "request" ? incoming.message.id : null),
+    });
+    return refusal;
+  }
+
+  private async dispatch({ session, message }: Incoming, exchange: number): Promise<void> {
+    try {
+      const link = await this.sessions.linkOf(session);
+      await link.send({ exchange, payload: message.bytes, protocolVersion: session.protocolVersion ?? "" });
+    } catch (error) {
+      const refusal = notSent(error);
+      if (!refusal) throw error;
+      if (exchange !== 0) {
+        const attributes = { reason: refusal.message };
+        this.recorder.owe(session, { kind: "not_sent", exchange, attributes });
+      }
+      throw refusal;
+    }
+  }
+}
+
+function notSent(error: unknown): GatewayError | undefined {
+  if (error instanceof GatewayError) return error;
+  if (!(error instanceof AgentUnavailableError)) return undefined;
+  const { code, says } = FAILURES[ExchangeFailure.NOT_SENT];
+  return new GatewayError({ status: 200, code, message: `${says}: ${error.message}` });
+}
+
+function questionOf({ target, principal, message }: Incoming<McpRequest | McpNotification>): Question {
+  return { target: { name: target.name, labels: target.labels }, context: contextOf(principal), message };
+}
+
+function listOf({ method }: McpRequest) {
+  const governance = METHODS.get(method)?.governance;
+  return governance?.as === "list" ? governance.list : undefined;
+}
+
+function gone(): GatewayDecision {
+  return { effect: "deny", reason: "the session or its target is gone", refusal: unknownSession() };
+}
+
+/** The target may still answer; nobody waits for it. */
+function cancel(session: GatewaySession, { requestId }: McpNotification): void {
+  const exchange = requestId && session.exchangeOf(requestId);
+  if (!exchange || exchange.method === "initialize") return;
+  exchange.cancelled = true;
+  exchange.reply.abandon();
+}

@@ -1,0 +1,99 @@
+import { METHODS, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
+import {
+  type CompiledPolicies,
+  type Context,
+  couldBeAllowed,
+  evaluate,
+  isTargetVisible,
+  type Target,
+} from "@drawbridge/policy";
+import type { Principal } from "../identity/index.js";
+import { GatewayError } from "./gateway-error.js";
+
+/** What is decided about one message of a client, and how a refusal is told. */
+export interface GatewayDecision {
+  readonly effect: "allow" | "deny";
+  readonly policy?: string | undefined;
+  readonly version?: number | undefined;
+  readonly rule?: string | undefined;
+  /** For the recording. The caller hears `refusal`. */
+  readonly reason: string;
+  readonly refusal?: GatewayError;
+}
+
+export interface Question {
+  readonly target: Target;
+  readonly context: Context;
+  readonly message: McpRequest | McpNotification;
+}
+
+/** Who asks, as policies see it. Everything here is from this request's verified token. */
+export function contextOf({ id, groups, email, client }: Principal): Context {
+  return { principal: { id, groups, email, emailVerified: email !== undefined }, client: { id: client } };
+}
+
+/** Step 4 of a call's life: a pure function of the policies and the message. */
+export function decide(policies: CompiledPolicies, { target, context, message }: Question): GatewayDecision {
+  const { method, name } = message;
+  const rule = METHODS.get(method);
+  if (!rule || rule.direction === "serverToClient" || rule.era === "modern" || rule.kind !== message.kind) {
+    return denied("the method is not known", methodNotFound(method));
+  }
+  const { governance } = rule;
+  if (governance.as !== "operation") {
+    return isTargetVisible(policies, target, context)
+      ? { effect: "allow", reason: "part of using the target" }
+      : denied("no rule makes the target visible", methodNotFound(method));
+  }
+  if (governance.name !== undefined && name === undefined) {
+    return denied(
+      "the message does not say what it is about",
+      invalidParams(`${method} needs params.${governance.name}`),
+    );
+  }
+  const operation = { target, method, name };
+  const {
+    effect,
+    policy,
+    version,
+    rule: ruleName,
+    reason,
+    message: said,
+  } = evaluate(policies, operation, context);
+  const deciding = { policy, version, rule: ruleName, reason };
+  if (effect === "allow") return { effect, ...deciding };
+  const refusal = couldBeAllowed(policies, operation, context)
+    ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: said ?? reason })
+    : asIfUnknown(method, name);
+  return { effect: "deny", ...deciding, refusal };
+}
+
+function denied(reason: string, refusal: GatewayError): GatewayDecision {
+  return { effect: "deny", reason, refusal };
+}
+
+/** What a target says of a thing that it does not have, so that a denied thing and a missing one look the same. */
+function asIfUnknown(method: string, name: string | undefined): GatewayError {
+  if (method === "tools/call") return invalidParams(`Unknown tool: ${name}`);
+  if (method === "prompts/get") return invalidParams(`Unknown prompt: ${name}`);
+  if (method.startsWith("resources/")) {
+    return new GatewayError({
+      status: 200,
+      code: RpcErrorCode.ResourceNotFound,
+      message: `Resource not found: ${name}`,
+    });
+  }
+  return methodNotFound(method);
+}
+
+function methodNotFound(method: string): GatewayError {
+  return new GatewayError({
+    status: 200,
+    code: RpcErrorCode.MethodNotFound,
+    message: `Method not found: ${method}`,
+  });
+}
+
+function invalidParams(message: string): GatewayError {
+  return new GatewayError({ status: 200, code: RpcErrorCode.InvalidParams, message });
+}

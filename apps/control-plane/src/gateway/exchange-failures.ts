@@ -1,0 +1,62 @@
+import { RpcErrorCode } from "@drawbridge/mcp";
+import { ExchangeFailure } from "@drawbridge/protocol";
+import type { EventKind } from "@drawbridge/recording";
+
+interface Failure {
+  readonly code: RpcErrorCode;
+  /** What the recording says of the request. */
+  readonly kind: EventKind & ("not_sent" | "outcome_unknown" | "response");
+  /** What the caller is told before the agent's own words. */
+  readonly says: string;
+}
+
+const NOT_SENT = { code: RpcErrorCode.TargetUnavailable, kind: "not_sent" } as const;
+const WITHHELD = { kind: "response" } as const;
+
+/** Every way an exchange can end without the target's response. A new one fails the build until it has a row. */
+export const FAILURES = {
+  [ExchangeFailure.UNSPECIFIED]: unknownOutcome("the agent reported a failure without saying which"),
+  [ExchangeFailure.UNRECOGNIZED]: unknownOutcome(
+    "the agent reported a failure this control plane does not know",
+  ),
+  [ExchangeFailure.NOT_SENT]: { ...NOT_SENT, says: "the request did not reach the target and did not run" },
+  [ExchangeFailure.NOT_ALLOWED_HERE]: {
+    ...NOT_SENT,
+    says: "the agent's own configuration does not allow this target, so nothing ran; ask whoever operates the agent",
+  },
+  [ExchangeFailure.TARGET_UNAVAILABLE]: {
+    ...NOT_SENT,
+    says: "the target cannot be reached or started, so nothing ran",
+  },
+  [ExchangeFailure.SESSION_GONE]: { ...NOT_SENT, says: "the target ended its session; initialize again" },
+  [ExchangeFailure.OUTCOME_UNKNOWN]: unknownOutcome("the target stopped before it answered"),
+  [ExchangeFailure.TIMED_OUT]: {
+    code: RpcErrorCode.TimedOut,
+    kind: "outcome_unknown",
+    says: "the target took too long; whether the request had an effect is not known, and it is not repeated",
+  },
+  [ExchangeFailure.UNMASKABLE]: {
+    ...WITHHELD,
+    code: RpcErrorCode.ResultUnmaskable,
+    says: "the request ran, but its result could not be masked and is withheld",
+  },
+  [ExchangeFailure.RESULT_TOO_LARGE]: {
+    ...WITHHELD,
+    code: RpcErrorCode.ResultTooLarge,
+    says: "the request ran, but its result is larger than may be carried and is withheld; ask for less",
+  },
+  [ExchangeFailure.BAD_TARGET]: {
+    ...WITHHELD,
+    code: RpcErrorCode.BadTarget,
+    says: "the target answered with something that is not MCP; its answer is withheld",
+  },
+} as const satisfies Record<ExchangeFailure, Failure>;
+
+/** Invariant 8: the caller is told exactly that, and the system never repeats a call. */
+export function unknownOutcome(what: string) {
+  return {
+    code: RpcErrorCode.OutcomeUnknown,
+    kind: "outcome_unknown",
+    says: `${what}; whether the request ran is not known, and it is not repeated`,
+  } as const;
+}

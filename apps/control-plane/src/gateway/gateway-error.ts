@@ -1,0 +1,50 @@
+import type { JsonRpcId } from "@drawbridge/mcp";
+import { errorResponse, RpcErrorCode } from "@drawbridge/mcp";
+import type { OutgoingHttpHeaders } from "node:http";
+
+export interface Refusal {
+  /** HTTP status. 200 where the JSON-RPC error is the answer to a request of an open session. */
+  readonly status: number;
+  readonly code: number;
+  /** For the caller: what happened and what to do. Never holds a secret or what others may not know. */
+  readonly message: string;
+  readonly headers?: OutgoingHttpHeaders;
+}
+
+/** Why a message is not passed on. Everything that a client can be told goes through this one class. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError";
+  readonly status: number;
+  readonly code: number;
+  readonly headers: OutgoingHttpHeaders;
+
+  constructor({ status, code, message, headers }: Refusal) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers ?? {};
+  }
+
+  /** The JSON-RPC body, answering `id` where it is known. */
+  body(id: JsonRpcId | null): Uint8Array {
+    return errorResponse(id, { code: this.code, message: this.message });
+  }
+}
+
+/** A target that does not exist, that nobody made visible, or whose name cannot be one: all the same to the caller. */
+export function unknownTarget(): GatewayError {
+  return new GatewayError({
+    status: 404,
+    code: RpcErrorCode.InvalidRequest,
+    message: "there is no such target for you; `drawbridge targets` lists those there are",
+  });
+}
+
+/** A session that ended, never was, or is somebody else's: all the same to the caller. */
+export function unknownSession(): GatewayError {
+  return new GatewayError({
+    status: 404,
+    code: RpcErrorCode.SessionNotFound,
+    message: "there is no such session; send initialize to open a new one",
+  });
+}

@@ -1,0 +1,116 @@
+import { idKey, type JsonRpcId, type ListName } from "@drawbridge/mcp";
+import type { SessionLink } from "../agents/index.js";
+import type { Question } from "./decide.js";
+import type { EventStream, Reply } from "./reply.js";
+
+/** A request of the client that has not been answered yet. */
+export interface Exchange {
+  /** Names it in the recording and on the agent's stream; unique within the session. */
+  readonly number: number;
+  readonly id: JsonRpcId;
+  readonly method: string;
+  readonly name: string | undefined;
+  /** Whose entries the answer lists, when it is one of the list methods. */
+  readonly list: ListName | undefined;
+  readonly reply: Reply;
+  /** What was decided, to decide it again when the authorization epoch has moved. */
+  readonly question: Question;
+  epoch: bigint;
+  /** The client has said that it no longer waits. */
+  cancelled: boolean;
+}
+
+export interface SessionIdentity {
+  readonly id: string;
+  readonly principal: string;
+  readonly oauthClient: string;
+  readonly target: string;
+}
+
+// Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
+const BACKLOG_LIMIT = 256;
+const IN_FLIGHT_LIMIT = 128;
+
+/** One open session as this replica sees it. What must survive is in Postgres. */
+export class GatewaySession {
+  readonly id: string;
+  readonly principal: string;
+  readonly oauthClient: string;
+  readonly target: string;
+  protocolVersion: string | undefined;
+  agentId: string | undefined;
+  link: Promise<SessionLink> | undefined;
+  eventStream: EventStream | undefined;
+  ended = false;
+  /** Set when something happened that counts as use; written down now and then. */
+  touched = true;
+  /** Requests of the target that the client was asked to answer, by id. */
+  readonly askedOfClient = new Map<string, string>();
+  private readonly exchanges = new Map<number, Exchange>();
+  private readonly byRequestId = new Map<string, Exchange>();
+  private readonly backlog: Uint8Array[] = [];
+
+  constructor(
+    identity: SessionIdentity,
+    private lastExchange: number,
+  ) {
+    this.id = identity.id;
+    this.principal = identity.principal;
+    this.oauthClient = identity.oauthClient;
+    this.target = identity.target;
+  }
+
+  nextExchangeNumber(): number {
+    return ++this.lastExchange;
+  }
+
+  get inFlight(): Iterable<Exchange> {
+    return this.exchanges.values();
+  }
+
+  get busy(): boolean {
+    return this.exchanges.size > 0;
+  }
+
+  get full(): boolean {
+    return this.exchanges.size >= IN_FLIGHT_LIMIT;
+  }
+
+  isInFlight(exchange: number): boolean {
+    return this.exchanges.has(exchange);
+  }
+
+  begin(exchange: Exchange): void {
+    this.exchanges.set(exchange.number, exchange);
+    this.byRequestId.set(idKey(exchange.id), exchange);
+  }
+
+  exchange(number: number): Exchange | undefined {
+    return this.exchanges.get(number);
+  }
+
+  exchangeOf(id: JsonRpcId): Exchange | undefined {
+    return this.byRequestId.get(idKey(id));
+  }
+
+  finish(exchange: Exchange): void {
+    this.exchanges.delete(exchange.number);
+    this.byRequestId.delete(idKey(exchange.id));
+  }
+
+  /** Gives the client what belongs to no request: on its event stream, or when it opens one. */
+  async tellClient(message: Uint8Array): Promise<void> {
+    if (this.eventStream?.open) {
+      await this.eventStream.send(message);
+      return;
+    }
+    this.backlog.push(message);
+    if (this.backlog.length > BACKLOG_LIMIT) this.backlog.shift();
+  }
+
+  async attachEventStream(stream: EventStream): Promise<void> {
+    this.eventStream = stream;
+    for (let next = this.backlog.shift(); next && stream.open; next = this.backlog.shift())
+      await stream.send(next);
+  }
+}

@@ -1,0 +1,2 @@
+export { GatewayEndpoint } from "./gateway-endpoint.js";
+export { GatewayModule } from "./gateway.module.js";

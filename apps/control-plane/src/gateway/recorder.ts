@@ -1,0 +1,98 @@
+import { Injectable } from "@nestjs/common";
+import { createMasker } from "@drawbridge/masking";
+import type { McpMessage } from "@drawbridge/mcp";
+import type { EventAttributes, EventDirection, EventKind } from "@drawbridge/recording";
+import { Clock } from "../platform/clock.js";
+import { RecordingWriter } from "../recordings/index.js";
+import type { GatewayDecision } from "./decide.js";
+import type { GatewaySession } from "./gateway-session.js";
+
+export interface ToRecord {
+  readonly kind: EventKind;
+  readonly direction?: EventDirection;
+  readonly exchange?: number;
+  readonly method?: string | undefined;
+  readonly name?: string | undefined;
+  readonly attributes?: EventAttributes;
+  /** Masked already. */
+  readonly payload?: Uint8Array;
+  readonly decision?: GatewayDecision;
+}
+
+const NOTHING = new Uint8Array();
+
+/** Writes what a session says and hears into its recording. */
+@Injectable()
+export class Recorder {
+  private readonly masker = createMasker();
+
+  constructor(
+    private readonly writer: RecordingWriter,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * The copy of a client's message that may be kept.
+   * @throws UnmaskableError: then the message cannot be recorded, and so is not sent
+   */
+  maskedCopy(message: McpMessage): { payload: Uint8Array; masked: Record<string, number> } {
+    return this.masker.maskMessage(message.bytes);
+  }
+
+  /** Resolves when durable, with the authorization epoch of that moment. @throws RecordingUnavailableError */
+  async record(session: GatewaySession, event: ToRecord): Promise<bigint> {
+    return (await this.writer.append(this.entry(session.id, event))).epoch;
+  }
+
+  /** For what has to be said in the recording even if it cannot be said now. */
+  owe(session: GatewaySession, event: ToRecord): void {
+    this.writer.owe(this.entry(session.id, event));
+  }
+
+  /** The last event. */
+  async close(sessionId: string, reason: string): Promise<void> {
+    await this.writer.close(
+      sessionId,
+      this.entry(sessionId, { kind: "session_closed", attributes: { reason } }).event,
+    );
+  }
+
+  private entry(recordingId: string, event: ToRecord) {
+    const {
+      kind,
+      direction = "none",
+      exchange = 0,
+      method,
+      name,
+      attributes = {},
+      payload = NOTHING,
+      decision,
+    } = event;
+    const decided = decision ? { decision: decidedAttributes(decision) } : {};
+    return {
+      recordingId,
+      event: {
+        kind,
+        direction,
+        exchange,
+        at: this.clock.now().getTime(),
+        method,
+        name,
+        attributes: { ...attributes, ...decided },
+        payload,
+      },
+      ...(decision ? { decision: decision.effect } : {}),
+      ...(decision?.rule === undefined ? {} : { rule: decision.rule }),
+    };
+  }
+}
+
+function decidedAttributes({ effect, policy, version, rule, reason }: GatewayDecision): EventAttributes {
+  return {
+    effect,
+    reason,
+    ...(policy === undefined ? {} : { policy }),
+    ...(version === undefined ? {} : { version }),
+    ...(rule === undefined ? {} : { rule }),
+  };
+}

@@ -1,0 +1,107 @@
+import { Injectable } from "@nestjs/common";
+import type { Session as Row } from "../generated/prisma/client.js";
+import { Database, type Transaction } from "../platform/database.js";
+
+export type StoredSession = Row;
+
+export interface NewSession {
+  readonly id: string;
+  readonly idHash: Uint8Array<ArrayBuffer>;
+  readonly principal: string;
+  readonly email: string | null;
+  readonly oauthClient: string;
+  readonly clientName: string | null;
+  readonly targetId: string;
+  readonly targetName: string;
+}
+
+export interface SessionFilter {
+  readonly principal?: string | undefined;
+  /** Sessions with a smaller id, which are older. */
+  readonly before?: string | undefined;
+}
+
+@Injectable()
+export class SessionsRepository {
+  constructor(private readonly database: Database) {}
+
+  async create(transaction: Transaction, session: NewSession): Promise<void> {
+    await transaction.session.create({ data: session });
+  }
+
+  findOpenByHash(idHash: Uint8Array<ArrayBuffer>): Promise<StoredSession | null> {
+    return this.database.prisma.session.findFirst({ where: { idHash, closedAt: null } });
+  }
+
+  find(id: string): Promise<StoredSession | null> {
+    return this.database.prisma.session.findUnique({ where: { id } });
+  }
+
+  async isOpen(id: string): Promise<boolean> {
+    return (await this.database.prisma.session.count({ where: { id, closedAt: null } })) > 0;
+  }
+
+  countOpen(principal: string): Promise<number> {
+    return this.database.prisma.session.count({ where: { principal, closedAt: null } });
+  }
+
+  list({ principal, before }: SessionFilter, count: number): Promise<StoredSession[]> {
+    return this.database.prisma.session.findMany({
+      where: {
+        ...(principal === undefined ? {} : { principal }),
+        ...(before === undefined ? {} : { id: { lt: before } }),
+      },
+      orderBy: { id: "desc" },
+      take: count,
+    });
+  }
+
+  /** Exchanges are numbered on where an earlier process stopped. */
+  async lastExchange(id: string): Promise<number> {
+    const { _max: newest } = await this.database.prisma.recordingEvent.aggregate({
+      where: { recordingId: id },
+      _max: { exchange: true },
+    });
+    return Number(newest.exchange ?? 0);
+  }
+
+  async negotiated(id: string, values: { agentId?: string; protocolVersion?: string }): Promise<void> {
+    await this.database.prisma.session.update({ where: { id }, data: values });
+  }
+
+  async touch(ids: string[], at: Date): Promise<void> {
+    await this.database.prisma.session.updateMany({
+      where: { id: { in: ids } },
+      data: { lastActivityAt: at },
+    });
+  }
+
+  /** True when this call ended the session, false when it had ended before. */
+  async close(id: string, reason: string): Promise<boolean> {
+    const { count } = await this.database.prisma.session.updateMany({
+      where: { id, closedAt: null },
+      data: { closedAt: new Date(), closeReason: reason },
+    });
+    return count > 0;
+  }
+
+  /** Ends somebody's session from outside: the epoch moves, so that no replica acts on it any more. */
+  async closeByOperator(transaction: Transaction, id: string, reason: string): Promise<boolean> {
+    const { count } = await transaction.session.updateMany({
+      where: { id, closedAt: null },
+      data: { closedAt: new Date(), closeReason: reason },
+    });
+    if (count > 0)
+      await transaction.authorizationEpoch.update({ where: { id: 1 }, data: { value: { increment: 1 } } });
+    return count > 0;
+  }
+
+  async findIdle(before: Date): Promise<string[]> {
+    const rows = await this.database.prisma.session.findMany({
+      where: { closedAt: null, lastActivityAt: { lt: before } },
+      select: { id: true },
+      take: 1000,
+    });
+    return rows.map(({ id }) => id);
+  }
+}

@@ -1,0 +1,336 @@
+import { createHmac, randomBytes, randomUUIDv7 } from "node:crypto";
+import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
+import { jsonView, type McpRequest, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
+import { AgentLinks, AgentUnavailableError, type SessionLink } from "../agents/index.js";
+import { CONFIG, type Config } from "../config.js";
+import type { Principal } from "../identity/index.js";
+import { Database, isDatabaseUnavailable } from "../platform/database.js";
+import { Jobs } from "../platform/jobs.js";
+import { KeyEncryption } from "../platform/key-encryption.js";
+import { readEpoch } from "../platform/epoch-snapshot.js";
+import { LivePolicies } from "../policies/index.js";
+import { RecordingRecovery, RecordingWriter } from "../recordings/index.js";
+import { LiveTargets, type Target } from "../targets/index.js";
+import { GatewayError, unknownSession } from "./gateway-error.js";
+import { GatewaySession } from "./gateway-session.js";
+import { Recorder } from "./recorder.js";
+import { SessionsRepository } from "./sessions.repository.js";
+import { TargetTraffic } from "./target-traffic.js";
+
+const SESSION_ID_BYTES = 32;
+const MAX_OPEN_PER_PRINCIPAL = 500;
+const TOUCH_EVERY_MS = 30_000;
+const EXPIRE_EVERY_MS = 60_000;
+
+export interface OpenedSession {
+  readonly session: GatewaySession;
+  /** The Mcp-Session-Id: known to the client alone; we keep its keyed hash. */
+  readonly sessionId: string;
+}
+
+/** Who wants to use a session, with what they showed. */
+export interface SessionClaim {
+  readonly principal: Principal;
+  readonly target: string;
+  readonly sessionId: string;
+}
+
+/** Opens, finds and ends sessions (step 3 of a call's life). What must survive a restart is in Postgres. */
+@Injectable()
+export class SessionsService implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger("sessions");
+  private readonly open = new Map<string, GatewaySession>();
+  private readonly traffic = new WeakMap<GatewaySession, TargetTraffic>();
+  private readonly finding = new Map<string, Promise<GatewaySession | undefined>>();
+  private readonly hashKey: Buffer;
+  private touchTimer: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly storage: SessionStorage,
+    private readonly links: AgentLinks,
+    private readonly live: LiveState,
+    keys: KeyEncryption,
+  ) {
+    this.hashKey = keys.derive("session-id");
+  }
+
+  onModuleInit(): void {
+    this.storage.recovery.setInFlight((id, exchange) => this.byId(id)?.isInFlight(exchange) ?? false);
+    this.storage.jobs.repeat("expire-sessions", EXPIRE_EVERY_MS, () => this.expireIdle());
+    this.touchTimer = setInterval(() => void this.writeTouches(), TOUCH_EVERY_MS).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.touchTimer);
+    await this.writeTouches();
+  }
+
+  /** A new session, recorded from its first event on. Nothing is started at the agent yet. */
+  async create(principal: Principal, target: Target, initialize: McpRequest): Promise<OpenedSession> {
+    if ((await this.storage.sessions.countOpen(principal.id)) >= MAX_OPEN_PER_PRINCIPAL) {
+      const message = `you have ${MAX_OPEN_PER_PRINCIPAL} open sessions, which is the limit; close some`;
+      throw new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message });
+    }
+    const sessionId = randomBytes(SESSION_ID_BYTES).toString("base64url");
+    const hash = this.hash(sessionId);
+    const id = randomUUIDv7();
+    const clientName = initialize.clientInfo?.name?.slice(0, 200).replaceAll("\0", "") ?? null;
+    await this.storage.database.transaction(async (transaction) => {
+      await this.storage.sessions.create(transaction, {
+        id,
+        idHash: new Uint8Array(hash),
+        principal: principal.id,
+        email: principal.email ?? null,
+        oauthClient: principal.client,
+        clientName,
+        targetId: target.id,
+        targetName: target.name,
+      });
+      await this.storage.writer.create(transaction, id);
+    });
+    const session = new GatewaySession(
+      { id, principal: principal.id, oauthClient: principal.client, target: target.name },
+      0,
+    );
+    this.open.set(hash.toString("base64"), session);
+    await this.storage.recorder.record(session, {
+      kind: "session_opened",
+      attributes: {
+        principal: principal.id,
+        email: principal.email ?? null,
+        groups: [...principal.groups],
+        oauthClient: principal.client,
+        clientName,
+        target: target.name,
+        targetRevision: target.revision,
+      },
+    });
+    return { session, sessionId };
+  }
+
+  /** @throws GatewayError 404 for what is unknown, ended or somebody else's */
+  async find({ principal, target, sessionId }: SessionClaim): Promise<GatewaySession> {
+    const session = await this.lookUp(sessionId);
+    const theirs =
+      session &&
+      !session.ended &&
+      session.principal === principal.id &&
+      session.oauthClient === principal.client &&
+      session.target === target;
+    if (!theirs) throw unknownSession();
+    session.touched = true;
+    return session;
+  }
+
+  /** The session's stream at its agent, opened when it is needed first. @throws GatewayError */
+  async linkOf(session: GatewaySession): Promise<SessionLink> {
+    session.link ??= this.openLink(session);
+    try {
+      return await session.link;
+    } catch (error) {
+      session.link = undefined;
+      if (!(error instanceof AgentUnavailableError)) throw error;
+      if (session.agentId !== undefined) await this.end(session, "the target of this session is gone");
+      const refusal = session.agentId === undefined ? undefined : unknownSession();
+      throw (
+        refusal ??
+        new GatewayError({
+          status: 503,
+          code: RpcErrorCode.TargetUnavailable,
+          message: `${error.message}; nothing ran`,
+        })
+      );
+    }
+  }
+
+  /** Whether nobody has ended the session from outside. */
+  async isStillOpen(session: GatewaySession): Promise<boolean> {
+    if (!session.ended && !(await this.storage.sessions.isOpen(session.id)))
+      await this.end(session, "ended by an operator");
+    return !session.ended;
+  }
+
+  /** Ends a session here: its target stops, whoever waits is told, and the recording gets its last event. */
+  async end(session: GatewaySession, reason: string): Promise<void> {
+    if (session.ended) return;
+    session.ended = true;
+    for (const [hash, candidate] of this.open) if (candidate === session) this.open.delete(hash);
+    await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
+    session.eventStream?.end();
+    const link = await session.link?.catch(() => undefined);
+    link?.close(reason);
+    try {
+      await this.storage.sessions.close(session.id, reason);
+      await this.storage.recorder.close(session.id, reason);
+    } catch (error) {
+      // The sweep of recordings and the expiry of sessions finish what could not be written now.
+      this.logger.warn(
+        "the end of a session could not be written yet",
+        error instanceof Error ? error.message : undefined,
+      );
+    }
+  }
+
+  /** Ends somebody's session on behalf of an operator; false when it had ended already. */
+  async endById(id: string, reason: string): Promise<void> {
+    const session = this.byId(id);
+    if (session) await this.end(session, reason);
+  }
+
+  get all(): Iterable<GatewaySession> {
+    return this.open.values();
+  }
+
+  private byId(id: string): GatewaySession | undefined {
+    for (const session of this.open.values()) if (session.id === id) return session;
+    return undefined;
+  }
+
+  private async lookUp(sessionId: string): Promise<GatewaySession | undefined> {
+    const hash = this.hash(sessionId);
+    const key = hash.toString("base64");
+    const known = this.open.get(key);
+    if (known) return known;
+    // Two requests that arrive together after a restart must find one session, not make two.
+    let finding = this.finding.get(key);
+    if (!finding) {
+      finding = this.load(hash, key).finally(() => this.finding.delete(key));
+      this.finding.set(key, finding);
+    }
+    return finding;
+  }
+
+  private async load(hash: Buffer, key: string): Promise<GatewaySession | undefined> {
+    const row = await this.storage.sessions.findOpenByHash(new Uint8Array(hash));
+    if (!row) return undefined;
+    const identity = {
+      id: row.id,
+      principal: row.principal,
+      oauthClient: row.oauthClient,
+      target: row.targetName,
+    };
+    const session = new GatewaySession(identity, await this.storage.sessions.lastExchange(row.id));
+    session.protocolVersion = row.protocolVersion ?? undefined;
+    session.agentId = row.agentId ?? undefined;
+    this.open.set(key, session);
+    return session;
+  }
+
+  private async openLink(session: GatewaySession): Promise<SessionLink> {
+    const { value: targets } = await this.live.targets.get();
+    const target = targets.get(session.target);
+    if (!target) throw unknownSession();
+    const traffic = this.trafficOf(session);
+    const link = await this.links.open({
+      sessionId: session.id,
+      group: target.agentGroup,
+      ...(session.agentId === undefined ? {} : { agentId: session.agentId }),
+      definition: this.live.targets.definition(target),
+      listener: traffic,
+    });
+    if (session.ended) {
+      link.close("the session ended");
+      throw unknownSession();
+    }
+    if (session.agentId !== link.agentId) {
+      session.agentId = link.agentId;
+      await this.storage.sessions.negotiated(session.id, { agentId: link.agentId });
+    }
+    return link;
+  }
+
+  trafficOf(session: GatewaySession): TargetTraffic {
+    let traffic = this.traffic.get(session);
+    if (!traffic) {
+      traffic = new TargetTraffic(session, {
+        recorder: this.storage.recorder,
+        policies: this.live.policies,
+        onInitialized: (initialized, response) => this.negotiated(initialized, response),
+        onEnded: (ended, reason) => this.end(ended, reason),
+      });
+      this.traffic.set(session, traffic);
+    }
+    return traffic;
+  }
+
+  private async negotiated(session: GatewaySession, response: McpResponse): Promise<void> {
+    if (response.isError || !response.ranges.result) return;
+    const [start, end] = response.ranges.result;
+    const { protocolVersion } = jsonView(Buffer.from(response.bytes).toString("utf8", start, end)) as {
+      protocolVersion?: unknown;
+    };
+    if (typeof protocolVersion !== "string") return;
+    session.protocolVersion = protocolVersion;
+    await this.storage.sessions.negotiated(session.id, { protocolVersion: protocolVersion.slice(0, 32) });
+  }
+
+  private async expireIdle(): Promise<void> {
+    await this.writeTouches();
+    const before = new Date(Date.now() - this.config.sessionIdleMs);
+    for (const id of await this.storage.sessions.findIdle(before)) {
+      const session = this.byId(id);
+      if (session?.busy || session?.eventStream?.open) continue;
+      if (session) await this.end(session, "idle");
+      else await this.storage.sessions.close(id, "idle");
+    }
+  }
+
+  private async writeTouches(): Promise<void> {
+    const touched = [...this.open.values()].filter((session) => session.touched || session.busy);
+    if (touched.length === 0) return;
+    for (const session of touched) session.touched = false;
+    try {
+      await this.storage.sessions.touch(
+        touched.map(({ id }) => id),
+        new Date(),
+      );
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error;
+      for (const session of touched) session.touched = true;
+    }
+  }
+
+  private hash(sessionId: string): Buffer {
+    return createHmac("sha256", this.hashKey).update(sessionId).digest();
+  }
+}
+
+/** Where sessions and what they say are kept. */
+@Injectable()
+export class SessionStorage {
+  constructor(
+    readonly database: Database,
+    readonly sessions: SessionsRepository,
+    readonly recorder: Recorder,
+    readonly writer: RecordingWriter,
+    readonly recovery: RecordingRecovery,
+    readonly jobs: Jobs,
+  ) {}
+}
+
+/** What decisions are made from. */
+@Injectable()
+export class LiveState {
+  constructor(
+    readonly policies: LivePolicies,
+    readonly targets: LiveTargets,
+    private readonly database: Database,
+  ) {}
+
+  /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
+  async known() {
+    const [targets, policies] = await Promise.all([this.targets.get(), this.policies.get()]);
+    return { targets: targets.value, policies: policies.value };
+  }
+
+  /** As of now. */
+  async now() {
+    const epoch = await readEpoch(this.database);
+    const [targets, policies] = await Promise.all([
+      this.targets.atLeast(epoch),
+      this.policies.atLeast(epoch),
+    ]);
+    return { targets: targets.value, policies: policies.value };
+  }
+}

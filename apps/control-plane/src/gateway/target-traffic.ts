@@ -1,0 +1,308 @@
+import { Logger } from "@nestjs/common";
+import {
+  errorResponse,
+  filterListResult,
+  idKey,
+  MalformedMessageError,
+  type McpMessage,
+  type McpNotification,
+  type McpRequest,
+  type McpResponse,
+  METHODS,
+  NotAListResultError,
+  parseMessage,
+  RpcErrorCode,
+} from "@drawbridge/mcp";
+import { couldBeAllowed, evaluate } from "@drawbridge/policy";
+import { ExchangeFailure } from "@drawbridge/protocol";
+import type { MessageFromTarget, SessionLinkListener } from "../agents/index.js";
+import type { LivePolicies } from "../policies/index.js";
+import { RecordingUnavailableError } from "../recordings/index.js";
+import { decide } from "./decide.js";
+import { FAILURES, unknownOutcome } from "./exchange-failures.js";
+import type { Exchange, GatewaySession } from "./gateway-session.js";
+import type { Recorder } from "./recorder.js";
+
+/** What the traffic of a session needs from the rest of the gateway. */
+export interface TrafficDependencies {
+  readonly recorder: Recorder;
+  readonly policies: LivePolicies;
+  readonly onInitialized: (session: GatewaySession, response: McpResponse) => Promise<void>;
+  readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
+}
+
+const ABANDONED = new Set<ExchangeFailure>([ExchangeFailure.SESSION_GONE]);
+
+/**
+ * The way back, steps 9 and 10 of a call's life: what the agent has masked is recorded, and only then delivered. The
+ * agent's frames of one session come strictly one after the other.
+ */
+export class TargetTraffic implements SessionLinkListener {
+  private readonly logger = new Logger("gateway");
+
+  constructor(
+    private readonly session: GatewaySession,
+    private readonly dependencies: TrafficDependencies,
+  ) {}
+
+  async onMessage(message: MessageFromTarget): Promise<void> {
+    const exchange = this.session.exchange(message.exchange);
+    const parsed = this.parse(message.payload);
+    if (parsed === undefined) {
+      if (exchange) await this.failed(exchange, ExchangeFailure.BAD_TARGET, "it is not a JSON-RPC message");
+      return;
+    }
+    if (parsed.kind === "response") await this.answered(parsed, message, exchange);
+    else if (parsed.kind === "request") await this.asked(parsed, message, exchange);
+    else await this.notified(parsed, message, exchange);
+  }
+
+  async onExchangeFailed({
+    exchange: number,
+    failure,
+    message,
+  }: {
+    exchange: number;
+    failure: ExchangeFailure;
+    message: string;
+  }) {
+    const exchange = this.session.exchange(number);
+    if (exchange) await this.failed(exchange, failure, message);
+    if (ABANDONED.has(failure)) await this.dependencies.onEnded(this.session, "the target ended its session");
+  }
+
+  async onStderr(text: Buffer): Promise<void> {
+    await this.tryToRecord({ kind: "stderr", direction: "target_to_client", payload: text });
+  }
+
+  async onEnded(reason: string): Promise<void> {
+    await this.tryToRecord({ kind: "target_ended", attributes: { reason } });
+    await this.dependencies.onEnded(this.session, reason);
+  }
+
+  /** Everything that is still open ends with an unknown outcome. */
+  async abandon(reason: string): Promise<void> {
+    for (const exchange of [...this.session.inFlight]) await this.fail(exchange, unknownOutcome(reason), "");
+  }
+
+  private async answered(
+    response: McpResponse,
+    { masked }: MessageFromTarget,
+    exchange: Exchange | undefined,
+  ) {
+    if (!exchange || !response.id || idKey(response.id) !== idKey(exchange.id)) {
+      const attributes = { unexpected: true, masked };
+      await this.tryToRecord({
+        kind: "notification",
+        direction: "target_to_client",
+        attributes,
+        payload: response.bytes,
+      });
+      return;
+    }
+    const payload = await this.visiblePart(response, exchange);
+    if (payload === undefined) {
+      await this.failed(exchange, ExchangeFailure.BAD_TARGET, `it is not the result of ${exchange.method}`);
+      return;
+    }
+    const epoch = await this.recordAnswer(exchange, payload, masked);
+    if (epoch === undefined) return;
+    if (epoch > exchange.epoch && !(await this.stillAllowed(exchange, epoch))) {
+      await this.deliver(exchange, accessEnded(exchange));
+      return;
+    }
+    if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
+    await this.deliver(exchange, payload);
+  }
+
+  /** Lists hold only what could be called. Undefined when a list is none, and so cannot be filtered. */
+  private async visiblePart(
+    response: McpResponse,
+    { list, question }: Exchange,
+  ): Promise<Uint8Array | undefined> {
+    if (!list || response.isError) return response.bytes;
+    const governance = METHODS.get(question.message.method)?.governance;
+    if (governance?.as !== "list") return response.bytes;
+    const { value: policies } = await this.dependencies.policies.get();
+    const { target, context } = question;
+    const keep = (name: string) =>
+      couldBeAllowed(policies, { target, method: governance.call, name }, context);
+    try {
+      return filterListResult(response, list, keep);
+    } catch (error) {
+      if (error instanceof NotAListResultError) return undefined;
+      throw error;
+    }
+  }
+
+  private async recordAnswer(
+    exchange: Exchange,
+    payload: Uint8Array,
+    masked: Readonly<Record<string, number>>,
+  ) {
+    const { number, method, name } = exchange;
+    const attributes = { masked: { ...masked }, delivered: exchange.reply.open && !exchange.cancelled };
+    try {
+      return await this.dependencies.recorder.record(this.session, {
+        kind: "response",
+        direction: "target_to_client",
+        exchange: number,
+        method,
+        name,
+        attributes,
+        payload,
+      });
+    } catch (error) {
+      if (!(error instanceof RecordingUnavailableError)) throw error;
+      this.dependencies.recorder.owe(this.session, {
+        kind: "outcome_unknown",
+        exchange: number,
+        method,
+        name,
+        attributes: { reason: "the target answered, but the answer could not be recorded and was withheld" },
+      });
+      const message =
+        "the request ran, but its result could not be recorded and is withheld; it is not repeated";
+      await this.deliver(
+        exchange,
+        errorResponse(exchange.id, { code: RpcErrorCode.RecordingUnavailable, message }),
+      );
+      return undefined;
+    }
+  }
+
+  /** Something was revoked or changed while the call ran: the answer may no longer be the caller's to see. */
+  private async stillAllowed(exchange: Exchange, epoch: bigint): Promise<boolean> {
+    const { value: policies } = await this.dependencies.policies.atLeast(epoch);
+    return decide(policies, exchange.question).effect === "allow" && !this.session.ended;
+  }
+
+  private async notified(
+    notification: McpNotification,
+    { masked }: MessageFromTarget,
+    exchange: Exchange | undefined,
+  ) {
+    const { method, bytes } = notification;
+    const known = METHODS.get(method);
+    if (!known || known.direction === "clientToServer" || known.kind !== "notification") {
+      await this.tryToRecord({
+        ...this.fromTarget(notification, exchange),
+        attributes: { dropped: "unknown method" },
+      });
+      return;
+    }
+    const durable = await this.tryToRecord({
+      ...this.fromTarget(notification, exchange),
+      attributes: { masked: { ...masked } },
+    });
+    if (durable) await this.tell(bytes, exchange);
+  }
+
+  /** The target asks the client: sampling, elicitation, roots. Denied unless a rule allows it. */
+  private async asked(request: McpRequest, { masked }: MessageFromTarget, exchange: Exchange | undefined) {
+    const refusal = await this.refusalOf(request, exchange);
+    const durable = await this.tryToRecord({
+      ...this.fromTarget(request, exchange),
+      kind: "server_request",
+      attributes: { masked: { ...masked } },
+      decision: refusal ?? { effect: "allow", reason: "the policy allows the target to ask this" },
+    });
+    if (refusal || !durable) {
+      const error = { code: RpcErrorCode.MethodNotFound, message: `Method not found: ${request.method}` };
+      await this.toTarget(errorResponse(request.id, error));
+      return;
+    }
+    this.session.askedOfClient.set(idKey(request.id), request.method);
+    await this.tell(request.bytes, exchange);
+  }
+
+  private async refusalOf(request: McpRequest, exchange: Exchange | undefined) {
+    const known = METHODS.get(request.method);
+    if (!known || known.direction === "clientToServer" || known.kind !== "request") {
+      return { effect: "deny", reason: "the method is not known" } as const;
+    }
+    if (known.governance.as === "lifecycle") return undefined;
+    // Whose session it is was verified with the requests it serves; without one nobody's rights are at hand.
+    const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
+    if (!question) return { effect: "deny", reason: "no request of the client is under way" } as const;
+    const { value: policies } = await this.dependencies.policies.get();
+    const { target, context } = question;
+    const decision = evaluate(policies, { target, method: request.method }, context);
+    return decision.effect === "allow" ? undefined : ({ ...decision, effect: "deny" } as const);
+  }
+
+  private async tell(message: Uint8Array, exchange: Exchange | undefined): Promise<void> {
+    if (exchange?.reply.open) await exchange.reply.push(message);
+    else await this.session.tellClient(message);
+  }
+
+  private async toTarget(payload: Uint8Array): Promise<void> {
+    const link = await this.session.link;
+    await link?.send({ exchange: 0, payload, protocolVersion: this.session.protocolVersion ?? "" });
+  }
+
+  private async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
+    await this.fail(exchange, FAILURES[failure], detail);
+  }
+
+  /** Ends an exchange without the target's answer, in the recording first. */
+  async fail(exchange: Exchange, failure: (typeof FAILURES)[ExchangeFailure], detail: string): Promise<void> {
+    const message = detail ? `${failure.says}: ${detail}` : failure.says;
+    const payload = errorResponse(exchange.id, { code: failure.code, message });
+    const event = {
+      kind: failure.kind,
+      direction: "target_to_client",
+      exchange: exchange.number,
+      method: exchange.method,
+      name: exchange.name,
+      attributes: { failure: failure.code },
+      payload,
+    } as const;
+    if (!(await this.tryToRecord(event))) this.dependencies.recorder.owe(this.session, event);
+    await this.deliver(exchange, payload);
+  }
+
+  private async deliver(exchange: Exchange, message: Uint8Array): Promise<void> {
+    this.session.finish(exchange);
+    const neverOpened = exchange.method === "initialize" && this.session.protocolVersion === undefined;
+    if (neverOpened) exchange.reply.forgetSession();
+    await exchange.reply.finish(message);
+    if (neverOpened) await this.dependencies.onEnded(this.session, "the target did not accept initialize");
+  }
+
+  /** False when it could not be recorded; then it must not be delivered either. */
+  private async tryToRecord(event: Parameters<Recorder["record"]>[1]): Promise<boolean> {
+    try {
+      await this.dependencies.recorder.record(this.session, event);
+      return true;
+    } catch (error) {
+      if (!(error instanceof RecordingUnavailableError)) throw error;
+      this.logger.warn("a message of a target could not be recorded and is withheld", error.message);
+      return false;
+    }
+  }
+
+  private fromTarget(message: McpNotification | McpRequest, exchange: Exchange | undefined) {
+    return {
+      kind: "notification",
+      direction: "target_to_client",
+      exchange: exchange?.number ?? 0,
+      method: message.method,
+      payload: message.bytes,
+    } as const;
+  }
+
+  private parse(payload: Buffer): McpMessage | undefined {
+    try {
+      return parseMessage(payload);
+    } catch (error) {
+      if (error instanceof MalformedMessageError) return undefined;
+      throw error;
+    }
+  }
+}
+
+function accessEnded(exchange: Exchange): Uint8Array {
+  const message = "access ended while the request ran; its result is withheld";
+  return errorResponse(exchange.id, { code: RpcErrorCode.AccessRevoked, message });
+}

@@ -1,0 +1,88 @@
+import { Injectable } from "@nestjs/common";
+import { RecordingChains } from "./recording-chains.js";
+import {
+  isRowConflict,
+  type NewEventRow,
+  RecordingEventsRepository,
+  UnknownOutcomeError,
+} from "./recording-events.repository.js";
+import type { Pending } from "./recording-queue.js";
+import { RecordingUnavailableError } from "./recording-unavailable-error.js";
+
+/** What became of each entry: the epoch of its commit, or why it is not durable. */
+export type Outcomes = Map<Pending, bigint | RecordingUnavailableError>;
+
+/** Seals batches and stores them. One at a time: the ends of the chains move with each. */
+@Injectable()
+export class RecordingBatches {
+  constructor(
+    private readonly chains: RecordingChains,
+    private readonly events: RecordingEventsRepository,
+  ) {}
+
+  /** Never rejects: every entry has an outcome. */
+  async write(batch: readonly Pending[]): Promise<Outcomes> {
+    const outcomes: Outcomes = new Map();
+    if (await this.writeTogether(batch, outcomes)) return outcomes;
+    // Another process wrote to one of the recordings. Which one does not matter: each is read again and written alone.
+    for (const part of Map.groupBy(batch, ({ entry }) => entry.recordingId).values()) {
+      if (await this.writeTogether(part, outcomes)) continue;
+      const error = new RecordingUnavailableError("database", "another process writes the same recording");
+      for (const item of part) outcomes.set(item, error);
+    }
+    return outcomes;
+  }
+
+  /** False when a row was in the way, and then nothing was stored. */
+  private async writeTogether(batch: readonly Pending[], outcomes: Outcomes): Promise<boolean> {
+    const sealed: { item: Pending; row: NewEventRow }[] = [];
+    try {
+      const missing = await this.withoutStored(batch, outcomes);
+      const unusable = await this.chains.load(missing.map(({ entry }) => entry.recordingId));
+      for (const item of missing) {
+        const problem = unusable.get(item.entry.recordingId);
+        const row = problem ?? this.sealOrRefuse(item);
+        if (row instanceof RecordingUnavailableError) outcomes.set(item, row);
+        else sealed.push({ item, row });
+      }
+      if (sealed.length === 0) return true;
+      const epoch = await this.events.append(sealed.map(({ row }) => row));
+      for (const { item } of sealed) outcomes.set(item, epoch);
+    } catch (error) {
+      this.chains.forget(batch.map(({ entry }) => entry.recordingId));
+      if (isRowConflict(error)) return false;
+      if (error instanceof UnknownOutcomeError)
+        for (const { item, row } of sealed) item.tried.push(place(row));
+      const why = new RecordingUnavailableError("database", "the recording cannot be written now", {
+        cause: error,
+      });
+      for (const item of batch) if (!outcomes.has(item)) outcomes.set(item, why);
+    }
+    return true;
+  }
+
+  /** What is tried again may have been stored the first time: then it is not written twice. */
+  private async withoutStored(batch: readonly Pending[], outcomes: Outcomes): Promise<Pending[]> {
+    const tried = batch.flatMap((item) => item.tried);
+    if (tried.length === 0) return [...batch];
+    const stored = await this.events.stored(tried);
+    return batch.filter((item) => {
+      const found = item.tried.some(({ hash }) => stored.has(Buffer.from(hash).toString("hex")));
+      if (found) outcomes.set(item, 0n);
+      return !found;
+    });
+  }
+
+  private sealOrRefuse(item: Pending): NewEventRow | RecordingUnavailableError {
+    try {
+      return this.chains.seal(item.entry);
+    } catch (error) {
+      if (error instanceof RecordingUnavailableError) return error;
+      throw error;
+    }
+  }
+}
+
+function place({ recordingId, index, hash }: NewEventRow) {
+  return { recordingId, index, hash };
+}

@@ -23,7 +23,8 @@ export interface CompiledRule {
 
 /** The rules of one method, found by name. */
 export interface MethodRules {
-  readonly everyName: readonly CompiledRule[];
+  /** Of the rules that speak of every name only the decisive one: the others can never win. */
+  readonly everyName: CompiledRule | undefined;
   readonly byName: Pick<NameIndex<CompiledRule>, "forEachMatch">;
 }
 
@@ -83,6 +84,15 @@ export function labelKey(key: string, value: string): string {
   return JSON.stringify([key, value]);
 }
 
+const STRICTNESS = { deny: 2, require_approval: 1, allow: 0 } as const satisfies Record<Effect, number>;
+
+/** Which of two matching rules decides: the stricter, among equals the one that stands first. */
+export function decisive(rule: CompiledRule | undefined, other: CompiledRule): CompiledRule {
+  if (!rule) return other;
+  const difference = STRICTNESS[other.effect] - STRICTNESS[rule.effect];
+  return difference > 0 || (difference === 0 && other.position < rule.position) ? other : rule;
+}
+
 /** How a subject is written in the index: the kind, so that a group cannot pass for a user, and the identifier. */
 export function subjectKey(kind: "group" | "user" | "client" | "workload", id: string): string {
   return `${kind}:${id}`;
@@ -109,7 +119,7 @@ interface CompileOptions {
 
 function compilePolicy(version: PolicyVersion, { available, position }: CompileOptions): CompiledPolicy {
   const { spec } = version.document;
-  const everyName = new Map<string, CompiledRule[]>();
+  const everyName = new Map<string, CompiledRule>();
   const byName = new Map<string, NameIndex<CompiledRule>>();
   let hasRuleThatDoesNotDeny = false;
   for (const [index, rule] of spec.rules.entries()) {
@@ -117,13 +127,13 @@ function compilePolicy(version: PolicyVersion, { available, position }: CompileO
     hasRuleThatDoesNotDeny ||= compiled.effect !== "deny";
     for (const method of new Set(methodsOf(rule))) {
       const names = namesFor(rule, method);
-      if (!names) append(everyName, method, compiled);
+      if (!names) everyName.set(method, decisive(everyName.get(method), compiled));
       else for (const name of names) nameIndexOf(byName, method).add(name, compiled);
     }
   }
   const methods = new Map<string, MethodRules>();
   for (const method of new Set([...everyName.keys(), ...byName.keys()])) {
-    methods.set(method, { everyName: everyName.get(method) ?? [], byName: nameIndexOf(byName, method) });
+    methods.set(method, { everyName: everyName.get(method), byName: nameIndexOf(byName, method) });
   }
   return Object.freeze({
     labels: Object.entries(spec.targets.labels ?? {}),

@@ -1,4 +1,5 @@
 import {
+  decisive,
   emailKey,
   labelKey,
   subjectKey,
@@ -20,19 +21,19 @@ export function evaluate(compiled: CompiledPolicies, operation: Operation, conte
   if (GOVERNED_METHODS[method] !== "none" && name === undefined)
     return denied(`the ${method} request names nothing`);
 
-  let decisive: CompiledRule | undefined;
+  let decidedBy: CompiledRule | undefined;
   const consider = (rule: CompiledRule): void => {
-    if (!decisive || isStricter(rule, decisive)) decisive = rule;
+    decidedBy = decisive(decidedBy, rule);
   };
   let selected = false;
   forEachSelected(compiled, { target: operation.target, context }, (policy) => {
     selected = true;
     const rules = policy.methods.get(method);
-    rules?.everyName.forEach(consider);
+    if (rules?.everyName) consider(rules.everyName);
     if (name !== undefined) rules?.byName.forEachMatch(name, consider);
   });
 
-  if (decisive) return decisionOf(decisive, operation);
+  if (decidedBy) return decisionOf(decidedBy, operation);
   if (selected) return denied(`no rule allows ${describe(operation)}`);
   return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
 }
@@ -52,13 +53,6 @@ export function isTargetVisible(compiled: CompiledPolicies, target: Target, cont
     visible ||= policy.hasRuleThatDoesNotDeny;
   });
   return visible;
-}
-
-const STRICTNESS = { deny: 2, require_approval: 1, allow: 0 } as const satisfies Record<Effect, number>;
-
-function isStricter(rule: CompiledRule, than: CompiledRule): boolean {
-  const difference = STRICTNESS[rule.effect] - STRICTNESS[than.effect];
-  return difference > 0 || (difference === 0 && rule.position < than.position);
 }
 
 interface Selection {

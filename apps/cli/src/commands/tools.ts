@@ -1,0 +1,171 @@
+import type { CallToolResult, ContentBlock, Progress, Tool } from "@modelcontextprotocol/client";
+import type { Command } from "commander";
+import { durationSeconds } from "../arguments.js";
+import { readDocumentFile } from "../document-files.js";
+import { CliError, usageError } from "../errors.js";
+import { indentedJson } from "../indented-json.js";
+import { withTarget } from "../mcp-client.js";
+import { connect, type Shell } from "../shell.js";
+import { oneLine, shortened } from "../terminal-text.js";
+
+interface CallOptions {
+  readonly raw?: boolean;
+  readonly json?: boolean;
+  /** Seconds. */
+  readonly timeout: number;
+}
+
+const DESCRIPTION_LENGTH = 80;
+const DEFAULT_TIMEOUT_SECONDS = 900;
+
+export function addToolCommands(program: Command, shell: Shell): void {
+  program
+    .command("tools")
+    .argument("<target>")
+    .description("list the tools of a target that you may use")
+    .option("--json", "print JSON, with the schemas")
+    .addHelpText("after", "\nExample:\n  drawbridge tools shop")
+    .action((target: string, options: { json?: boolean }, command: Command) =>
+      tools(shell, { target, json: options.json ?? false }, command),
+    );
+  program
+    .command("call")
+    .argument("<target>")
+    .argument("<tool>")
+    .argument("[arguments]", "a JSON object; - reads it from standard input")
+    .description("call a tool")
+    .option("--raw", "write the text of the result as it is, for a file or a pipe")
+    .option(
+      "--timeout <duration>",
+      "how long to wait without a sign of progress",
+      durationSeconds,
+      DEFAULT_TIMEOUT_SECONDS,
+    )
+    .option("--json", "print the whole result as JSON")
+    .addHelpText(
+      "after",
+      `\nExample:\n  drawbridge call shop execute_sql '{"sql":"select * from customers limit 3"}'`,
+    )
+    .action(
+      (
+        ...[target, tool, text, options, command]: [string, string, string | undefined, CallOptions, Command]
+      ) => call(shell, { target, tool, text: text ?? "{}", options }, command),
+    );
+}
+
+async function tools(
+  shell: Shell,
+  { target, json }: { target: string; json: boolean },
+  command: Command,
+): Promise<void> {
+  const connection = await connect(shell, command);
+  const found = await withTarget(shell, { connection, target }, ({ client }) =>
+    client.listTools(undefined, { signal: shell.signal }),
+  );
+  if (json) return shell.output.json({ items: found.tools });
+  shell.output.table(
+    ["TOOL", "ARGUMENTS", "DESCRIPTION"],
+    found.tools.map((tool) => [
+      tool.name,
+      argumentNames(tool),
+      shortened(oneLine((tool.description ?? "").trim().split("\n")[0] ?? ""), DESCRIPTION_LENGTH),
+    ]),
+    `no policy lets you use a tool of ${target}`,
+  );
+}
+
+/** `sql, limit?`: what a question mark follows may be left out. */
+function argumentNames({ inputSchema: { properties = {}, required = [] } }: Tool): string {
+  return Object.keys(properties)
+    .map((name) => (required.includes(name) ? name : `${name}?`))
+    .join(", ");
+}
+
+interface ToolCall {
+  readonly target: string;
+  readonly tool: string;
+  readonly text: string;
+  readonly options: CallOptions;
+}
+
+async function call(
+  shell: Shell,
+  { target, tool, text, options }: ToolCall,
+  command: Command,
+): Promise<void> {
+  const { output, signal } = shell;
+  if (options.raw && output.isTerminal) {
+    throw usageError(
+      "--raw writes whatever the tool says, which a terminal would obey; send it to a file or a pipe",
+    );
+  }
+  const argumentText = text === "-" ? await readDocumentFile("-", shell) : text;
+  const parameters = { name: tool, arguments: parseArguments(argumentText) };
+  const connection = await connect(shell, command);
+  const result = await withTarget(shell, { connection, target }, async ({ client, recordingId }) => {
+    const recording = recordingId();
+    if (recording !== undefined) output.notice(`recording ${recording}`);
+    return client.callTool(parameters, {
+      signal,
+      timeout: options.timeout * 1000,
+      resetTimeoutOnProgress: true,
+      onprogress: (progress) => output.notice(progressText(progress)),
+    });
+  });
+  showResult(shell, result, options);
+  if (result.isError === true) throw new CliError(`${tool} reported an error`);
+}
+
+function showResult({ output }: Shell, result: CallToolResult, { json, raw }: CallOptions): void {
+  if (json) return output.json(result);
+  for (const block of result.content) {
+    if (raw) output.exact(block.type === "text" ? block.text : "");
+    else output.block(readable(block));
+  }
+  if (result.content.length === 0 && result.structuredContent !== undefined)
+    output.json(result.structuredContent);
+}
+
+function readable(block: ContentBlock): string {
+  switch (block.type) {
+    case "text":
+      return indentedJson(block.text);
+    case "image":
+    case "audio":
+      return `[${block.type} ${block.mimeType}, ${block.data.length} characters of base64; --json prints it]`;
+    case "resource":
+      return "text" in block.resource
+        ? `[resource ${block.resource.uri}]\n${indentedJson(block.resource.text)}`
+        : `[resource ${block.resource.uri}, binary; --json prints it]`;
+    case "resource_link":
+      return `[link ${block.uri}] ${block.name}`;
+  }
+}
+
+/** JavaScript would round a longer whole number, and the tool would be called with another value than was typed. */
+function parseArguments(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text, (_name, part: unknown) => {
+      if (typeof part === "number" && Number.isInteger(part) && !Number.isSafeInteger(part)) {
+        throw new RangeError(`the number ${part} is too long to be sent exactly; send it as a string`);
+      }
+      return part;
+    });
+  } catch (error) {
+    throw usageError(
+      error instanceof RangeError
+        ? error.message
+        : `the arguments are not valid JSON: ${(error as Error).message}`,
+    );
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw usageError(`the arguments have to be a JSON object, like '{"sql":"select 1"}'`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function progressText({ progress, total, message }: Progress): string {
+  const position = total === undefined ? `${progress}` : `${progress} of ${total}`;
+  return message === undefined ? `… ${position}` : `… ${message}`;
+}

@@ -1,0 +1,132 @@
+import {
+  Client,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+  StreamableHTTPClientTransport,
+  UnauthorizedError,
+} from "@modelcontextprotocol/client";
+import { interrupted, unreachable } from "./api.js";
+import { CliError, EXIT, notSignedIn } from "./errors.js";
+import type { Connection, Shell } from "./shell.js";
+import { jsonText } from "./terminal-text.js";
+import { VERSION } from "./version.js";
+
+const GOODBYE_MS = 5_000;
+const MAX_REFUSAL_BYTES = 65_536;
+
+/** Says under which recording a session is kept; a header, because MCP's session id is a secret of the client. */
+export const SESSION_HEADER = "drawbridge-session";
+
+export interface McpSession {
+  readonly client: Client;
+  /** The session's id in the control plane, also its recording's; undefined when the control plane does not say. */
+  readonly recordingId: () => string | undefined;
+}
+
+/** Speaks MCP with a target for as long as `work` takes, and ends the session. */
+export async function withTarget<Result>(
+  shell: Shell,
+  { connection, target }: { connection: Connection; target: string },
+  work: (session: McpSession) => Promise<Result>,
+): Promise<Result> {
+  const { url, tokens } = connection;
+  const { value } = await tokens.get("mcp");
+  const wire = new Wire();
+  const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp/${encodeURIComponent(target)}`), {
+    requestInit: { headers: { authorization: `Bearer ${value}` }, redirect: "error" },
+    fetch: (address, request) => wire.fetch(address, request),
+  });
+  const client = new Client({ name: "drawbridge-cli", version: VERSION });
+  try {
+    // The SDK's transport types predate exactOptionalPropertyTypes.
+    await client.connect(transport as Parameters<Client["connect"]>[0]);
+    return await work({ client, recordingId: () => wire.recordingId });
+  } catch (error) {
+    if (shell.signal.aborted) throw interrupted();
+    throw mcpFailure(error, { url, target, refusal: wire.refusal });
+  } finally {
+    await within(GOODBYE_MS, transport.terminateSession());
+    await within(GOODBYE_MS, client.close());
+  }
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly message: string | undefined;
+}
+
+/** Notices on the wire what the SDK keeps to itself. */
+class Wire {
+  refusal: Refusal | undefined;
+  recordingId: string | undefined;
+
+  async fetch(address: string | URL, request?: RequestInit): Promise<Response> {
+    const response = await fetch(address, request);
+    this.recordingId ??= response.headers.get(SESSION_HEADER) ?? undefined;
+    if (!response.ok && request?.method === "POST") {
+      const message = refusalMessage(await response.clone().text());
+      this.refusal = { status: response.status, message };
+    }
+    return response;
+  }
+}
+
+/** The message of a JSON-RPC error or of a problem document. */
+function refusalMessage(text: string): string | undefined {
+  if (text.length > MAX_REFUSAL_BYTES) return undefined;
+  try {
+    const { error, detail } = JSON.parse(text) as { error?: { message?: unknown }; detail?: unknown };
+    const message = error?.message ?? detail;
+    return typeof message === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Where {
+  readonly url: string;
+  readonly target: string;
+  readonly refusal: Refusal | undefined;
+}
+
+function mcpFailure(error: unknown, { url, target, refusal }: Where): CliError {
+  if (error instanceof CliError) return error;
+  if (error instanceof ProtocolError) {
+    return new CliError(error.message, {
+      cause: error,
+      details: error.data === undefined ? [] : jsonText(error.data).split("\n"),
+    });
+  }
+  if (refusal !== undefined) return refused(refusal, target);
+  if (error instanceof UnauthorizedError) return refused({ status: 401, message: undefined }, target);
+  if (SdkError.isInstance(error) && error.code === SdkErrorCode.RequestTimeout) {
+    return new CliError(`${target} did not answer in time; what it did is unknown (--timeout waits longer)`);
+  }
+  if (error instanceof TypeError) return unreachable(url, error);
+  return new CliError(error instanceof Error ? error.message : String(error), { cause: error });
+}
+
+function refused({ status, message }: Refusal, target: string): CliError {
+  if (status === 401)
+    return notSignedIn(`${message ?? "the token was refused"}; sign in again: drawbridge login`);
+  if (status === 403) {
+    return new CliError(message ?? `you may not use ${target}`, { exitCode: EXIT.notPermitted });
+  }
+  if (status === 404) {
+    return new CliError(message ?? `there is no target ${target}, or no policy lets you use it`, {
+      details: ["list what you may use: drawbridge targets"],
+    });
+  }
+  return new CliError(message ?? `the control plane answered with HTTP status ${status}`);
+}
+
+/** Saying goodbye must neither fail a command nor hold it up. */
+async function within(milliseconds: number, goodbye: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([goodbye.catch(() => {}), late]);
+  clearTimeout(timer);
+}

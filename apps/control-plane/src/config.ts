@@ -100,6 +100,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
   return toConfig(parsed.data);
 }
 
+export const configFromEnvironment = () => loadConfig(process.env);
+
 function isOurs(name: string): boolean {
   return name.startsWith("DRAWBRIDGE_") || name.startsWith("OIDC_") || name in Settings.shape;
 }

@@ -19,7 +19,8 @@ import { GatewayError, unknownSession } from "./gateway-error.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
 import { Recorder, type ToRecord } from "./recorder.js";
 import type { Reply } from "./reply.js";
-import { LiveState, SessionsService } from "./sessions.service.js";
+import { LiveState } from "./live-state.js";
+import { SessionsService } from "./sessions.service.js";
 import { ExchangeFailure } from "@drawbridge/protocol";
 
 /** A client's message on its way in, with who sent it into which session. */

@@ -33,37 +33,36 @@ export function contextOf({ id, groups, email, client }: Principal): Context {
 }
 
 /** Step 4 of a call's life: a pure function of the policies and the message. */
-export function decide(policies: CompiledPolicies, { target, context, message }: Question): GatewayDecision {
-  const { method, name } = message;
-  const rule = METHODS.get(method);
+export function decide(policies: CompiledPolicies, question: Question): GatewayDecision {
+  const { target, context, message } = question;
+  const rule = METHODS.get(message.method);
   if (!rule || rule.direction === "serverToClient" || rule.era === "modern" || rule.kind !== message.kind) {
-    return denied("the method is not known", methodNotFound(method));
+    return denied("the method is not known", methodNotFound(message.method));
   }
   const { governance } = rule;
-  if (governance.as !== "operation") {
-    return isTargetVisible(policies, target, context)
-      ? { effect: "allow", reason: "part of using the target" }
-      : denied("no rule makes the target visible", methodNotFound(method));
-  }
-  if (governance.name !== undefined && name === undefined) {
+  if (governance.as === "operation") return decideOperation(policies, question, governance.name);
+  return isTargetVisible(policies, target, context)
+    ? { effect: "allow", reason: "part of using the target" }
+    : denied("no rule makes the target visible", methodNotFound(message.method));
+}
+
+function decideOperation(
+  policies: CompiledPolicies,
+  { target, context, message: { method, name } }: Question,
+  named: string | undefined,
+): GatewayDecision {
+  if (named !== undefined && name === undefined) {
     return denied(
       "the message does not say what it is about",
-      invalidParams(`${method} needs params.${governance.name}`),
+      invalidParams(`${method} needs params.${named}`),
     );
   }
   const operation = { target, method, name };
-  const {
-    effect,
-    policy,
-    version,
-    rule: ruleName,
-    reason,
-    message: said,
-  } = evaluate(policies, operation, context);
-  const deciding = { policy, version, rule: ruleName, reason };
+  const { effect, policy, version, rule, reason, message } = evaluate(policies, operation, context);
+  const deciding = { policy, version, rule, reason };
   if (effect === "allow") return { effect, ...deciding };
   const refusal = couldBeAllowed(policies, operation, context)
-    ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: said ?? reason })
+    ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: message ?? reason })
     : asIfUnknown(method, name);
   return { effect: "deny", ...deciding, refusal };
 }

@@ -27,7 +27,8 @@ import { contextOf } from "./decide.js";
 import { GatewayError, unknownSession, unknownTarget } from "./gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
 import { EventStream, Reply } from "./reply.js";
-import { LiveState, SessionsService } from "./sessions.service.js";
+import { LiveState } from "./live-state.js";
+import { SessionsService } from "./sessions.service.js";
 
 const PATH = /^\/mcp\/([a-z0-9-]{1,63})\/?(?:\?.*)?$/;
 const DRAIN_PATIENCE_MS = 5_000;
@@ -78,16 +79,11 @@ export class GatewayEndpoint implements DataPath {
     const targetName = targetOf(request);
     const principal = await this.tokens.verify(request.headers.authorization, "mcp");
     const target = await this.visibleTarget(targetName, principal);
-    switch (request.method) {
-      case "POST":
-        return this.post(request, { target, principal, ...answer });
-      case "GET":
-        return this.get(request, response, { target, principal, ...answer });
-      case "DELETE":
-        return this.delete(request, { target, principal, ...answer });
-      default:
-        throw refused(405, "use POST, GET or DELETE", { Allow: "POST, GET, DELETE" });
-    }
+    const caller = { target, principal, ...answer };
+    if (request.method === "POST") await this.post(request, caller);
+    else if (request.method === "GET") await this.get(request, response, caller);
+    else if (request.method === "DELETE") await this.delete(request, caller);
+    else throw refused(405, "use POST, GET or DELETE", { Allow: "POST, GET, DELETE" });
   }
 
   /** One message of a client: edge, session, then decide, record and dispatch; the answer comes back by itself. */

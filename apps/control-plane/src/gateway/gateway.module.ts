@@ -10,9 +10,12 @@ import { ClientTraffic } from "./client-traffic.js";
 import { GatewayEndpoint } from "./gateway-endpoint.js";
 import { Recorder } from "./recorder.js";
 import { SessionEnding, SessionsQueries } from "./sessions-queries.js";
+import { SessionUpkeep } from "./session-upkeep.js";
 import { SessionsController } from "./sessions.controller.js";
 import { SessionsRepository } from "./sessions.repository.js";
-import { LiveState, SessionsService, SessionStorage } from "./sessions.service.js";
+import { LiveState } from "./live-state.js";
+import { SessionStorage } from "./session-storage.js";
+import { SessionsService } from "./sessions.service.js";
 
 @Module({
   imports: [
@@ -34,6 +37,7 @@ import { LiveState, SessionsService, SessionStorage } from "./sessions.service.j
     SessionsQueries,
     SessionsRepository,
     SessionsService,
+    SessionUpkeep,
     SessionStorage,
   ],
   exports: [GatewayEndpoint],

@@ -10,7 +10,33 @@ import { DomainError } from "../platform/errors.js";
 import { pageFrom, readCursor, UUID } from "../platform/pagination.js";
 import { contextOf } from "./decide.js";
 import { SessionsRepository, type StoredSession } from "./sessions.repository.js";
-import { LiveState, SessionsService } from "./sessions.service.js";
+import { LiveState } from "./live-state.js";
+import { SessionsService } from "./sessions.service.js";
+
+/** Ends a session on an operator's word, here and, through the epoch, everywhere. */
+@Injectable()
+export class SessionEnding {
+  constructor(
+    private readonly database: Database,
+    private readonly sessions: SessionsRepository,
+    private readonly service: SessionsService,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async end(principal: Principal, id: string): Promise<void> {
+    const reason = `ended by ${principal.id}`;
+    await this.database.transaction(async (transaction) => {
+      if (!(await this.sessions.closeByOperator(transaction, id, reason))) return;
+      await this.audit.record(transaction, {
+        actor: principal.id,
+        action: "session.ended",
+        subject: id,
+        details: {},
+      });
+    });
+    await this.service.endById(id, reason);
+  }
+}
 
 /** What the REST API shows of sessions and of the targets a principal may open one with. */
 @Injectable()
@@ -59,31 +85,6 @@ export class SessionsQueries {
 
   end(principal: Principal, id: string): Promise<void> {
     return this.ending.end(principal, id);
-  }
-}
-
-/** Ends a session on an operator's word, here and, through the epoch, everywhere. */
-@Injectable()
-export class SessionEnding {
-  constructor(
-    private readonly database: Database,
-    private readonly sessions: SessionsRepository,
-    private readonly service: SessionsService,
-    private readonly audit: AuditLog,
-  ) {}
-
-  async end(principal: Principal, id: string): Promise<void> {
-    const reason = `ended by ${principal.id}`;
-    await this.database.transaction(async (transaction) => {
-      if (!(await this.sessions.closeByOperator(transaction, id, reason))) return;
-      await this.audit.record(transaction, {
-        actor: principal.id,
-        action: "session.ended",
-        subject: id,
-        details: {},
-      });
-    });
-    await this.service.endById(id, reason);
   }
 }
 

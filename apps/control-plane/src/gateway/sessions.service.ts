@@ -1,26 +1,18 @@
 import { createHmac, randomBytes, randomUUIDv7 } from "node:crypto";
-import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
+import { Injectable, Logger } from "@nestjs/common";
 import { jsonView, type McpRequest, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
 import { AgentLinks, AgentUnavailableError, type SessionLink } from "../agents/index.js";
-import { CONFIG, type Config } from "../config.js";
 import type { Principal } from "../identity/index.js";
-import { Database, isDatabaseUnavailable } from "../platform/database.js";
-import { Jobs } from "../platform/jobs.js";
 import { KeyEncryption } from "../platform/key-encryption.js";
-import { readEpoch } from "../platform/epoch-snapshot.js";
-import { LivePolicies } from "../policies/index.js";
-import { RecordingRecovery, RecordingWriter } from "../recordings/index.js";
-import { LiveTargets, type Target } from "../targets/index.js";
+import type { Target } from "../targets/index.js";
 import { GatewayError, unknownSession } from "./gateway-error.js";
 import { GatewaySession } from "./gateway-session.js";
-import { Recorder } from "./recorder.js";
-import { SessionsRepository } from "./sessions.repository.js";
+import { LiveState } from "./live-state.js";
+import { SessionStorage } from "./session-storage.js";
 import { TargetTraffic } from "./target-traffic.js";
 
 const SESSION_ID_BYTES = 32;
 const MAX_OPEN_PER_PRINCIPAL = 500;
-const TOUCH_EVERY_MS = 30_000;
-const EXPIRE_EVERY_MS = 60_000;
 
 export interface OpenedSession {
   readonly session: GatewaySession;
@@ -37,33 +29,20 @@ export interface SessionClaim {
 
 /** Opens, finds and ends sessions (step 3 of a call's life). What must survive a restart is in Postgres. */
 @Injectable()
-export class SessionsService implements OnModuleInit, OnModuleDestroy {
+export class SessionsService {
   private readonly logger = new Logger("sessions");
   private readonly open = new Map<string, GatewaySession>();
   private readonly traffic = new WeakMap<GatewaySession, TargetTraffic>();
   private readonly finding = new Map<string, Promise<GatewaySession | undefined>>();
   private readonly hashKey: Buffer;
-  private touchTimer: NodeJS.Timeout | undefined;
 
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
     private readonly storage: SessionStorage,
     private readonly links: AgentLinks,
     private readonly live: LiveState,
     keys: KeyEncryption,
   ) {
     this.hashKey = keys.derive("session-id");
-  }
-
-  onModuleInit(): void {
-    this.storage.recovery.setInFlight((id, exchange) => this.byId(id)?.isInFlight(exchange) ?? false);
-    this.storage.jobs.repeat("expire-sessions", EXPIRE_EVERY_MS, () => this.expireIdle());
-    this.touchTimer = setInterval(() => void this.writeTouches(), TOUCH_EVERY_MS).unref();
-  }
-
-  async onModuleDestroy(): Promise<void> {
-    clearInterval(this.touchTimer);
-    await this.writeTouches();
   }
 
   /** A new session, recorded from its first event on. Nothing is started at the agent yet. */
@@ -182,7 +161,7 @@ export class SessionsService implements OnModuleInit, OnModuleDestroy {
     return this.open.values();
   }
 
-  private byId(id: string): GatewaySession | undefined {
+  byId(id: string): GatewaySession | undefined {
     for (const session of this.open.values()) if (session.id === id) return session;
     return undefined;
   }
@@ -265,72 +244,7 @@ export class SessionsService implements OnModuleInit, OnModuleDestroy {
     await this.storage.sessions.negotiated(session.id, { protocolVersion: protocolVersion.slice(0, 32) });
   }
 
-  private async expireIdle(): Promise<void> {
-    await this.writeTouches();
-    const before = new Date(Date.now() - this.config.sessionIdleMs);
-    for (const id of await this.storage.sessions.findIdle(before)) {
-      const session = this.byId(id);
-      if (session?.busy || session?.eventStream?.open) continue;
-      if (session) await this.end(session, "idle");
-      else await this.storage.sessions.close(id, "idle");
-    }
-  }
-
-  private async writeTouches(): Promise<void> {
-    const touched = [...this.open.values()].filter((session) => session.touched || session.busy);
-    if (touched.length === 0) return;
-    for (const session of touched) session.touched = false;
-    try {
-      await this.storage.sessions.touch(
-        touched.map(({ id }) => id),
-        new Date(),
-      );
-    } catch (error) {
-      if (!isDatabaseUnavailable(error)) throw error;
-      for (const session of touched) session.touched = true;
-    }
-  }
-
   private hash(sessionId: string): Buffer {
     return createHmac("sha256", this.hashKey).update(sessionId).digest();
-  }
-}
-
-/** Where sessions and what they say are kept. */
-@Injectable()
-export class SessionStorage {
-  constructor(
-    readonly database: Database,
-    readonly sessions: SessionsRepository,
-    readonly recorder: Recorder,
-    readonly writer: RecordingWriter,
-    readonly recovery: RecordingRecovery,
-    readonly jobs: Jobs,
-  ) {}
-}
-
-/** What decisions are made from. */
-@Injectable()
-export class LiveState {
-  constructor(
-    readonly policies: LivePolicies,
-    readonly targets: LiveTargets,
-    private readonly database: Database,
-  ) {}
-
-  /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
-  async known() {
-    const [targets, policies] = await Promise.all([this.targets.get(), this.policies.get()]);
-    return { targets: targets.value, policies: policies.value };
-  }
-
-  /** As of now. */
-  async now() {
-    const epoch = await readEpoch(this.database);
-    const [targets, policies] = await Promise.all([
-      this.targets.atLeast(epoch),
-      this.policies.atLeast(epoch),
-    ]);
-    return { targets: targets.value, policies: policies.value };
   }
 }

@@ -82,7 +82,7 @@ export class TargetTraffic implements SessionLinkListener {
 
   /** Everything that is still open ends with an unknown outcome. */
   async abandon(reason: string): Promise<void> {
-    for (const exchange of [...this.session.inFlight]) await this.fail(exchange, unknownOutcome(reason), "");
+    for (const exchange of this.session.inFlight) await this.fail(exchange, unknownOutcome(reason), "");
   }
 
   private async answered(

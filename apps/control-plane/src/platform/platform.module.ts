@@ -1,5 +1,5 @@
 import { Module } from "@nestjs/common";
-import { CONFIG, loadConfig } from "../config.js";
+import { CONFIG, configFromEnvironment } from "../config.js";
 import { Clock } from "./clock.js";
 import { Database } from "./database.js";
 import { HealthController } from "./health.controller.js";
@@ -11,7 +11,7 @@ import { KeyEncryption } from "./key-encryption.js";
   controllers: [HealthController],
   providers: [
     // Tests put another one here.
-    { provide: CONFIG, useFactory: () => loadConfig(process.env) },
+    { provide: CONFIG, useFactory: configFromEnvironment },
     Clock,
     Database,
     Jobs,

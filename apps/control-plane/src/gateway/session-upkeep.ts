@@ -1,0 +1,61 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
+import { CONFIG, type Config } from "../config.js";
+import { isDatabaseUnavailable } from "../platform/database.js";
+import { Jobs } from "../platform/jobs.js";
+import { RecordingRecovery } from "../recordings/index.js";
+import { SessionsRepository } from "./sessions.repository.js";
+import { SessionsService } from "./sessions.service.js";
+
+const TOUCH_EVERY_MS = 30_000;
+const EXPIRE_EVERY_MS = 60_000;
+
+/** Writes down now and then which sessions were used, and ends those that were not. */
+@Injectable()
+export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly sessions: SessionsService,
+    private readonly repository: SessionsRepository,
+    private readonly jobs: Jobs,
+    private readonly recovery: RecordingRecovery,
+  ) {}
+
+  onModuleInit(): void {
+    this.recovery.setInFlight((id, exchange) => this.sessions.byId(id)?.isInFlight(exchange) ?? false);
+    this.jobs.repeat("expire-sessions", EXPIRE_EVERY_MS, () => this.expireIdle());
+    this.timer = setInterval(() => void this.writeTouches(), TOUCH_EVERY_MS).unref();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
+    await this.writeTouches();
+  }
+
+  private async expireIdle(): Promise<void> {
+    await this.writeTouches();
+    const before = new Date(Date.now() - this.config.sessionIdleMs);
+    for (const id of await this.repository.findIdle(before)) {
+      const session = this.sessions.byId(id);
+      if (session?.busy || session?.eventStream?.open) continue;
+      if (session) await this.sessions.end(session, "idle");
+      else await this.repository.close(id, "idle");
+    }
+  }
+
+  private async writeTouches(): Promise<void> {
+    const touched = [...this.sessions.all].filter((session) => session.touched || session.busy);
+    if (touched.length === 0) return;
+    for (const session of touched) session.touched = false;
+    try {
+      await this.repository.touch(
+        touched.map(({ id }) => id),
+        new Date(),
+      );
+    } catch (error) {
+      if (!isDatabaseUnavailable(error)) throw error;
+      for (const session of touched) session.touched = true;
+    }
+  }
+}

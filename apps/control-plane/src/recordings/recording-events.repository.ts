@@ -136,6 +136,8 @@ export class RecordingEventsRepository {
   /** Stores all rows or none, durably, and returns the authorization epoch as of that commit. */
   async append(rows: readonly NewEventRow[]): Promise<bigint> {
     const client = await this.database.pool.connect();
+    // The statement fails as well when the connection does; unheard, this would end the process.
+    client.on("error", ignore);
     let failure: Error | undefined;
     try {
       const query = { name: "recording-append", text: APPEND, values: columnsOf(rows) };
@@ -152,6 +154,7 @@ export class RecordingEventsRepository {
         : new UnknownOutcomeError("the commit was not answered", { cause: error });
       throw failure ?? error;
     } finally {
+      client.off("error", ignore);
       // A connection that may still be busy with the statement is closed, not used again.
       client.release(failure);
     }
@@ -233,6 +236,8 @@ export class RecordingEventsRepository {
 }
 
 type StoredEvent = Omit<EventRow, "kind" | "exchange"> & { kind: number; exchange: string };
+
+const ignore = () => undefined;
 
 function columnsOf(rows: readonly NewEventRow[]): unknown[] {
   let start = 1;

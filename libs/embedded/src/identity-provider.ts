@@ -3,7 +3,13 @@ import { mkdir } from "node:fs/promises";
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { SignJWT, importJWK } from "jose";
-import { type Configuration, Provider, type ResourceServer, errors, interactionPolicy } from "oidc-provider";
+import type {
+  Configuration,
+  Provider as OidcProvider,
+  ResourceServer,
+  interactionPolicy as policies,
+} from "oidc-provider";
+import { Provider, errors, interactionPolicy } from "./certified-provider.js";
 import { DEMO_USERS, type DemoUser } from "./demo-users.js";
 import { FIRST_PARTY_CLIENT, handleInteraction } from "./identity-interaction.js";
 import { type IdentityKeys, loadIdentityKeys } from "./identity-keys.js";
@@ -202,7 +208,7 @@ function resourceServer(publicUrl: string, resource: string, clientId: string): 
 }
 
 /** As the default, and a sign-in again when the hint names somebody else than the browser's session. */
-function signInPolicy(users: readonly DemoUser[]): interactionPolicy.DefaultPolicy {
+function signInPolicy(users: readonly DemoUser[]): policies.DefaultPolicy {
   const policy = interactionPolicy.base();
   const { Check } = interactionPolicy;
   policy.get("login")?.checks.add(
@@ -220,7 +226,7 @@ function signInPolicy(users: readonly DemoUser[]): interactionPolicy.DefaultPoli
 }
 
 interface Handling {
-  provider: Provider;
+  provider: OidcProvider;
   users: readonly DemoUser[];
   port: number;
 }

@@ -23,5 +23,5 @@ export {
 export { type DatabaseUrls } from "./postgres-databases.js";
 export { readFileIfPresent, writePrivateFile } from "./private-file.js";
 export { commandLine, processIdentity } from "./process-identity.js";
-export { type Shop, seedShop } from "./shop.js";
+export { type Shop, newShopPassword, seedShop } from "./shop.js";
 export { startTemporaryPostgres } from "./temporary-postgres.js";

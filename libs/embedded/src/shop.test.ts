@@ -24,10 +24,12 @@ const customers = async (dsn: string): Promise<Customer[]> =>
   );
 
 function passesLuhn(number: string): boolean {
-  const sum = Array.from(number).toReversed().reduce((total, character, index) => {
-    const digit = Number(character) * (index % 2 === 1 ? 2 : 1);
-    return total + Math.floor(digit / 10) + (digit % 10);
-  }, 0);
+  const sum = Array.from(number)
+    .toReversed()
+    .reduce((total, character, index) => {
+      const digit = Number(character) * (index % 2 === 1 ? 2 : 1);
+      return total + Math.floor(digit / 10) + (digit % 10);
+    }, 0);
   return sum % 10 === 0;
 }
 
@@ -48,11 +50,12 @@ describe("seedShop", () => {
     expect(keys.rows.map(({ api_key: key }) => key.slice(0, 4)).toSorted()).toEqual(["ghp_", "sk_l"]);
   });
 
-  test("keeps the data and changes the password when it runs again", async () => {
+  test("keeps the data when it runs again and sets a new password unless told one", async () => {
     const first = await seedShop(postgres.superuserUrl);
     const before = await customers(first.dsn);
     const second = await seedShop(postgres.superuserUrl);
     expect(await customers(second.dsn)).toEqual(before);
+    expect((await seedShop(postgres.superuserUrl, new URL(second.dsn).password)).dsn).toBe(second.dsn);
     await expect(customers(first.dsn)).rejects.toThrow(/password authentication failed/);
   });
 
@@ -65,7 +68,7 @@ describe("seedShop", () => {
     await expect(withClient(dsn, (client) => client.query("CREATE TABLE t ()"))).rejects.toThrow(
       /permission denied/,
     );
-    const elsewhere = dsn.replace(/\/shop$/, "/drawbridge");
+    const elsewhere = dsn.replace("/shop?", "/drawbridge?");
     await expect(withClient(elsewhere, (client) => client.query("SELECT 1"))).rejects.toThrow(
       /permission denied/,
     );

@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from "node:crypto";
 import type pg from "pg";
 import { createDatabaseIfMissing, withClient } from "./postgres-databases.js";
 
-/** How the demo's MCP server reaches the shop. The password in it is new at every start. */
+/** How the demo's MCP server reaches the shop. */
 export interface Shop {
   dsn: string;
 }
@@ -27,11 +27,10 @@ const ITEMS = ["keyboard", "teapot", "lantern", "notebook", "umbrella"] as const
  * The demo's customer database `shop`: made when it is missing, left alone when it is there. Its card numbers,
  * password hashes and API keys are made up at run time, look real to a detector, and are good for nothing.
  */
-export async function seedShop(superuserUrl: string): Promise<Shop> {
+export async function seedShop(superuserUrl: string, password = newShopPassword()): Promise<Shop> {
   await createDatabaseIfMissing(superuserUrl, "shop", "postgres");
   const url = new URL(superuserUrl);
   url.pathname = "/shop";
-  const password = randomBytes(18).toString("base64url");
   await withClient(url.href, async (client) => {
     await client.query("BEGIN");
     await createTables(client);
@@ -40,9 +39,15 @@ export async function seedShop(superuserUrl: string): Promise<Shop> {
     await grantDemoRole(client, password);
     await client.query("COMMIT");
   });
+  url.search = "?sslmode=disable"; // on 127.0.0.1; some drivers ask for TLS otherwise
   url.username = "shop_demo";
   url.password = password;
   return { dsn: url.href };
+}
+
+/** Keep it to keep the DSN the same from one start to the next. */
+export function newShopPassword(): string {
+  return randomBytes(18).toString("base64url");
 }
 
 async function createTables(client: pg.Client): Promise<void> {

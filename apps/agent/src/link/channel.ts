@@ -1,5 +1,7 @@
 import { AgentServiceClient, EnrolmentServiceClient } from "@drawbridge/protocol";
-import { type ChannelOptions, credentials } from "@grpc/grpc-js";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
+import { type ChannelOptions, credentials, type VerifyOptions } from "@grpc/grpc-js";
 import { type Address, formatAddress } from "../enrolment/address.js";
 import type { Identity } from "../enrolment/identity.js";
 
@@ -29,15 +31,28 @@ export function openAgentChannel(address: Address, identity: Identity): AgentSer
     Buffer.from(identity.caBundle),
     Buffer.from(identity.privateKey),
     Buffer.from(identity.certificateChain),
+    verifyOptions(address),
   );
-  return new AgentServiceClient(formatAddress(address), proof, OPTIONS);
+  return new AgentServiceClient(formatAddress(address), proof, optionsFor(address));
 }
 
 /** A channel without a client certificate, for joining. Trusts exactly `caCertificate` (PEM). */
 export function openEnrolmentChannel(address: Address, caCertificate: string): EnrolmentServiceClient {
-  return new EnrolmentServiceClient(
-    formatAddress(address),
-    credentials.createSsl(Buffer.from(caCertificate)),
-    OPTIONS,
-  );
+  const trust = credentials.createSsl(Buffer.from(caCertificate), null, null, verifyOptions(address));
+  return new EnrolmentServiceClient(formatAddress(address), trust, optionsFor(address));
+}
+
+/**
+ * gRPC names the host in the TLS handshake, and Node refuses an IP address there (RFC 6066 §3). So for an address a
+ * name that means nothing is sent, and the certificate is checked against the address that was dialled.
+ */
+function optionsFor(address: Address): ChannelOptions {
+  return isIP(address.host) === 0
+    ? OPTIONS
+    : { ...OPTIONS, "grpc.ssl_target_name_override": "control-plane.invalid" };
+}
+
+function verifyOptions(address: Address): VerifyOptions {
+  if (isIP(address.host) === 0) return {};
+  return { checkServerIdentity: (_name, certificate) => checkServerIdentity(address.host, certificate) };
 }

@@ -80,6 +80,8 @@ export class HttpAnswer {
 
   constructor(response: Dispatcher.ResponseData, maxBytes: number, flow: Flow) {
     this.status = response.statusCode;
+    // A body that is dropped half-way emits an error nobody waits for.
+    response.body.on("error", () => undefined);
     this.#response = response;
     this.#maxBytes = maxBytes;
     this.#flow = flow;

@@ -203,6 +203,7 @@ describe("parseMessage refuses", () => {
     ["lone_surrogate", call("1", '{"name":"a","arguments":{"x":"\\ud83dx"}}'), asId("1")],
     ["lone_surrogate", call("1", '{"name":"a","arguments":{"x":"\\ud83d\\u0041"}}'), asId("1")],
     ["lone_surrogate", call("1", '{"name":"a","arguments":{"x":"\\ude00\\ud83d"}}'), asId("1")],
+    ["lone_surrogate", call("1", '{"name":"a","arguments":{"x":"\\ude00\\ude00"}}'), asId("1")],
     ["lone_surrogate", call("1", '{"name":"a","arguments":{"\\ude00":1}}'), asId("1")],
     ["invalid_version", '{"id":1,"method":"a"}', asId("1")],
     ["invalid_version", '{"jsonrpc":"1.0","id":1,"method":"a"}', asId("1")],

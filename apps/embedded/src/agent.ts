@@ -41,36 +41,14 @@ export async function startAgent(settings: AgentSettings): Promise<Service> {
   const { home, api, say } = settings;
   await writePrivateFile(home.agentConfig, stringify({ allow: settings.allow }));
   const agentId = (await usableIdentity(settings)) ?? (await join(settings));
-  const service = await startService(
-    {
-      name: "agent",
-      command: programs.node,
-      args: [
-        programs.agent,
-        "run",
-        "--state",
-        home.agent,
-        "--config",
-        home.agentConfig,
-        "--control-plane",
-        settings.controlPlane,
-      ],
-      env: agentEnvironment(home),
-      say,
-    },
-    home,
+  const args = [programs.agent, "run", "--state", home.agent, "--config", home.agentConfig];
+  args.push("--control-plane", settings.controlPlane);
+  const env = agentEnvironment(home);
+  return startService({ name: "agent", command: programs.node, args, env, say }, home, () =>
+    eventually("the agent's connection", CONNECTED_WITHIN_MS, async () => {
+      return (await findAgent(api, agentId))?.connected || undefined;
+    }),
   );
-  try {
-    await service.whileStarting(
-      eventually("the agent's connection", CONNECTED_WITHIN_MS, async () => {
-        return (await findAgent(api, agentId))?.connected || undefined;
-      }),
-    );
-    return service;
-  } catch (error) {
-    await service.stop();
-    throw error;
-  }
 }
 
 /**

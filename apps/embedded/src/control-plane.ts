@@ -19,29 +19,16 @@ const READY_WITHIN_MS = 90_000;
 
 /** Starts the control plane with the settings an operator would give it, and waits until it could record a call. */
 export async function startControlPlane(settings: ControlPlaneSettings): Promise<Service> {
-  const service = await startService(
-    {
-      name: "control-plane",
-      command: programs.node,
-      args: [programs.controlPlane],
-      env: controlPlaneEnvironment(settings),
-      say: settings.say,
-    },
-    settings.home,
+  const { home, publicUrl, say } = settings;
+  const env = controlPlaneEnvironment(settings);
+  const args = [programs.controlPlane];
+  return startService({ name: "control-plane", command: programs.node, args, env, say }, home, () =>
+    eventually("the start of the control plane", READY_WITHIN_MS, async () => {
+      const response = await fetch(`${publicUrl}/healthz`, { signal: AbortSignal.timeout(2_000) });
+      await response.body?.cancel();
+      return response.ok || undefined;
+    }),
   );
-  try {
-    await service.whileStarting(
-      eventually("the start of the control plane", READY_WITHIN_MS, async () => {
-        const response = await fetch(`${settings.publicUrl}/healthz`, { signal: AbortSignal.timeout(2_000) });
-        await response.body?.cancel();
-        return response.ok || undefined;
-      }),
-    );
-    return service;
-  } catch (error) {
-    await service.stop();
-    throw error;
-  }
 }
 
 /** Exactly the settings of docs/operating.md: the embedded form has no others. */

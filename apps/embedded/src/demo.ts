@@ -9,6 +9,8 @@ import { programs } from "./programs.js";
 import type { RestApi } from "./rest-api.js";
 import { type Service, eventually, startService } from "./service.js";
 
+const READY_WITHIN_MS = 30_000;
+
 /** What the demo's targets need to know of this machine; fills in deploy/demo/targets. */
 export interface DemoValues {
   NODE: string;
@@ -64,29 +66,16 @@ export async function startEverything(
   port: number,
   say: (text: string) => void,
 ): Promise<Service> {
-  const service = await startService(
-    {
-      name: "everything",
-      command: programs.node,
-      args: ["--import", programs.loopbackOnly, programs.everythingServer, "streamableHttp"],
-      env: { PATH: "/usr/bin:/bin", HOME: home.directory, PORT: String(port) },
-      say,
-    },
-    home,
+  const args = ["--import", programs.loopbackOnly, programs.everythingServer, "streamableHttp"];
+  const env = { PATH: "/usr/bin:/bin", HOME: home.directory, PORT: String(port) };
+  return startService({ name: "everything", command: programs.node, args, env, say }, home, () =>
+    eventually("the start of the demo's HTTP target", READY_WITHIN_MS, async () => {
+      // Any answer will do: it has no session of ours.
+      const response = await fetch(`http://127.0.0.1:${port}/mcp`, { signal: AbortSignal.timeout(2_000) });
+      await response.body?.cancel();
+      return true;
+    }),
   );
-  try {
-    await service.whileStarting(
-      eventually("the start of the demo's HTTP target", 30_000, async () => {
-        const response = await fetch(`http://127.0.0.1:${port}/mcp`, { signal: AbortSignal.timeout(2_000) });
-        await response.body?.cancel();
-        return true;
-      }),
-    );
-    return service;
-  } catch (error) {
-    await service.stop();
-    throw error;
-  }
 }
 
 async function writeDemoFiles(directory: string): Promise<void> {

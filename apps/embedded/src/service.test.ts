@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-async function start(script: string): Promise<Service> {
+async function start(script: string, ready = async (): Promise<unknown> => true): Promise<Service> {
   service = await startService(
     {
       name: "part",
@@ -31,6 +31,7 @@ async function start(script: string): Promise<Service> {
       say: (text) => said.push(text),
     },
     home,
+    ready,
   );
   return service;
 }
@@ -55,10 +56,26 @@ describe("startService", () => {
     expect(await readdir(home.running)).toEqual([]);
   });
 
-  test("fails the start of a part that ends at once, and names its log", async () => {
-    const part = await start("console.error('no'); process.exit(3)");
-    const never = new Promise<never>(() => {});
-    await expect(part.whileStarting(never)).rejects.toThrow(/part ended with code 3 .*part\.log/);
+  test("fails the start of a part that ends at once, with the end of its log, and does not start it again", async () => {
+    const never = () => new Promise<never>(() => {});
+    const starting = start("console.error('no such setting'); process.exit(3)", never);
+    await expect(starting).rejects.toThrow(
+      /part ended with code 3 while it started[^]*part\.log[^]*no such setting/,
+    );
+    expect(said).toEqual([]);
+    expect(await readdir(home.running)).toEqual([]);
+  });
+
+  test("stops a part that never becomes ready", async () => {
+    let pid = 0;
+    const fails = async (): Promise<never> => {
+      pid = await markedPid();
+      throw new Error("the part did not become ready");
+    };
+    await expect(start("setInterval(() => {}, 1000)", fails)).rejects.toThrow(
+      "the part did not become ready",
+    );
+    expect(await processIdentity(pid)).toBeUndefined();
   });
 
   test("stops promptly while it waits before the next try", async () => {

@@ -18,9 +18,6 @@ export interface ServiceDefinition {
 
 /** A process that is started again when it dies. */
 export interface Service {
-  readonly logFile: string;
-  /** Rejects when the process ends before `ready` says it is. */
-  whileStarting<T>(ready: Promise<T>): Promise<T>;
   stop(): Promise<void>;
   kill(): void;
 }
@@ -30,32 +27,74 @@ const SLOWEST_RESTART_MS = 15_000;
 /** After this long a process counts as healthy, and its next death is answered at once. */
 const HEALTHY_AFTER_MS = 30_000;
 
-export async function startService(definition: ServiceDefinition, home: Home): Promise<Service> {
-  const { name, say } = definition;
-  const logFile = path.join(home.logs, `${name}.log`);
+/**
+ * Starts a process and waits until `ready` has resolved; from then on it is started again whenever it ends.
+ * @throws an error with the end of its log when it ends before it is ready, or never is
+ */
+export async function startService(
+  definition: ServiceDefinition,
+  home: Home,
+  ready: () => Promise<unknown>,
+): Promise<Service> {
+  const logFile = path.join(home.logs, `${definition.name}.log`);
   const log = createWriteStream(logFile, { flags: "a", mode: 0o600 });
   log.on("error", () => {}); // a full disk must not end the demo
-  const stopping = new AbortController();
+  const lastLines: string[] = [];
   const start = async (): Promise<GuardedChild> => {
     const child = await spawnGuarded({
       ...definition,
       cwd: home.directory,
       stopSignal: "TERM",
-      onLine: (line) => log.write(`${line}\n`),
+      onLine: (line) => {
+        log.write(`${line}\n`);
+        lastLines.push(line);
+        if (lastLines.length > 10) lastLines.shift();
+      },
     });
-    await markRunning(home.running, name, child.pid);
+    await markRunning(home.running, definition.name, child.pid);
     return child;
   };
 
-  let child = await start();
-  const first = child;
-  const supervise = async (): Promise<void> => {
+  const child = await start();
+  const ended = child.exited.then(({ code }) => {
+    throw new Error(`${definition.name} ended with code ${code} while it started`);
+  });
+  try {
+    await Promise.race([ready(), ended]);
+  } catch (error) {
+    await child.stop(STOP_WITHIN_MS);
+    await unmarkRunning(home.running, definition.name);
+    throw new Error([(error as Error).message, `the end of ${logFile}:`, ...lastLines].join("\n  "), {
+      cause: error,
+    });
+  }
+  ended.catch(() => {}); // from here on an end is not an error
+  const say = (text: string): void => definition.say(`${definition.name} ${text} (its log: ${logFile})`);
+  const service = supervise(child, start, say);
+  return {
+    kill: () => service.kill(),
+    stop: async () => {
+      await service.stop();
+      await unmarkRunning(home.running, definition.name);
+      log.end();
+    },
+  };
+}
+
+function supervise(
+  first: GuardedChild,
+  start: () => Promise<GuardedChild>,
+  say: (text: string) => void,
+): Service {
+  const stopping = new AbortController();
+  let child = first;
+  const watch = async (): Promise<void> => {
     for (let delayMs = 200; ;) {
       const startedAt = Date.now();
       const { code } = await child.exited;
       if (stopping.signal.aborted) return;
       if (Date.now() - startedAt > HEALTHY_AFTER_MS) delayMs = 200;
-      say(`${name} ended with code ${code}; starting it again (its log: ${logFile})`);
+      say(`ended with code ${code}; starting it again`);
       await sleep(delayMs, undefined, { signal: stopping.signal }).catch(() => {});
       if (stopping.signal.aborted) return;
       delayMs = Math.min(delayMs * 2, SLOWEST_RESTART_MS);
@@ -63,23 +102,12 @@ export async function startService(definition: ServiceDefinition, home: Home): P
       if (stopping.signal.aborted) return child.stop(STOP_WITHIN_MS);
     }
   };
-  const supervising = supervise();
-
+  const watching = watch();
   return {
-    logFile,
-    whileStarting: (ready) =>
-      Promise.race([
-        ready,
-        first.exited.then(({ code }) => {
-          throw new Error(`${name} ended with code ${code} while it started; its log is ${logFile}`);
-        }),
-      ]),
     stop: async () => {
       stopping.abort();
       await child.stop(STOP_WITHIN_MS);
-      await supervising;
-      await unmarkRunning(home.running, name);
-      log.end();
+      await watching;
     },
     kill: () => child.signal("KILL"),
   };

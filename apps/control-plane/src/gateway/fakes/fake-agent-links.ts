@@ -1,0 +1,74 @@
+import type { AgentLinks, MessageToTarget, OpenSessionLink, SessionLink } from "../../agents/index.js";
+import { AgentUnavailableError } from "../../agents/index.js";
+
+/** What the fake target says to one message; each text is one JSON-RPC message, the last one ends the exchange. */
+export type Script = (message: {
+  method?: string;
+  id?: unknown;
+  params?: Record<string, unknown>;
+}) => string[];
+
+const AGENT = "01900000-0000-7000-8000-000000000001";
+
+/** An agent with a target that answers by script, in place of the real link. */
+export class FakeAgentLinks implements Pick<AgentLinks, "isOnline" | "open"> {
+  online = true;
+  readonly opened: OpenSessionLink[] = [];
+  readonly sent: { sessionId: string; exchange: number; text: string }[] = [];
+  readonly closed: string[] = [];
+  script: Script = answerPolitely;
+
+  isOnline(): boolean {
+    return this.online;
+  }
+
+  async open(request: OpenSessionLink): Promise<SessionLink> {
+    if (!this.online) throw new AgentUnavailableError("no agent of the group is connected");
+    this.opened.push(request);
+    return {
+      agentId: AGENT,
+      send: (message) => this.send(request, message),
+      cancel: () => undefined,
+      close: () => void this.closed.push(request.sessionId),
+    };
+  }
+
+  /** The calls of a method that reached the target. */
+  reached(method: string): string[] {
+    return this.sent.map(({ text }) => text).filter((text) => text.includes(`"${method}"`));
+  }
+
+  private async send(request: OpenSessionLink, { exchange, payload }: MessageToTarget): Promise<void> {
+    if (!this.online) throw new AgentUnavailableError("the agent is gone");
+    const text = Buffer.from(payload).toString("utf8");
+    this.sent.push({ sessionId: request.sessionId, exchange, text });
+    const answers = this.script(JSON.parse(text) as Parameters<Script>[0]);
+    setImmediate(() => void this.answer(request, exchange, answers));
+  }
+
+  private async answer(request: OpenSessionLink, exchange: number, answers: string[]): Promise<void> {
+    for (const [index, text] of answers.entries()) {
+      const final = exchange !== 0 && index === answers.length - 1;
+      await request.listener.onMessage({ exchange, payload: Buffer.from(text), masked: {}, final });
+    }
+  }
+}
+
+/** initialize, two tools, and whatever is called answers with its own arguments. */
+export const answerPolitely: Script = ({ method, id, params }) => {
+  const answer = (result: string) => [`{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${result}}`];
+  if (id === undefined) return [];
+  if (method === "initialize") {
+    return answer(
+      `{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"fake","version":"1"}}`,
+    );
+  }
+  if (method === "tools/list") {
+    return answer(
+      `{"tools":[{"name":"read","inputSchema":{"type":"object"},"big":1234567890123456789},{"name":"destroy"}]}`,
+    );
+  }
+  return answer(
+    `{"content":[{"type":"text","text":${JSON.stringify(JSON.stringify(params ?? {}))}}],"n":1.0}`,
+  );
+};

@@ -1,0 +1,187 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import {
+  type EmbeddedPostgres,
+  type IdentityProvider,
+  startIdentityProvider,
+  startTemporaryPostgres,
+} from "@drawbridge/embedded";
+import { freePort } from "@drawbridge/testing";
+import type { NestExpressApplication } from "@nestjs/platform-express";
+import { Test } from "@nestjs/testing";
+import { AgentLinks } from "../../agents/index.js";
+import { AppModule } from "../../app.module.js";
+import { CONFIG, type Config, loadConfig } from "../../config.js";
+import { prepareApi } from "../../platform/api.js";
+import { createHttpServer, listen } from "../../platform/http-server.js";
+import { migrate } from "../../platform/migrations.js";
+import { GatewayEndpoint } from "../gateway-endpoint.js";
+import { FakeAgentLinks } from "./fake-agent-links.js";
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  json: { id?: unknown; result?: Record<string, unknown>; error?: { code: number; message: string } };
+}
+
+/** The control plane with everything real but the agent: Postgres, identity provider, HTTP. */
+export class GatewayUnderTest {
+  readonly links = new FakeAgentLinks();
+  private app: NestExpressApplication | undefined;
+  private server: Server | undefined;
+
+  private constructor(
+    readonly postgres: EmbeddedPostgres,
+    readonly identity: IdentityProvider,
+    readonly config: Config,
+  ) {}
+
+  static async start(): Promise<GatewayUnderTest> {
+    const port = await freePort();
+    const publicUrl = `http://127.0.0.1:${port}`;
+    const [postgres, identity] = await Promise.all([
+      startTemporaryPostgres(),
+      startIdentityProvider({ port: 0, publicUrl }),
+    ]);
+    const kek = path.join(await mkdtemp(path.join(tmpdir(), "gateway-")), "kek");
+    await writeFile(kek, randomBytes(32).toString("hex"), { mode: 0o600 });
+    const config = loadConfig({
+      DATABASE_URL: postgres.appUrl,
+      DRAWBRIDGE_MIGRATION_DATABASE_URL: postgres.ownerUrl,
+      DRAWBRIDGE_PUBLIC_URL: publicUrl,
+      DRAWBRIDGE_LISTEN: `127.0.0.1:${port}`,
+      DRAWBRIDGE_AGENT_LISTEN: `127.0.0.1:${await freePort()}`,
+      DRAWBRIDGE_KEK_FILE: kek,
+      DRAWBRIDGE_ADMIN_GROUPS: "admins",
+      DRAWBRIDGE_AUDITOR_GROUPS: "admins",
+      DRAWBRIDGE_MAX_MESSAGE_BYTES: "65536",
+      OIDC_ISSUER: identity.issuer,
+      OIDC_CLIENT_ID: "drawbridge-cli",
+    });
+    await migrate(config.migrationDatabaseUrl);
+    const gateway = new GatewayUnderTest(postgres, identity, config);
+    await gateway.startControlPlane();
+    return gateway;
+  }
+
+  /** Also the second half of a restart: the same database, nothing remembered. */
+  async startControlPlane(): Promise<void> {
+    const module = await Test.createTestingModule({ imports: [AppModule] })
+      .overrideProvider(CONFIG)
+      .useValue(this.config)
+      .overrideProvider(AgentLinks)
+      .useValue(this.links)
+      .compile();
+    this.app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, logger: false });
+    prepareApi(this.app);
+    await this.app.init();
+    this.server = createHttpServer(this.app.get(GatewayEndpoint), this.app.getHttpAdapter().getInstance());
+    await listen(this.server, this.config.listen);
+  }
+
+  async stopControlPlane(): Promise<void> {
+    this.server?.close();
+    this.server?.closeAllConnections();
+    await this.app?.close();
+  }
+
+  async stop(): Promise<void> {
+    await this.stopControlPlane();
+    await Promise.all([this.identity.stop(), this.postgres.stop()]);
+  }
+
+  get<Type>(provider: new (...args: never[]) => Type): Type {
+    if (!this.app) throw new Error("the control plane is not running");
+    return this.app.get(provider);
+  }
+
+  mcpToken(username: string): Promise<string> {
+    return this.identity.issueToken({ username, resource: "mcp" });
+  }
+
+  /** One POST to the gateway as `username`, or with the very headers given. */
+  async post(
+    target: string,
+    body: string | object,
+    options: { as?: string; session?: string; headers?: Record<string, string> } = {},
+  ): Promise<Answer> {
+    const response = await fetch(`${this.config.publicUrl}/mcp/${target}`, {
+      method: "POST",
+      headers: {
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        authorization: `Bearer ${await this.mcpToken(options.as ?? "alice")}`,
+        ...(options.session === undefined ? {} : { "mcp-session-id": options.session }),
+        ...options.headers,
+      },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      json: isJson ? (JSON.parse(text) as Answer["json"]) : {},
+    };
+  }
+
+  /** Opens a session and says so to the target, as a client does. */
+  async openSession(target: string, as = "alice"): Promise<string> {
+    const opened = await this.post(target, initializeRequest(), { as });
+    const session = opened.headers.get("mcp-session-id");
+    if (!session) throw new Error(`initialize answered ${opened.status} ${opened.text}`);
+    return session;
+  }
+
+  /** The REST API as the admin. */
+  async api(
+    method: string,
+    route: string,
+    body?: unknown,
+    username = "admin",
+  ): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(`${this.config.publicUrl}/api/v1/${route}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${await this.identity.issueToken({ username, resource: "api" })}`,
+        "content-type": "application/json",
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} };
+  }
+
+  async applyTarget(name: string): Promise<void> {
+    const { status, body } = await this.api("PUT", `targets/${name}`, {
+      apiVersion: "drawbridge/v1",
+      kind: "Target",
+      metadata: { name },
+      spec: {
+        agentGroup: "lab",
+        transport: { stdio: { command: "/bin/true", environment: { DSN: "very-secret-dsn" } } },
+      },
+    });
+    if (status !== 200) throw new Error(`applying the target answered ${status} ${JSON.stringify(body)}`);
+  }
+
+  async applyPolicy(source: string): Promise<void> {
+    const name = /name: ([a-z-]+)/.exec(source)?.[1];
+    const { status, body } = await this.api("PUT", `policies/${name}`, { source });
+    if (status !== 200) throw new Error(`applying the policy answered ${status} ${JSON.stringify(body)}`);
+  }
+}
+
+export function initializeRequest(id: string | number = 1) {
+  return {
+    jsonrpc: "2.0",
+    id,
+    method: "initialize",
+    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
+  };
+}

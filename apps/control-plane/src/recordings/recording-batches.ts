@@ -12,6 +12,11 @@ import { RecordingUnavailableError } from "./recording-unavailable-error.js";
 /** What became of each entry: the epoch of its commit, or why it is not durable. */
 export type Outcomes = Map<Pending, bigint | RecordingUnavailableError>;
 
+interface Sealed {
+  readonly item: Pending;
+  readonly row: NewEventRow;
+}
+
 /** Seals batches and stores them. One at a time: the ends of the chains move with each. */
 @Injectable()
 export class RecordingBatches {
@@ -35,24 +40,18 @@ export class RecordingBatches {
 
   /** False when a row was in the way, and then nothing was stored. */
   private async writeTogether(batch: readonly Pending[], outcomes: Outcomes): Promise<boolean> {
-    const sealed: { item: Pending; row: NewEventRow }[] = [];
+    let sealed: Sealed[] = [];
     try {
       const missing = await this.withoutStored(batch, outcomes);
       const unusable = await this.chains.load(missing.map(({ entry }) => entry.recordingId));
-      for (const item of missing) {
-        const problem = unusable.get(item.entry.recordingId);
-        const row = problem ?? this.sealOrRefuse(item);
-        if (row instanceof RecordingUnavailableError) outcomes.set(item, row);
-        else sealed.push({ item, row });
-      }
+      sealed = this.sealAll(missing, unusable, outcomes);
       if (sealed.length === 0) return true;
       const epoch = await this.events.append(sealed.map(({ row }) => row));
       for (const { item } of sealed) outcomes.set(item, epoch);
     } catch (error) {
       this.chains.forget(batch.map(({ entry }) => entry.recordingId));
       if (isRowConflict(error)) return false;
-      if (error instanceof UnknownOutcomeError)
-        for (const { item, row } of sealed) item.tried.push(place(row));
+      if (error instanceof UnknownOutcomeError) rememberTried(sealed);
       const why = new RecordingUnavailableError("database", "the recording cannot be written now", {
         cause: error,
       });
@@ -73,6 +72,21 @@ export class RecordingBatches {
     });
   }
 
+  /** In order. What cannot be sealed has its outcome at once and fails nobody else. */
+  private sealAll(
+    items: readonly Pending[],
+    unusable: ReadonlyMap<string, RecordingUnavailableError>,
+    outcomes: Outcomes,
+  ): Sealed[] {
+    const sealed: Sealed[] = [];
+    for (const item of items) {
+      const row = unusable.get(item.entry.recordingId) ?? this.sealOrRefuse(item);
+      if (row instanceof RecordingUnavailableError) outcomes.set(item, row);
+      else sealed.push({ item, row });
+    }
+    return sealed;
+  }
+
   private sealOrRefuse(item: Pending): NewEventRow | RecordingUnavailableError {
     try {
       return this.chains.seal(item.entry);
@@ -83,6 +97,10 @@ export class RecordingBatches {
   }
 }
 
-function place({ recordingId, index, hash }: NewEventRow) {
-  return { recordingId, index, hash };
+/** Only the place and the hash: the row itself may be large and this is kept until the database is back. */
+function rememberTried(sealed: readonly Sealed[]): void {
+  for (const { item, row } of sealed) {
+    const { recordingId, index, hash } = row;
+    item.tried.push({ recordingId, index, hash });
+  }
 }

@@ -16,7 +16,7 @@ import {
   RecordingEventsRepository,
   type RecordingHead,
 } from "./recording-events.repository.js";
-import { type RecordEntry } from "./record-entry.js";
+import { type RecordEntry, withSealedDecision } from "./record-entry.js";
 import { RecordingUnavailableError } from "./recording-unavailable-error.js";
 
 /** What the next event of a recording is sealed with. */
@@ -69,23 +69,14 @@ export class RecordingChains {
    * Seals the next event of its recording. The chain moves on as if the row were stored: when storing it fails, forget
    * the recording. @throws RecordingUnavailableError, and then the chain has not moved
    */
-  seal({ recordingId, event, decision, rule }: RecordEntry): NewEventRow {
+  seal(entry: RecordEntry): NewEventRow {
+    const { recordingId, decision, rule } = entry;
     const chain = this.chains.get(recordingId);
     if (!chain) throw new RecordingUnavailableError("database", "where the recording stands is not known");
     if (chain.ended) throw new RecordingUnavailableError("ended", "the recording has ended");
-    const attributes = {
-      ...event.attributes,
-      ...(decision === undefined ? {} : { decision }),
-      ...(rule === undefined ? {} : { rule }),
-    };
     const { key, nextIndex: index, hash: previousHash } = chain;
-    const { sealed, hash } = sealOrRefuse({
-      key,
-      recordingId,
-      index,
-      previousHash,
-      event: { ...event, attributes },
-    });
+    const event = withSealedDecision(entry);
+    const { sealed, hash } = sealOrRefuse({ key, recordingId, index, previousHash, event });
     chain.nextIndex = index + 1;
     chain.hash = hash;
     chain.ended = isFinal(event.kind);

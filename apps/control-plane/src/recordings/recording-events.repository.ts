@@ -95,6 +95,16 @@ const OPEN_EXCHANGES = `
         AND ended.kind IN (2, 7, 8))
   ORDER BY recording.id, request.exchange LIMIT $5`;
 
+const WITHOUT_OPEN = `
+  SELECT wanted.id FROM unnest($1::uuid[]) AS wanted(id)
+  WHERE NOT EXISTS (
+    SELECT FROM recording_event AS request
+    WHERE request.recording_id = wanted.id AND request.kind = 1 AND request.exchange <> 0
+      AND NOT EXISTS (
+        SELECT FROM recording_event AS ended
+        WHERE ended.recording_id = request.recording_id AND ended.exchange = request.exchange
+          AND ended.kind IN (2, 7, 8)))`;
+
 const STILL_OPEN = `
   SELECT wanted.recording_id, wanted.exchange
   FROM unnest($1::uuid[], $2::bigint[]) AS wanted(recording_id, exchange)
@@ -217,6 +227,13 @@ export class RecordingEventsRepository {
     ]);
     const open = new Set(rows.map((row) => `${row.recording_id}/${row.exchange}`));
     return exchanges.filter(({ recordingId, exchange }) => open.has(`${recordingId}/${exchange}`));
+  }
+
+  /** Those of the recordings in which every request has its end. */
+  async withoutOpenExchanges(recordingIds: readonly string[]): Promise<Set<string>> {
+    if (recordingIds.length === 0) return new Set();
+    const { rows } = await this.database.pool.query<{ id: string }>(WITHOUT_OPEN, [recordingIds]);
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** Events from `from` to below `to`: at most `count` and, unless the first alone is larger, about `bytes`. */

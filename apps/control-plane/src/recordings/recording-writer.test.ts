@@ -10,6 +10,7 @@ import {
   openSession,
   request,
   response,
+  until,
 } from "./fakes/test-recorder.js";
 
 let platform: TestPlatform;
@@ -53,14 +54,6 @@ async function breakConnections(): Promise<number> {
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'drawbridge' and pid <> pg_backend_pid()",
   );
   return rowCount ?? 0;
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
-    if (await condition()) return;
-    await sleep(20);
-  }
-  throw new Error("it did not happen");
 }
 
 const isWaitingForLock = async () => {
@@ -395,6 +388,8 @@ describe("when the database fails", () => {
     }
     stop = true;
     await Promise.all(work);
+    // Until the pool has heard of the last broken connections, so that reading gets none of them.
+    await sleep(200);
     await until(() => ids.every((id) => !recorder.writer.isPending(id)));
     expect(rejected).toBeGreaterThan(0);
     for (const id of ids) {

@@ -1,4 +1,5 @@
-import { Module } from "@nestjs/common";
+import { Module, type OnModuleInit } from "@nestjs/common";
+import { Jobs } from "../platform/jobs.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { RecordingBatches } from "./recording-batches.js";
 import { RecordingChains } from "./recording-chains.js";
@@ -6,6 +7,8 @@ import { RecordingEventsRepository } from "./recording-events.repository.js";
 import { RecordingRecovery } from "./recording-recovery.js";
 import { RecordingWriter } from "./recording-writer.js";
 import { RecordingsRepository } from "./recordings.repository.js";
+
+const RECOVER_EVERY_MS = 30_000;
 
 @Module({
   imports: [PlatformModule],
@@ -19,4 +22,13 @@ import { RecordingsRepository } from "./recordings.repository.js";
   ],
   exports: [RecordingWriter, RecordingRecovery],
 })
-export class RecordingsModule {}
+export class RecordingsModule implements OnModuleInit {
+  constructor(
+    private readonly jobs: Jobs,
+    private readonly recovery: RecordingRecovery,
+  ) {}
+
+  onModuleInit(): void {
+    this.jobs.repeat("recording-recovery", RECOVER_EVERY_MS, () => this.recovery.sweep());
+  }
+}

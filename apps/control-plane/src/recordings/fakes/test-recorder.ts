@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordedEvent } from "@drawbridge/recording";
 import { HeldClock, type TestPlatform } from "../../platform/fakes/test-platform.js";
 import { RecordingBatches } from "../recording-batches.js";
@@ -73,3 +74,12 @@ export const response = (exchange: number, changes: Partial<RecordedEvent> = {})
   event({ kind: "response", direction: "target_to_client", exchange, ...changes });
 
 export const closed = () => event({ kind: "session_closed" });
+
+/** Waits for what happens soon, at most 10 s. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if (await condition()) return;
+    await sleep(20);
+  }
+  throw new Error("it did not happen");
+}

@@ -213,9 +213,10 @@ class JsonWalk {
   }
 
   /** `{"name": "DB_PASSWORD", "value": "…"}`: the name stands in a value. And tables, whose names stand once. */
-  #maskByNotableMembers({ name, value, columns, rows }: NotableMembers): void {
+  #maskByNotableMembers({ name, value, columns, rows, keyType, keyMembers }: NotableMembers): void {
     if (name && value) this.#maskNamed(name, value);
     if (columns && rows) this.#maskTable(columns, rows);
+    if (keyType) for (const member of keyMembers) this.#maskCell(member, PRIVATE_KEY);
   }
 
   #maskNamed(name: Value, value: Value): void {
@@ -317,7 +318,11 @@ class JsonWalk {
   }
 }
 
-type Role = "name" | "value" | "columns" | "rows";
+type Role = "name" | "value" | "columns" | "rows" | "keyType";
+
+/** The private members of a JSON Web Key (RFC 7518, section 6), which are nothing special anywhere else. */
+const JWK_PRIVATE: ReadonlySet<string> = new Set(["d", "p", "q", "dp", "dq", "qi", "k"]);
+const PRIVATE_KEY: SensitiveName = { kind: "private-key", numbers: false };
 
 const ROLES: ReadonlyMap<string, Role> = new Map(
   Object.entries({
@@ -336,6 +341,7 @@ const ROLES: ReadonlyMap<string, Role> = new Map(
     ],
     value: ["value", "val", "default", "content"],
     columns: ["columns", "fields", "headers", "columnNames", "column_names", "cols"],
+    keyType: ["kty"],
     rows: ["rows", "values", "data", "records", "results"],
   } as const).flatMap(([role, names]) =>
     names.flatMap((name) =>
@@ -352,8 +358,11 @@ class NotableMembers {
   value: Value | undefined;
   columns: Value | undefined;
   rows: Value | undefined;
+  keyType: Value | undefined;
+  readonly keyMembers: Value[] = [];
 
   add(name: string, value: Value): void {
+    if (JWK_PRIVATE.has(name)) this.keyMembers.push(value);
     const role = ROLES.get(name);
     if (role) this[role] ??= value;
   }

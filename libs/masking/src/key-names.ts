@@ -38,7 +38,7 @@ const WORDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ].map((word) => [word, "password"] as const),
   ...[
     "secret",
-    "secrets",
+
     "credential",
     "credentials",
     "creds",
@@ -60,6 +60,7 @@ const WORDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     "connectionstring",
     "connstring",
     "signature",
+    "sig",
     "otp",
     "totp",
     "seed",
@@ -173,6 +174,7 @@ const PHRASES: ReadonlyMap<string, Kind> = new Map<string, Kind>([
 
 /** Names that end like a secret's and are none: positions in lists, counters, parts of model vocabularies. */
 const HARMLESS_BEFORE_TOKEN = new Set([
+  "public",
   "page",
   "next",
   "prev",
@@ -237,6 +239,10 @@ const HARMLESS_BEFORE_OTHERS = new Set([
   "boarding",
 ]);
 
+/** What names are written with. A placeholder is none, nor is `password=x`. */
+const NAME = /^[\w .:/$-]+$/;
+const ASCII = /^[\x20-\x7e]*$/;
+
 /** Longest name looked at; secrets are not called by longer ones. */
 const MAX_NAME = 128;
 
@@ -245,7 +251,8 @@ export function sensitiveName(name: string): SensitiveName | undefined {
   if (name.length < 2 || name.length > MAX_NAME) return undefined;
   const known = remembered.get(name);
   if (known !== undefined) return known ?? undefined;
-  const kind = kindOf(wordsOf(name));
+  const plain = ASCII.test(name) ? name : name.normalize("NFD").replaceAll(/\p{M}/gu, "");
+  const kind = NAME.test(plain) ? kindOf(wordsOf(plain)) : undefined;
   const result = kind && { kind, numbers: NUMERIC.has(kind) };
   if (remembered.size >= MAX_REMEMBERED) remembered.clear();
   remembered.set(name, result ?? null);
@@ -338,7 +345,7 @@ const NOT_VALUES = new Set([
   "failed",
 ]);
 const REFERENCES =
-  /^(?:\$\{|\$\(|\{\{|\{%|<%|<[a-z_ -]+>$|%[A-Z_]+%$|\$[A-Z_]+$|process\.env|os\.environ|os\.getenv|env\(|ENV\[|secrets\.|vault:|op:\/\/|arn:aws:|ref\+|@Microsoft\.KeyVault|\*+$|•+$|x{4,}$|X{4,}$|\.{3}$)/;
+  /^(?:\$\{[^{}]*\}|\$\{\{|\$\([^()]*\)|\{\{|\{%|<%|<[a-z_ -]+>$|%[A-Z_]+%$|\$[A-Z_]+$|process\.env|os\.environ|os\.getenv|env\(|ENV\[|secrets\.|vault:|op:\/\/|arn:aws:|ref\+|@Microsoft\.KeyVault|\*+$|•+$|x{4,}$|X{4,}$|\.{3}$)/;
 
 /** Empty, a reference to a secret kept elsewhere, a word that says there is none, or masked already. */
 export function isNoSecret(value: string): boolean {

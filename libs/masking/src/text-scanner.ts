@@ -5,17 +5,20 @@ import { cards } from "./detectors/cards.js";
 import type { DigitDetector, Finding, HeadDetector } from "./detectors/detector.js";
 import { emails } from "./detectors/emails.js";
 import { ibans } from "./detectors/ibans.js";
+import { infixTokens } from "./detectors/infix-tokens.js";
 import { jwts } from "./detectors/jwts.js";
 import { namedValues } from "./detectors/named-values.js";
 import { passwordHashes } from "./detectors/password-hashes.js";
 import { privateKeys } from "./detectors/private-keys.js";
 import { schemes } from "./detectors/schemes.js";
 import { ssns } from "./detectors/ssns.js";
+import { findInTables } from "./detectors/tables.js";
 import { tokens } from "./detectors/tokens.js";
 import { urlPasswords } from "./detectors/url-passwords.js";
 
 const HEAD_DETECTORS: readonly HeadDetector[] = [
   ...tokens,
+  infixTokens,
   jwts,
   privateKeys,
   urlPasswords,
@@ -51,12 +54,16 @@ export class TextScanner implements AnchorVisitor {
   #runs: Runs | undefined;
   #budget: Budget | undefined;
   #work = 0;
+  #sawName = false;
 
   scan(text: string, budget: Budget): readonly Finding[] {
     if (text.length < SHORTEST) return NOTHING;
     this.#text = text;
     this.#budget = budget;
     ANCHORS.scan(text, this);
+    // Only a text that names something sensitive and has a second line can hold a table with a secret column.
+    if (this.#sawName && text.includes("\n")) this.#findings.push(...findInTables(text));
+    this.#sawName = false;
     const findings = this.#findings;
     if (this.#runs) this.#covered.clear();
     this.#runs = undefined;
@@ -70,6 +77,7 @@ export class TextScanner implements AnchorVisitor {
     this.#countWork();
     this.#runs ??= new Runs(this.#text);
     for (const index of BY_HEAD[head] ?? []) {
+      this.#sawName ||= HEAD_DETECTORS[index] === namedValues;
       if (start < (this.#covered.get(index) ?? 0)) continue;
       const finding = HEAD_DETECTORS[index]?.find(this.#runs, start);
       if (!finding) continue;

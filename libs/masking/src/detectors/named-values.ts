@@ -89,10 +89,12 @@ function nameAround(text: string, at: number): Range | undefined {
   return end - start > MAX_NAME ? undefined : { start, end };
 }
 
-const ASSIGNMENT = /(?:\\*["'`])?\]?[ \t]{0,8}(?:=>|:=|={1,2}|:|>)[ \t]{0,8}/y;
+const ASSIGNMENT =
+  /(?:\\*["'`])?\]?(?:[ \t]{1,8}\*?[Ss]tring)?[ \t]{0,8}(?:=>|[:?.+|~^]{0,2}={1,3}|:|>\s{0,32}|(?<=["'`]),(?=[ \t]{0,8}["'`]))[ \t]{0,8}/y;
+const PROSE = /[ \t]{1,4}(?:is|was)[ \t]{0,4}:?[ \t]{1,4}/iy;
 const FLAG_SPACE = /[ \t]{1,4}/y;
 
-type Assigned = "=" | ":" | ">" | "flag";
+type Assigned = "=" | ":" | ">" | "flag" | "prose";
 
 interface Separator {
   readonly end: number;
@@ -111,11 +113,14 @@ function separatorAfter(text: string, name: Range): Separator | undefined {
 
 function assignedBy(sign: string): Assigned {
   if (sign.endsWith("=") || sign.endsWith("=>")) return "=";
+  if (sign.endsWith(",")) return "=";
   return sign.endsWith(">") ? ">" : ":";
 }
 
-/** `--password x`: only a flag may have nothing but a space between its name and its value. */
+/** `--password x`, and "the password is x": nothing else has only a space between its name and its value. */
 function flagSpace(text: string, name: Range): Separator | undefined {
+  PROSE.lastIndex = name.end;
+  if (PROSE.test(text)) return { end: PROSE.lastIndex, assigned: "prose" };
   if (!text.startsWith("--", name.start)) return undefined;
   FLAG_SPACE.lastIndex = name.end;
   return FLAG_SPACE.test(text) ? { end: FLAG_SPACE.lastIndex, assigned: "flag" } : undefined;
@@ -149,7 +154,8 @@ function unquotedValue(text: string, place: ValuePlace): Finding | undefined {
   if (startsWithPlaceholder(ahead) || CODE.test(ahead)) return undefined;
   const end = isCookieHeader(place) ? lineEnd(text, start) : wordEnd(text, start, place.assigned);
   const value = text.slice(start, end);
-  if (isNoSecret(value) || text[end] === "(" || !isPlausible(value, place)) return undefined;
+  const hasScheme = start > place.at && /[A-Z0-9]/.test(value.slice(0, LOOK_AHEAD));
+  if (isNoSecret(value) || text[end] === "(" || !(hasScheme || isPlausible(value, place))) return undefined;
   return { start, end, kind: place.kind };
 }
 
@@ -193,7 +199,7 @@ function wordEnd(text: string, from: number, assigned: Assigned): number {
 /** Without the full stop, and without brackets that were opened before the value. */
 function withoutClosing(text: string, from: number, wordEnd: number): number {
   const opensOne = /[([{]/.test(text.slice(from, Math.min(wordEnd, from + LOOK_AHEAD)));
-  const closing = opensOne ? ".\\" : ".\\)]}";
+  const closing = opensOne ? ".:\\" : ".:\\)]}";
   let end = wordEnd;
   while (end > from && closing.includes(text[end - 1] ?? "")) end--;
   return end;
@@ -214,7 +220,15 @@ const MIN_VALUE = 4;
 function isPlausible(value: string, { kind, assigned, name }: ValuePlace): boolean {
   if (kind === "pin" || kind === "cvv") return /^[0-9]{3,8}$/.test(value);
   if (value.length < MIN_VALUE || sensitiveName(value)) return false;
-  if (!PLAIN_WORD.test(value)) return true;
-  const isVariable = assigned !== ":" && (/^[A-Z0-9_.-]+$/.test(name) || assigned !== "=");
-  return isVariable || (value.length >= 16 && /[a-z][A-Z]|[A-Z]{3}/.test(value));
+  if (assigned === "prose") return value.length >= 6 && /[0-9]/.test(value) && /[A-Za-z]/.test(value);
+  return !PLAIN_WORD.test(value) || isVariable(name, assigned) || looksRandom(value);
+}
+
+/** Where a plain word is a value too: `DB_PASSWORD=hunter`, `--password hunter`, `<password>hunter</password>`. */
+function isVariable(name: string, assigned: Assigned): boolean {
+  return assigned !== ":" && (assigned !== "=" || /^[A-Z0-9_.-]+$/.test(name));
+}
+
+function looksRandom(word: string): boolean {
+  return word.length >= 16 && /[a-z][A-Z]|[A-Z]{3}/.test(word);
 }

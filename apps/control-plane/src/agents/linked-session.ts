@@ -1,0 +1,320 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Logger } from "@nestjs/common";
+import { status } from "@grpc/grpc-js";
+import {
+  ExchangeFailure,
+  type SessionRequest,
+  type SessionRequest_ExchangeFailed as Failed,
+  type SessionRequest_Message as Message,
+  type TargetDefinition,
+} from "@drawbridge/protocol";
+import { closed, endCall, finishCall, type SessionCall } from "./agent-calls.js";
+import type { LinkTimings } from "./link-timings.js";
+import { RefusedCall } from "./refused-call.js";
+import {
+  AgentUnavailableError,
+  type MessageToTarget,
+  type SessionLink,
+  type SessionLinkListener,
+} from "./session-link.js";
+import { SessionOutbox } from "./session-outbox.js";
+
+const MAX_OPEN_EXCHANGES = 1_024;
+const MAX_REASON_LENGTH = 1_000;
+const TARGET_GONE = "the target of this session is gone; initialize again";
+
+export interface LinkedSessionOptions {
+  readonly sessionId: string;
+  readonly agentId: string;
+  readonly definition: TargetDefinition;
+  readonly listener: SessionLinkListener;
+  readonly timings: LinkTimings;
+  readonly maxMessageBytes: number;
+  /** Only the target that runs already will do. */
+  readonly mustResume: boolean;
+  /** Called once, when the session is over here. */
+  readonly onOver: (session: LinkedSession) => void;
+  /** Tells the agent over its control stream to stop the target. */
+  readonly stopAtAgent: (reason: string) => void;
+}
+
+/**
+ * One session at its agent.
+ *
+ *   opening ──attach──► attached ◄──attach── detached
+ *      │                 │    └─stream or link lost─►│
+ *      └─────────► over ◄┴──── target ended, closed ─┴── not back in time
+ */
+export class LinkedSession implements SessionLink {
+  readonly sessionId: string;
+  readonly agentId: string;
+  readonly #options: LinkedSessionOptions;
+  readonly #outbox: SessionOutbox;
+  readonly #openExchanges = new Set<number>();
+  readonly #attached = Promise.withResolvers<void>();
+  readonly #logger = new Logger("agents");
+  #call: SessionCall | undefined;
+  #wasAttached = false;
+  #isOver = false;
+  #deadline: NodeJS.Timeout | undefined;
+  #turns: Promise<void> = Promise.resolve();
+
+  constructor(options: LinkedSessionOptions) {
+    this.sessionId = options.sessionId;
+    this.agentId = options.agentId;
+    this.#options = options;
+    this.#outbox = new SessionOutbox(options.timings.repeat);
+    this.#attached.promise.catch(() => undefined);
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  // ── from the gateway ───────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Resolves when the agent attached the session. @throws AgentUnavailableError when it did not in time */
+  async opened(): Promise<void> {
+    const late = setTimeout(
+      () => this.#giveUp("the agent did not answer in time; try again"),
+      this.#options.timings.attach,
+    );
+    try {
+      await this.#attached.promise;
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  async send(message: MessageToTarget): Promise<void> {
+    this.#refuseUnsendable(message);
+    const { exchange, payload, protocolVersion } = message;
+    if (exchange !== 0) this.#openExchanges.add(exchange);
+    const value = { exchange, payload: asBuffer(payload), protocolVersion };
+    try {
+      await this.#outbox.push({ $case: "message", value }, exchange);
+    } catch (error) {
+      this.#openExchanges.delete(exchange);
+      throw error;
+    }
+  }
+
+  #refuseUnsendable({ exchange, payload }: MessageToTarget): void {
+    if (this.#isOver) throw new AgentUnavailableError("the session at the agent is over; initialize again");
+    if (payload.length > this.#options.maxMessageBytes) {
+      throw new AgentUnavailableError(`the message is larger than ${this.#options.maxMessageBytes} bytes`);
+    }
+    if (this.#openExchanges.has(exchange)) throw new Error("an exchange is used twice in one session");
+    if (this.#outbox.isFull || this.#openExchanges.size >= MAX_OPEN_EXCHANGES) {
+      throw new AgentUnavailableError(
+        "too many messages of this session wait for the agent; try again later",
+      );
+    }
+  }
+
+  cancel(exchange: number, reason: string): void {
+    if (this.#isOver || !this.#openExchanges.has(exchange)) return;
+    if (this.#outbox.withdraw(exchange, "the call was cancelled before it was sent") || this.#outbox.isFull)
+      return;
+    void this.#outbox
+      .push({ $case: "cancelExchange", value: { exchange, reason } }, 0)
+      .catch(() => undefined);
+  }
+
+  close(reason: string): void {
+    if (this.#finish(reason)) this.#stopTarget(reason);
+  }
+
+  // ── from the agent ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Gives the session a stream. Resolves when its frames may be read: what the stream before it still carries comes
+   * first. `isAccepted`: the agent has been told already that the stream is wanted.
+   */
+  async attach(
+    call: SessionCall,
+    { resumed, isAccepted }: { resumed: boolean; isAccepted: boolean },
+  ): Promise<void> {
+    if (!resumed && (this.#options.mustResume || this.#outbox.hasWritten)) {
+      this.#targetGone();
+      throw new RefusedCall(status.NOT_FOUND, TARGET_GONE);
+    }
+    const before = this.#call;
+    this.#call = call;
+    this.#wasAttached = true;
+    clearTimeout(this.#deadline);
+    this.#deadline = undefined;
+    if (!isAccepted) call.write({ frame: { $case: "open", value: { target: this.#options.definition } } });
+    this.#outbox.connect(call);
+    this.#attached.resolve();
+    call.once("close", () => this.#lost(call));
+    if (before) await this.#handOver(before);
+  }
+
+  /** Deals with one frame. Resolves when the listener has. */
+  async receive({ frame }: SessionRequest): Promise<void> {
+    if (this.#isOver) return;
+    switch (frame?.$case) {
+      case "message":
+        return this.#inTurn(() => this.#receiveMessage(frame.value));
+      case "exchangeFailed":
+        return this.#inTurn(() => this.#receiveFailure(frame.value));
+      case "stderr":
+        return this.#inTurn(() => this.#options.listener.onStderr(frame.value.text));
+      case "targetEnded":
+        // In its turn: what the target said before it ended is heard before its end.
+        await this.#inTurn(async () => undefined);
+        this.end(frame.value.reason);
+        return;
+      case "attach":
+      case undefined:
+        throw new RefusedCall(
+          status.INVALID_ARGUMENT,
+          "a session stream carries one attach and known frames",
+        );
+      default:
+        frame satisfies never;
+    }
+  }
+
+  /** The session is over and not because of the gateway, which is told once it has heard everything before. */
+  end(reason: string): void {
+    const shown = reason.slice(0, MAX_REASON_LENGTH);
+    const wasOpening = !this.#wasAttached;
+    if (!this.#finish(shown)) return;
+    if (this.#call) finishCall(this.#call);
+    if (wasOpening) return;
+    this.#turns = this.#turns
+      .then(() => this.#options.listener.onEnded(shown))
+      .catch((error: unknown) => this.#logFailure(error));
+  }
+
+  /** The agent's link or stream is gone: it has `ms` to come back with the session. */
+  expectBack(ms: number): void {
+    if (this.#isOver || this.#deadline) return;
+    if (!this.#wasAttached) {
+      this.#giveUp("the connection to the agent was lost; try again");
+      return;
+    }
+    this.#deadline = setTimeout(() => this.#agentLost(), Math.max(0, ms));
+  }
+
+  /** This replica stops; the agent keeps the target for another one. The listener hears nothing. */
+  release(): void {
+    if (!this.#finish("the control plane is shutting down; try again")) return;
+    if (this.#call)
+      endCall(this.#call, { code: status.UNAVAILABLE, details: "the control plane is shutting down" });
+  }
+
+  forgetConfirmed(): void {
+    this.#outbox.forgetConfirmed();
+  }
+
+  // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #receiveMessage({ exchange, payload, masked, final }: Message): Promise<void> {
+    // After a broken stream the agent repeats results that may have been lost with it.
+    if (final && exchange !== 0 && !this.#settle(exchange)) return;
+    await this.#options.listener.onMessage({ exchange, payload, masked, final });
+  }
+
+  async #receiveFailure({ exchange, failure, message }: Failed): Promise<void> {
+    if (!this.#settle(exchange)) return;
+    await this.#options.listener.onExchangeFailed({
+      exchange,
+      failure: isKnown(failure) ? failure : ExchangeFailure.OUTCOME_UNKNOWN,
+      message: message.slice(0, MAX_REASON_LENGTH),
+    });
+  }
+
+  /** False for an exchange that has ended before. */
+  #settle(exchange: number): boolean {
+    this.#outbox.answered(exchange);
+    return this.#openExchanges.delete(exchange);
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    this.#turns = this.#turns
+      .then(() => (this.#isOver ? undefined : work()))
+      .catch((error: unknown) => this.#listenerFailed(error));
+    return this.#turns;
+  }
+
+  #listenerFailed(error: unknown): void {
+    this.#logFailure(error);
+    const reason = "what the target said could not be dealt with at the control plane";
+    if (!this.#isOver) this.#stopTarget(reason);
+    this.end(reason);
+  }
+
+  #stopTarget(reason: string): void {
+    if (!this.#call) {
+      this.#options.stopAtAgent(reason);
+      return;
+    }
+    this.#call.write({ frame: { $case: "close", value: { reason } } });
+    finishCall(this.#call);
+  }
+
+  #logFailure(error: unknown): void {
+    this.#logger.error("a session failed at the control plane", {
+      session: this.sessionId,
+      error: error instanceof Error ? error.stack : String(error),
+    });
+  }
+
+  #lost(call: SessionCall): void {
+    if (call !== this.#call) return;
+    this.#call = undefined;
+    this.#outbox.disconnect();
+    const { permission, slack } = this.#options.timings;
+    this.expectBack(permission + slack);
+  }
+
+  /** Lets the stream before this one deliver what was on its way. */
+  async #handOver(before: SessionCall): Promise<void> {
+    const done = new AbortController();
+    const late = sleep(this.#options.timings.handover, undefined, { signal: done.signal }).catch(
+      () => undefined,
+    );
+    await Promise.race([closed(before), late]);
+    done.abort();
+    endCall(before, { code: status.ABORTED, details: "a newer stream serves this session" });
+  }
+
+  #targetGone(): void {
+    this.#attached.reject(new AgentUnavailableError(TARGET_GONE));
+    this.end(TARGET_GONE);
+  }
+
+  #agentLost(): void {
+    this.end("the agent is lost; whether it finished what it was doing is not known");
+    this.#options.stopAtAgent("the control plane gave the session up");
+  }
+
+  /** Before it was attached: nothing was sent and nobody listens yet. */
+  #giveUp(reason: string): void {
+    this.#attached.reject(new AgentUnavailableError(reason));
+    if (this.#finish(reason)) this.#options.stopAtAgent(reason);
+  }
+
+  /** False when it was over already. */
+  #finish(reason: string): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    clearTimeout(this.#deadline);
+    this.#outbox.close(reason);
+    this.#openExchanges.clear();
+    this.#attached.reject(new AgentUnavailableError(reason));
+    this.#options.onOver(this);
+    return true;
+  }
+}
+
+function isKnown(failure: ExchangeFailure): boolean {
+  return failure !== ExchangeFailure.UNSPECIFIED && failure !== ExchangeFailure.UNRECOGNIZED;
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

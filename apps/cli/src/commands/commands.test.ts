@@ -1,0 +1,524 @@
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { CredentialStore } from "../credentials.js";
+import { EXIT } from "../errors.js";
+import { FakeControlPlane, problem } from "../fakes/fake-control-plane.js";
+import { TestShell } from "../fakes/test-shell.js";
+
+const ID = "0198c1f0-0000-7000-8000-000000000001";
+const AT = "2026-11-22T22:31:04.120Z";
+const TARGET = {
+  id: ID,
+  name: "shop",
+  labels: { env: "demo" },
+  agentGroup: "demo",
+  transport: "stdio",
+  address: "dbhub",
+  online: true,
+  revision: 1,
+  updatedAt: AT,
+};
+const SESSION = {
+  id: ID,
+  principal: "alice",
+  email: "alice@example.com",
+  oauthClient: "drawbridge-cli",
+  clientName: "evil \u001b[31m client",
+  target: "shop",
+  agentId: ID,
+  protocolVersion: "2025-11-25",
+  openedAt: AT,
+  lastActivityAt: AT,
+  closedAt: null,
+  closeReason: null,
+};
+const RECORDING = { ...SESSION, events: 2, calls: 1, endedAt: null };
+const POLICY = {
+  name: "shop-read",
+  version: 2,
+  createdBy: "admin",
+  createdAt: AT,
+  source: "kind: Policy # é\n",
+};
+
+let controlPlane: FakeControlPlane;
+let shell: TestShell;
+
+beforeEach(async () => {
+  controlPlane = await FakeControlPlane.start();
+  shell = await TestShell.open();
+  const expiresAt = Date.now() + 600_000;
+  await new CredentialStore(shell.configDirectory).save(controlPlane.url, {
+    issuer: "http://127.0.0.1:1",
+    oauthClient: "drawbridge-cli",
+    apiAudience: `${controlPlane.url}/api`,
+    mcpAudience: `${controlPlane.url}/mcp`,
+    refreshToken: "refresh-secret",
+    apiToken: { value: "api-secret", expiresAt },
+    mcpToken: { value: "mcp-secret", expiresAt },
+  });
+});
+afterEach(async () => {
+  await controlPlane.stop();
+  await shell.close();
+});
+
+async function file(name: string, content: string): Promise<string> {
+  const full = path.join(shell.directory, name);
+  await writeFile(full, content);
+  return full;
+}
+
+const targetYaml = (name: string): string =>
+  `apiVersion: drawbridge/v1\nkind: Target\nmetadata: {name: ${name}}\nspec: {agentGroup: demo, transport: {stdio: {command: x}}}\n`;
+
+describe("every request", () => {
+  it("carries the API token to the API and the MCP token to the target, and no other", async () => {
+    controlPlane.route("GET /agents", () => ({ body: { items: [] } }));
+    await shell.run(["agents"]);
+    await shell.run(["tools", "shop"]);
+    const [api, ...mcp] = controlPlane.requests;
+    expect(api?.headers.authorization).toBe("Bearer api-secret");
+    expect(mcp.length).toBeGreaterThan(2);
+    expect(new Set(mcp.map(({ headers }) => headers.authorization))).toEqual(new Set(["Bearer mcp-secret"]));
+  });
+
+  it.each([
+    ["token_expired", EXIT.notSignedIn, "error: why; sign in again: drawbridge login\n"],
+    ["not_permitted", EXIT.notPermitted, "error: why\n"],
+    ["database_unavailable", EXIT.failure, "error: why\n"],
+  ] as const)("ends with its own exit code for the problem %s", async (code, exitCode, stderr) => {
+    controlPlane.route("GET /agents", () => problem(code, "why"));
+    expect(await shell.run(["agents"])).toEqual({ code: exitCode, stdout: "", stderr });
+  });
+
+  it("says what to do when nothing answers", async () => {
+    await controlPlane.stop();
+    const { code, stderr } = await shell.run(["agents"]);
+    expect({ code, stderr }).toEqual({
+      code: EXIT.failure,
+      stderr: `error: cannot reach ${controlPlane.url}; is it running? (npm start)\n`,
+    });
+  });
+
+  it("takes no answer that breaks the contract", async () => {
+    controlPlane.route("GET /agents", () => ({ body: { items: [{ id: "x" }] } }));
+    const { code, stderr } = await shell.run(["agents"]);
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toMatch(/does not understand\n {2}items\.0\.id: /);
+  });
+
+  it("takes no page of a proxy for a control plane and follows no redirect with its token", async () => {
+    controlPlane.route("GET /agents", () => ({ status: 502, body: "<html>" }));
+    expect((await shell.run(["agents"])).stderr).toMatch(/HTTP status 502; is it a Drawbridge control plane/);
+    controlPlane.route("GET /agents", () => ({ status: 302, headers: { location: "http://127.0.0.1:1/" } }));
+    expect((await shell.run(["agents"])).stderr).toMatch(/redirects to http:\/\/127\.0\.0\.1:1\//);
+  });
+
+  it("walks the pages up to the limit", async () => {
+    controlPlane.route("GET /sessions", ({ path: requested }) => {
+      const cursor = new URL(requested, "http://x").searchParams.get("cursor");
+      return { body: { items: [SESSION, SESSION], nextCursor: `${cursor ?? ""}n` } };
+    });
+    const { stdout } = await shell.run(["sessions", "--limit", "5", "--json"]);
+    expect((JSON.parse(stdout) as { items: unknown[] }).items).toHaveLength(5);
+    expect(controlPlane.seen("GET /sessions").map(({ path: requested }) => requested)).toEqual([
+      "/sessions?limit=5",
+      "/sessions?limit=3&cursor=n",
+      "/sessions?limit=1&cursor=nn",
+    ]);
+  });
+
+  it("goes round in circles with nobody", async () => {
+    controlPlane.route("GET /targets", () => ({ body: { items: [TARGET], nextCursor: "again" } }));
+    const { stdout } = await shell.run(["targets", "--json"]);
+    expect((JSON.parse(stdout) as { items: unknown[] }).items).toHaveLength(2);
+  });
+
+  it("shows hostile text escaped, in tables and in JSON", async () => {
+    controlPlane.route("GET /sessions", () => ({ body: { items: [{ ...SESSION, target: "a\u009bb" }] } }));
+    expect((await shell.run(["sessions"])).stdout).toContain(String.raw`evil \x1b[31m client`);
+    const { stdout } = await shell.run(["sessions", "--json"]);
+    expect(stdout).not.toContain("\u001b");
+    expect(stdout).not.toContain("\u009b");
+    expect(JSON.parse(stdout)).toMatchObject({
+      items: [{ target: "a\u009bb", clientName: SESSION.clientName }],
+    });
+  });
+});
+
+describe("usage", () => {
+  it.each([
+    ["an unknown command", ["bogus"]],
+    ["a missing argument", ["targets", "show"]],
+    ["one argument too many", ["agents", "show", "a", "b"]],
+    ["an unknown option", ["agents", "--bogus"]],
+    ["a limit that is no number", ["audit", "--limit", "many"]],
+    ["an address without https", ["agents", "--url", "http://example.com"]],
+    ["an invitation that lasts too long", ["agents", "invite", "--group", "x", "--expires", "2d"]],
+    ["arguments that are no object", ["call", "shop", "x", "[]"]],
+    ["arguments that are no JSON", ["call", "shop", "x", "{'a':1}"]],
+    ["a number that would be rounded", ["call", "shop", "x", '{"id":9007199254740993}']],
+  ])("exits with 2 for %s", async (_what, argv) => {
+    const { code, stdout, stderr } = await shell.run(argv);
+    expect({ code, stdout }).toEqual({ code: EXIT.usage, stdout: "" });
+    expect(stderr).toMatch(/^error: /);
+    expect(controlPlane.requests).toEqual([]);
+  });
+
+  it("explains every command with an example", async () => {
+    const pending: string[][] = [[]];
+    const explanations: string[] = [];
+    for (let command = pending.pop(); command !== undefined; command = pending.pop()) {
+      const parent = command;
+      const { stdout } = await shell.run([...parent, "--help"]);
+      const children = namesOfCommands(stdout);
+      if (children.length === 0) explanations.push(stdout);
+      pending.push(...children.map((name) => [...parent, name]));
+    }
+    expect(explanations.length).toBeGreaterThan(25);
+    for (const explanation of explanations) {
+      expect(explanation).toMatch(/--json[^]*Examples?:\n {2}/);
+    }
+  });
+});
+
+function namesOfCommands(help: string): string[] {
+  const list = /Commands:\n((?: .*\n)*)/.exec(help)?.[1] ?? "";
+  return [...list.matchAll(/^ {2}([a-z]+)/gm)].flatMap(([, name = ""]) => (name === "help" ? [] : [name]));
+}
+
+describe("targets", () => {
+  it("lists all of them for an operator", async () => {
+    controlPlane.route("GET /targets", () => ({ body: { items: [TARGET] } }));
+    const { stdout } = await shell.run(["targets"]);
+    expect(stdout).toBe(
+      `NAME  ONLINE  GROUP  TRANSPORT  URL${" ".repeat(controlPlane.url.length + 8)}DESCRIPTION\n` +
+        `shop  yes     demo   stdio      ${controlPlane.url}/mcp/shop  -\n`,
+    );
+  });
+
+  it("lists the usable ones for everybody else", async () => {
+    const url = `${controlPlane.url}/mcp/shop`;
+    controlPlane.route("GET /targets", () => problem("not_permitted", "no"));
+    controlPlane.route("GET /visible-targets", () => ({
+      body: { items: [{ name: "shop", labels: {}, url, online: false }] },
+    }));
+    expect((await shell.run(["targets"])).stdout).toMatch(/^NAME .*\nshop {2}no {6}http:/);
+    expect(JSON.parse((await shell.run(["targets", "--json"])).stdout)).toMatchObject({
+      items: [{ name: "shop", url }],
+    });
+  });
+
+  it("says which were created, changed and left alone", async () => {
+    const revisions = new Map([
+      ["changed", 3],
+      ["same", 7],
+    ]);
+    for (const name of ["created", "changed", "same"]) {
+      const view = (): unknown => ({ ...TARGET, name, revision: revisions.get(name) });
+      controlPlane.route(`GET /targets/${name}`, () =>
+        revisions.has(name) ? { body: view() } : problem("target_not_found", "no such target"),
+      );
+      controlPlane.route(`PUT /targets/${name}`, () => {
+        if (name !== "same") revisions.set(name, (revisions.get(name) ?? 0) + 1);
+        return { body: view() };
+      });
+    }
+    const stdin = ["created", "changed", "same"].map(targetYaml).join("---\n");
+    const { code, stdout } = await shell.run(["targets", "apply", "-f", "-"], { stdin });
+    expect({ code, stdout }).toEqual({
+      code: EXIT.ok,
+      stdout:
+        "target created created (revision 1)\ntarget changed changed (revision 4)\ntarget same unchanged (revision 7)\n",
+    });
+    expect(controlPlane.seen("PUT ")[0]?.body).toMatchObject({
+      kind: "Target",
+      metadata: { name: "created" },
+    });
+  });
+
+  it("applies nothing when one document is wrong", async () => {
+    const good = await file("good.yaml", targetYaml("good"));
+    const bad = await file("bad.yaml", targetYaml("bad").replace("kind: Target", "kind: Policy"));
+    const { code, stderr } = await shell.run(["targets", "apply", "-f", good, "-f", bad]);
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toMatch(/bad\.yaml does not describe targets\n {2}line 2: kind: /);
+    expect(controlPlane.requests).toEqual([]);
+  });
+
+  it("refuses two documents for one target and a file that is not there", async () => {
+    const twice = await file("twice.yaml", `${targetYaml("a")}---\n${targetYaml("a")}`);
+    expect((await shell.run(["targets", "apply", "-f", twice])).stderr).toMatch(/a is described twice/);
+    expect((await shell.run(["targets", "apply", "-f", "/nowhere/x.yaml"])).stderr).toMatch(
+      /cannot read \/nowhere/,
+    );
+  });
+});
+
+describe("policy", () => {
+  it("sends the text as it is and says what came of it", async () => {
+    const source = "# why\nmetadata: {name: shop-read}\n";
+    controlPlane.route("PUT /policies/shop-read", () => ({ body: { ...POLICY, changed: true } }));
+    const { stdout } = await shell.run(["policy", "apply", "-f", await file("p.yaml", source)]);
+    expect(stdout).toBe("policy shop-read changed (version 2)\n");
+    expect(controlPlane.seen("PUT ")[0]?.body).toEqual({ source });
+  });
+
+  it("shows the control plane's problems with their lines", async () => {
+    controlPlane.route("PUT /policies/shop-read", () =>
+      problem("policy_invalid", "the policy is not valid", [
+        { path: "spec.rules.0.effect", message: "unknown effect", line: 12 },
+        { path: "", message: "too long" },
+      ]),
+    );
+    const result = await shell.run(["policy", "apply", "-f", "-"], { stdin: "metadata: {name: shop-read}" });
+    expect(result.code).toBe(EXIT.failure);
+    expect(result.stderr).toBe(
+      "error: the policy is not valid\n  line 12: spec.rules.0.effect: unknown effect\n  too long\n",
+    );
+  });
+
+  it("says where a text is broken, or that it names nothing", async () => {
+    const broken = await shell.run(["policy", "apply", "-f", "-"], { stdin: "a: 1\nb: [" });
+    expect(broken.stderr).toMatch(/standard input is not a policy\n {2}line 2: /);
+    expect((await shell.run(["policy", "apply", "-f", "-"], { stdin: "a: 1" })).stderr).toMatch(
+      /no metadata\.name/,
+    );
+  });
+
+  it("gives a policy back exactly, except to a terminal", async () => {
+    const hostile = { ...POLICY, source: "kind: Policy # \u202e\n" };
+    controlPlane.route("GET /policies/shop-read", () => ({ body: hostile }));
+    expect((await shell.run(["policy", "get", "shop-read"])).stdout).toBe(hostile.source);
+    const shown = await shell.run(["policy", "get", "shop-read"], { terminal: true });
+    expect(shown.stdout).toBe("kind: Policy # \\u{202e}\n");
+  });
+});
+
+describe("agents", () => {
+  it("invites one, and prints the line alone on standard output", async () => {
+    controlPlane.route("POST /join-tokens", () => ({
+      status: 201,
+      body: {
+        id: ID,
+        group: "warehouse",
+        token: "join-secret",
+        controlPlane: "127.0.0.1:8443",
+        command: "drawbridge-agent join --token join-secret",
+        expiresAt: AT,
+      },
+    }));
+    const { stdout, stderr } = await shell.run([
+      "agents",
+      "invite",
+      "--group",
+      "warehouse",
+      "--expires",
+      "5m",
+    ]);
+    expect(stdout).toBe("drawbridge-agent join --token join-secret\n");
+    expect(stderr).toMatch(/not shown again/);
+    const [request] = controlPlane.seen("POST /join-tokens");
+    expect(request?.body).toEqual({ group: "warehouse", expiresInSeconds: 300 });
+    expect(request?.headers["idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  it("removes one by its id and by nothing that reads like a path", async () => {
+    controlPlane.route("DELETE /agents/a%2F..%2Fb", () => ({ status: 204 }));
+    expect((await shell.run(["agents", "remove", "a/../b"])).stdout).toBe("agent a/../b removed\n");
+  });
+});
+
+describe("recordings", () => {
+  const EVENTS = [
+    {
+      index: 0,
+      at: AT,
+      kind: "request",
+      direction: "client_to_target",
+      exchange: 1,
+      method: "tools/call",
+      name: "execute_sql",
+      attributes: { decision: { effect: "allow", policy: "shop-read", rule: "select", reason: "rule" } },
+      payload: '{"sql":"select 1"}',
+    },
+    {
+      index: 1,
+      at: AT,
+      kind: "response",
+      direction: "target_to_client",
+      exchange: 1,
+      attributes: { masked: { card: 2 } },
+      payload: "{}",
+    },
+  ];
+
+  it("shows one as a timeline, over all its pages", async () => {
+    controlPlane.route(`GET /recordings/${ID}`, () => ({ body: RECORDING }));
+    controlPlane.route(`GET /recordings/${ID}/events`, ({ path: requested }) =>
+      requested.includes("cursor=1")
+        ? { body: { items: [EVENTS[1]] } }
+        : { body: { items: [EVENTS[0]], nextCursor: "1" } },
+    );
+    const { stdout } = await shell.run(["recordings", "show", ID]);
+    expect(stdout).toMatch(/who {8}alice@example\.com\n/);
+    expect(stdout).toMatch(
+      /→ {2}request .*tools\/call execute_sql {2}allow by shop-read\/select\n {20}\{"sql":"select 1"\}\n/,
+    );
+    expect(stdout).toMatch(/← {2}response .*masked 2 card\n/);
+  });
+
+  it("exports into a new file that only the owner can read", async () => {
+    controlPlane.route(`GET /recordings/${ID}/export`, () => ({ body: '{"a":1}\n{"b":2}\n' }));
+    const into = path.join(shell.directory, "out.jsonl");
+    const { stdout } = await shell.run(["recordings", "export", ID, "-o", into, "--json"]);
+    expect(JSON.parse(stdout)).toEqual({ id: ID, file: into, bytes: 16 });
+    expect(await readFile(into, "utf8")).toBe('{"a":1}\n{"b":2}\n');
+    const again = await shell.run(["recordings", "export", ID, "-o", into]);
+    expect(again).toMatchObject({ code: EXIT.failure, stdout: "" });
+    expect(again.stderr).toMatch(/cannot write .*exist/);
+  });
+
+  it("leaves no file behind when there is nothing to export", async () => {
+    const into = path.join(shell.directory, "none.jsonl");
+    expect((await shell.run(["recordings", "export", ID, "-o", into])).code).toBe(EXIT.failure);
+    await expect(readFile(into)).rejects.toThrow(/ENOENT/);
+  });
+
+  it("exports exactly to a pipe and harmlessly to a terminal", async () => {
+    controlPlane.route(`GET /recordings/${ID}/export`, () => ({ body: '"é\u0007"\n' }));
+    expect((await shell.run(["recordings", "export", ID])).stdout).toBe('"é\u0007"\n');
+    expect((await shell.run(["recordings", "export", ID], { terminal: true })).stdout).toBe('"é\\x07"\n');
+  });
+
+  it("fails for a recording that was tampered with", async () => {
+    const head = "ab".repeat(32);
+    controlPlane.route(`GET /recordings/${ID}/verify`, () => ({ body: { ok: true, events: 2, head } }));
+    expect(await shell.run(["recordings", "verify", ID])).toMatchObject({ code: EXIT.ok });
+    const problemText = "event 1 does not follow event 0";
+    controlPlane.route(`GET /recordings/${ID}/verify`, () => ({
+      body: { ok: false, events: 2, head, problem: problemText },
+    }));
+    const damaged = await shell.run(["recordings", "verify", ID, "--json"]);
+    expect(damaged.code).toBe(EXIT.failure);
+    expect(JSON.parse(damaged.stdout)).toMatchObject({ ok: false });
+    expect(damaged.stderr).toContain(problemText);
+  });
+});
+
+describe("audit", () => {
+  it("lists acts and passes the filters on", async () => {
+    controlPlane.route("GET /audit-events", () => ({
+      body: {
+        items: [
+          {
+            id: ID,
+            at: AT,
+            actor: "admin",
+            action: "target.applied",
+            subject: "shop",
+            details: { revision: 2 },
+          },
+        ],
+      },
+    }));
+    const { stdout } = await shell.run(["audit", "--actor", "admin"]);
+    expect(stdout).toContain('2026-11-22 22:31:04Z  admin  target.applied  shop     {"revision":2}');
+    expect(controlPlane.requests[0]?.path).toBe("/audit-events?actor=admin&limit=50");
+  });
+});
+
+describe("tools and call", () => {
+  it("lists tools with what they need", async () => {
+    controlPlane.tools = [
+      {
+        name: "execute_sql",
+        description: "Runs a statement\nand more",
+        inputSchema: {
+          type: "object",
+          properties: { sql: { type: "string" }, limit: {} },
+          required: ["sql"],
+        },
+      },
+    ];
+    const { stdout } = await shell.run(["tools", "shop"]);
+    expect(stdout).toMatch(/^TOOL .*\nexecute_sql {2}sql, limit\? {2}Runs a statement\n$/);
+    expect(controlPlane.seen("DELETE /mcp/shop")[0]?.headers["mcp-session-id"]).toBe("a-session");
+  });
+
+  it("calls a tool, shows its text and progress, and ends the session", async () => {
+    controlPlane.callTool = () => ({
+      result: {
+        content: [
+          { type: "text", text: '{"rows":[{"card":"[masked]","n":12345678901234567890}]}' },
+          { type: "text", text: "a\u001b[2Jb" },
+        ],
+      },
+    });
+    const { code, stdout, stderr } = await shell.run(["call", "shop", "execute_sql", '{"sql":"select 1"}']);
+    expect(code).toBe(EXIT.ok);
+    expect(stdout).toBe(
+      '{\n  "rows": [\n    {\n      "card": "[masked]",\n      "n": 12345678901234567890\n    }\n  ]\n}\na\\x1b[2Jb\n',
+    );
+    expect(stderr).toBe(`recording ${ID}\n… half way\n`);
+    const call = controlPlane.requests.find(
+      ({ body }) => (body as { method?: string } | undefined)?.method === "tools/call",
+    );
+    expect(call?.body).toMatchObject({ params: { name: "execute_sql", arguments: { sql: "select 1" } } });
+    expect(controlPlane.seen("DELETE /mcp/shop")).toHaveLength(1);
+  });
+
+  it("writes raw text to a pipe and refuses to do so to a terminal", async () => {
+    controlPlane.callTool = () => ({ result: { content: [{ type: "text", text: "a\u001b[2Jb" }] } });
+    expect((await shell.run(["call", "shop", "x", "--raw"])).stdout).toBe("a\u001b[2Jb");
+    expect((await shell.run(["call", "shop", "x", "--raw"], { terminal: true })).code).toBe(EXIT.usage);
+  });
+
+  it("fails when the tool reports an error, and shows it", async () => {
+    controlPlane.callTool = () => ({
+      result: { isError: true, content: [{ type: "text", text: "no such table" }] },
+    });
+    expect(await shell.run(["call", "shop", "x"])).toMatchObject({
+      code: EXIT.failure,
+      stdout: "no such table\n",
+    });
+  });
+
+  it("fails with the reason when the call is denied", async () => {
+    controlPlane.callTool = () => ({
+      error: { code: -32003, message: "denied by rule shop-read/no-writes" },
+    });
+    const { code, stdout, stderr } = await shell.run(["call", "shop", "x", "{}"]);
+    expect({ code, stdout }).toEqual({ code: EXIT.failure, stdout: "" });
+    expect(stderr).toContain("denied by rule shop-read/no-writes");
+    expect(controlPlane.seen("DELETE /mcp/shop")).toHaveLength(1);
+  });
+
+  it.each([
+    [401, EXIT.notSignedIn, "sign in again"],
+    [403, EXIT.notPermitted, "not for you"],
+    [404, EXIT.failure, "drawbridge targets"],
+  ])("tells a refusal with HTTP status %i by its exit code", async (status, code, text) => {
+    controlPlane.mcpRefusal = {
+      status,
+      body: { jsonrpc: "2.0", id: null, error: { code: -32600, message: "not for you" } },
+    };
+    const result = await shell.run(["call", "shop", "x"]);
+    expect(result).toMatchObject({ code, stdout: "" });
+    expect(result.stderr).toContain(text);
+  });
+
+  it("says that nothing answers, and lets Ctrl-C end a call", async () => {
+    const interrupt = new AbortController();
+    controlPlane.callTool = () => {
+      interrupt.abort();
+      return {};
+    };
+    const stopped = await shell.run(["call", "shop", "x"], { signal: interrupt.signal });
+    expect(stopped.code).toBe(EXIT.interrupted);
+    await controlPlane.stop();
+    expect((await shell.run(["tools", "shop"])).stderr).toMatch(/cannot reach .*npm start/);
+  });
+});

@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly createLogger: (level: string) => Logger;
   readonly writeOut: (text: string) => void;
   readonly writeError: (text: string) => void;
+  /** Called when the agent is up and has nothing more to load. */
+  readonly onServing: () => void;
   /** Resolves when the process is asked to stop. */
   readonly stopRequested: () => Promise<string>;
 }
@@ -137,6 +139,7 @@ async function run(flags: RunFlags, surroundings: Surroundings): Promise<void> {
   const identity = await identityOf(flags, state, log);
   if (config === EMPTY_CONFIG) log.warn("no configuration was given: this agent may run and reach nothing");
   const agent = await startAgent({ identity, state, config, environment: surroundings.environment, log });
+  surroundings.onServing();
   const signal = await surroundings.stopRequested();
   log.info({ signal }, "asked to stop");
   await agent.stop();

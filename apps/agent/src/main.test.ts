@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { eventually, SCRIPTABLE_SERVER_PATH, toolCall } from "@drawbridge/testing";
+import { eventually, initialize, SCRIPTABLE_SERVER_PATH, toolCall } from "@drawbridge/testing";
 import { stringify } from "yaml";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cleanUpAfterEach, onTestEnd } from "./fakes/agent-bench.js";
@@ -9,7 +9,6 @@ import { AgentProcess, buildAgent, type Outcome } from "./fakes/agent-process.js
 import { stdioTarget, temporaryState } from "./fakes/agent-under-test.js";
 import { FakeControlPlane, type FakeSession } from "./fakes/fake-control-plane.js";
 import { isAlive } from "./fakes/process-state.js";
-import { initialize } from "@drawbridge/testing";
 
 const IDLE_LIMIT_MB = 90;
 
@@ -88,7 +87,7 @@ describe("drawbridge-agent", () => {
     });
 
     const again = await finish(...join, "--token", controlPlane.invite());
-    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("add --force") });
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("add --force") as string });
     expect((await finish(...join, "--force", "--token", controlPlane.invite())).code).toBe(0);
   });
 
@@ -116,13 +115,13 @@ describe("drawbridge-agent", () => {
     ],
   ])("exits with 2 for %s", async (_name, args, message) => {
     const outcome = await finish(...args);
-    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining(message) as string });
   });
 
   test("exits with 1 where it never joined", async () => {
     expect(await finish("run", "--state", "/nonexistent")).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("drawbridge-agent join"),
+      stderr: expect.stringContaining("drawbridge-agent join") as string,
     });
   });
 
@@ -148,6 +147,7 @@ describe("drawbridge-agent", () => {
     agent.kill("SIGKILL");
     await agent.exited;
     await eventually(() => !isAlive(child) && !isAlive(grandchild), { timeoutMs: 3_000 });
+    expect(agent.child.signalCode).toBe("SIGKILL");
   });
 
   test(`idles below ${IDLE_LIMIT_MB} MB`, async () => {

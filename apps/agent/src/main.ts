@@ -1,5 +1,8 @@
 import { pino } from "pino";
 import { runCommandLine } from "./cli.js";
+import { releaseStartupMemory } from "./startup-memory.js";
+
+const SETTLED_AFTER_MS = 2_000;
 
 function stopRequested(): Promise<string> {
   return new Promise((resolve) => {
@@ -13,5 +16,6 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
     pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination(2)),
   writeOut: (text) => process.stdout.write(text),
   writeError: (text) => process.stderr.write(text),
+  onServing: () => void setTimeout(releaseStartupMemory, SETTLED_AFTER_MS).unref(),
   stopRequested,
 });

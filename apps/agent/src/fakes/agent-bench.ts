@@ -9,7 +9,7 @@ export interface Bench {
   readonly controlPlane: FakeControlPlane;
   readonly agent: AgentUnderTest;
   /** Opens a session whose target has answered initialize (exchange 1). */
-  openInitialized(definition: TargetDefinition): Promise<FakeSession>;
+  readonly openInitialized: (definition: TargetDefinition) => Promise<FakeSession>;
 }
 
 const closers: (() => unknown)[] = [];
@@ -39,7 +39,7 @@ export async function startBench(
   return {
     controlPlane,
     agent,
-    async openInitialized(definition) {
+    openInitialized: async (definition) => {
       const session = await controlPlane.openSession(definition);
       await session.call(1, initialize("init"));
       session.send(0, initialized());

@@ -239,15 +239,7 @@ export class FakeConnection {
     if (frame?.$case === "hello") {
       this.hello = frame.value;
       this.isUp = true;
-      const {
-        pingIntervalMs = 100,
-        permissionMs = 2_000,
-        maxMessageBytes = 1024 * 1024,
-      } = this.#controlPlane.options;
-      this.send({
-        $case: "welcome",
-        value: { agentId: "agent-1", epoch: this.epoch, pingIntervalMs, permissionMs, maxMessageBytes },
-      });
+      this.#welcome();
     } else if (frame?.$case === "ping") {
       this.pings += 1;
       if (this.#controlPlane.answersPings)
@@ -255,6 +247,16 @@ export class FakeConnection {
     } else if (frame?.$case === "sessionEnded") {
       this.endedSessions.push(frame.value);
     }
+  }
+
+  #welcome(): void {
+    const {
+      pingIntervalMs = 100,
+      permissionMs = 2_000,
+      maxMessageBytes = 1024 * 1024,
+    } = this.#controlPlane.options;
+    const value = { agentId: "agent-1", epoch: this.epoch, pingIntervalMs, permissionMs, maxMessageBytes };
+    this.send({ $case: "welcome", value });
   }
 }
 

@@ -18,8 +18,8 @@ describe("the control stream", () => {
     const { controlPlane } = await startBench();
     const connection = await controlPlane.connection();
     expect(connection.hello).toEqual({
-      agentVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/),
-      features: expect.arrayContaining(["stdio", "streamable-http"]),
+      agentVersion: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+      features: expect.arrayContaining(["stdio", "streamable-http"]) as string[],
       isolation: 1,
       keptSessions: [],
     });
@@ -29,7 +29,11 @@ describe("the control stream", () => {
   test("is dialled again quickly when it breaks", async () => {
     const { controlPlane } = await startBench();
     (await controlPlane.connection()).drop();
-    await waitFor(() => controlPlane.connections[1]?.isUp || undefined, 2_000);
+    const again = await waitFor(
+      () => (controlPlane.connections[1]?.isUp ? controlPlane.connections[1] : undefined),
+      2_000,
+    );
+    expect(again.hello?.keptSessions).toEqual([]);
   });
 
   test("is not fought over when another process has taken it", async () => {
@@ -102,7 +106,8 @@ describe("the permission to operate", () => {
   test("is renewed by pongs, so that a session outlives it many times", async () => {
     const { openInitialized } = await startBench(testConfig(), { permissionMs: 300, pingIntervalMs: 50 });
     const session = await openInitialized(stdioTarget());
-    await session.call(2, toolCall(2, "slow", { ms: 1_200 }));
+    const answer = await session.call(2, toolCall(2, "slow", { ms: 1_200 }));
+    expect(answer.result).toMatchObject({ content: [{ text: "slept 1200 ms" }] });
   });
 });
 
@@ -146,7 +151,7 @@ describe("a session whose stream breaks", () => {
     await new Promise((resolve) => setTimeout(resolve, 600));
     expect(session.finals(2)).toEqual([]);
     controlPlane.refuseAttach = undefined;
-    await session.response(2);
+    expect(await session.response(2)).toContain("slept 300 ms");
   });
 
   test("says again what may have been lost with the stream, and only results", async () => {
@@ -166,6 +171,7 @@ describe("a session whose stream breaks", () => {
     controlPlane.refuseAttach = status.NOT_FOUND;
     session.drop();
     await eventually(() => !isAlive(child));
+    expect(session.attaches).toHaveLength(1);
   });
 
   test("ends when the control plane closes it while it is away", async () => {
@@ -179,6 +185,7 @@ describe("a session whose stream breaks", () => {
       value: { sessionId: session.id, reason: "revoked" },
     });
     await eventually(() => !isAlive(child));
+    expect(session.attaches).toHaveLength(1);
   });
 
   test("is resumed by a control plane that restarted", async () => {

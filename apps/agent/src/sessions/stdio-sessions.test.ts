@@ -126,7 +126,7 @@ describe("what a stdio target does wrong", () => {
     session.send(3, toolCall(3, "big", { bytes: 200_000 }));
     expect(await session.failure(3)).toMatchObject({
       failure: ExchangeFailure.RESULT_TOO_LARGE,
-      message: expect.stringContaining("100000 bytes"),
+      message: expect.stringContaining("100000 bytes") as string,
     });
     expect(await session.call(4, ping(4))).toEqual({ jsonrpc: "2.0", id: 4, result: {} });
     expect(session.failureOf(2)).toBeUndefined();
@@ -166,7 +166,7 @@ describe("what a stdio target does wrong", () => {
     session.send(1, initialize(1));
     expect(await session.failure(1)).toMatchObject({
       failure: ExchangeFailure.TARGET_UNAVAILABLE,
-      message: expect.stringContaining("exited with code 7"),
+      message: expect.stringContaining("exited with code 7") as string,
     });
     expect(await session.ended()).toContain("exited with code 7");
     await eventually(() => !session.isAttached);
@@ -206,7 +206,7 @@ describe("what this host does not allow", () => {
     session.send(1, initialize(1));
     expect(await session.failure(1)).toMatchObject({
       failure: ExchangeFailure.NOT_ALLOWED_HERE,
-      message: expect.stringContaining("the agent's configuration does not allow"),
+      message: expect.stringContaining("the agent's configuration does not allow") as string,
     });
   });
 
@@ -218,7 +218,7 @@ describe("what this host does not allow", () => {
     session.send(1, initialize(1));
     expect(await session.failure(1)).toMatchObject({
       failure: ExchangeFailure.TARGET_UNAVAILABLE,
-      message: expect.stringContaining("ENOENT"),
+      message: expect.stringContaining("ENOENT") as string,
     });
   });
 
@@ -240,7 +240,10 @@ describe("what this host does not allow", () => {
     const connection = await controlPlane.connection();
     connection.send({ $case: "openSession", value: { sessionId: "second" } });
     const [ended] = await waitFor(() => nonEmpty(connection.endedSessions));
-    expect(ended).toMatchObject({ sessionId: "second", reason: expect.stringContaining("limit of 1") });
+    expect(ended).toMatchObject({
+      sessionId: "second",
+      reason: expect.stringContaining("limit of 1") as string,
+    });
   });
 });
 
@@ -253,12 +256,14 @@ describe("the end of a session", () => {
     expect([isAlive(child), isAlive(grandchild)]).toEqual([true, true]);
     session.close();
     await eventually(() => !isAlive(child) && !isAlive(grandchild), { timeoutMs: 6_000 });
+    await eventually(() => !session.isAttached);
   });
 
   test("takes what the target left behind when it exited by itself", async () => {
     const { openInitialized } = await startBench();
     const session = await openInitialized(stdioTarget());
     const grandchild = await pidFrom(session, 2, "spawnChild");
+    expect(isAlive(grandchild)).toBe(true);
     session.send(3, toolCall(3, "crash"));
     await session.ended();
     await eventually(() => !isAlive(grandchild));

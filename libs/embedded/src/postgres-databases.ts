@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import pg from "pg";
 import type { ClusterSettings } from "./postgres-cluster.js";
 
@@ -12,8 +12,8 @@ export interface DatabaseUrls {
 }
 
 // The files an operator runs by hand, so that the embedded form cannot differ from the documented one.
-const rolesFile = new URL("../../../deploy/postgres/roles.sql", import.meta.url);
-const databaseFile = new URL("../../../deploy/postgres/database.sql", import.meta.url);
+const ROLES_SQL = readFileSync(new URL("../../../deploy/postgres/roles.sql", import.meta.url), "utf8");
+const DATABASE_SQL = readFileSync(new URL("../../../deploy/postgres/database.sql", import.meta.url), "utf8");
 
 function databaseUrls(settings: ClusterSettings, database: string): DatabaseUrls {
   const url = (role: string, password: string): string =>
@@ -29,7 +29,7 @@ function databaseUrls(settings: ClusterSettings, database: string): DatabaseUrls
 export async function prepareRoles(settings: ClusterSettings): Promise<void> {
   const { superuserUrl } = databaseUrls(settings, "postgres");
   await withClient(superuserUrl, async (client) => {
-    await client.query(await readFile(rolesFile, "utf8"));
+    await client.query(ROLES_SQL);
     for (const [role, password] of [
       ["drawbridge_owner", settings.ownerPassword],
       ["drawbridge_app", settings.appPassword],
@@ -43,7 +43,7 @@ export async function prepareRoles(settings: ClusterSettings): Promise<void> {
 export async function ensureDatabase(settings: ClusterSettings, name: string): Promise<DatabaseUrls> {
   const urls = databaseUrls(settings, name);
   await createDatabaseIfMissing(databaseUrls(settings, "postgres").superuserUrl, name, "drawbridge_owner");
-  await withClient(urls.superuserUrl, async (client) => client.query(await readFile(databaseFile, "utf8")));
+  await withClient(urls.superuserUrl, async (client) => client.query(DATABASE_SQL));
   return urls;
 }
 

@@ -10,7 +10,7 @@ import { type EmbeddedPostgres, removePostgres, startPostgres } from "./postgres
 import { installedPostgres } from "./postgres-binaries.js";
 import { withClient } from "./postgres-databases.js";
 import { clusterName, stopLeftovers } from "./postgres-leftovers.js";
-import { processIdentity } from "./process-identity.js";
+import { commandLine, processIdentity } from "./process-identity.js";
 
 const isRoot = process.getuid?.() === 0;
 const NOBODY = 65534;
@@ -141,12 +141,14 @@ describe("startPostgres", () => {
   test("stops a leftover of an earlier start on the same data and goes on with that data", async () => {
     const directory = path.join(await scratch(), "postgres");
     const settings = await start(directory);
+    // Where its account can run it: not always in node_modules.
+    const [program = ""] = ((await commandLine(settings.pid)) ?? "").split(" -D ");
     await settings.stop();
     // As after a kill of launcher and guard at once: a postmaster of this data that nobody watches.
     const account = isRoot ? await stat(settings.dataDirectory) : undefined;
 
     const leftover = spawn(
-      path.join(installedPostgres().nativeDirectory, "bin", "postgres"),
+      program,
       [
         "-D",
         settings.dataDirectory,

@@ -42,7 +42,7 @@ export default {
       severity: "error",
       from: {
         path: "^apps/(agent|cli|console|control-plane)/src",
-        pathNot: "\\.test\\.ts$|/testing/|\\.fake\\.ts$",
+        pathNot: "\\.test\\.ts$|/fakes/",
       },
       to: { path: "^libs/(testing|embedded)/" },
     },

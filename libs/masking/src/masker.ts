@@ -86,26 +86,36 @@ class Scan {
 
   /** The value of a string: a JSON document of its own, or text. Edits are merged. */
   value(text: string, nesting: number): readonly Edit[] {
-    const edits = this.#once(text, nesting);
-    return edits.length === 0 ? NOTHING : this.#untilStable(text, { edits, nesting });
+    const ofDocument = this.#document(text, nesting);
+    if (ofDocument) return ofDocument;
+    const edits = this.#plain(text);
+    const [first] = edits;
+    const isAllMasked = edits.length === 1 && first?.start === 0 && first.end === text.length;
+    return edits.length === 0 || isAllMasked ? edits : this.#untilStable(text, { edits, nesting });
   }
 
-  #once(text: string, nesting: number): readonly Edit[] {
-    if (looksLikeDocument(text)) {
-      const edits = this.json(text, nesting + 1);
-      if (edits && nesting >= MAX_NESTED_DOCUMENTS) throw new UnmaskableError("too_deep");
-      if (edits) return edits;
-    }
+  #document(text: string, nesting: number): Edit[] | undefined {
+    if (!looksLikeDocument(text)) return undefined;
+    const edits = this.json(text, nesting + 1);
+    if (edits && nesting >= MAX_NESTED_DOCUMENTS) throw new UnmaskableError("too_deep");
+    return edits;
+  }
+
+  #plain(text: string): readonly Edit[] {
     const found = TEXT_SCANNER.scan(text, this.#budget);
     return found.length === 0 ? NOTHING : mergeEdits(found.filter(({ kind }) => !this.#except.has(kind)));
   }
 
-  /** Masking twice must equal masking once, so look again at what masking makes of the text. */
+  /**
+   * Masking twice must equal masking once, so look again at what masking makes of the text. A document needs no second
+   * look: its strings had theirs, and a masked name or number is none that says anything about another.
+   */
   #untilStable(text: string, first: { edits: readonly Edit[]; nesting: number }): readonly Edit[] {
     let edits = first.edits;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       this.#budget.check();
-      const found = this.#once(applyEdits(text, edits), first.nesting);
+      const masked = applyEdits(text, edits);
+      const found = this.#document(masked, first.nesting) ?? this.#plain(masked);
       if (found.length === 0) return edits;
       edits = addEditsOfMasked(edits, found);
     }

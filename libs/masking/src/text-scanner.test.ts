@@ -260,6 +260,10 @@ describe("tables in text", () => {
   });
 });
 
+test("a table of a hundred thousand rows is masked, not too much for the masker", () => {
+  expect(mask(`id,password\n${"1,hunter2\n".repeat(100_000)}`)).not.toContain("hunter2");
+});
+
 describe("hostile text", () => {
   const pieces = [
     "a",
@@ -272,6 +276,7 @@ describe("hostile text", () => {
     "a@b.",
     of("-----BEGIN ", "PRIVATE KEY-----"),
     "://:x",
+    "://a:b",
     "password=",
     'password="',
     "token=a.",

@@ -62,7 +62,7 @@ export class TextScanner implements AnchorVisitor {
     this.#budget = budget;
     ANCHORS.scan(text, this);
     // Only a text that names something sensitive and has a second line can hold a table with a secret column.
-    if (this.#sawName && text.includes("\n")) this.#findings.push(...findInTables(text));
+    if (this.#sawName && text.includes("\n")) this.#findings = this.#findings.concat(findInTables(text));
     this.#sawName = false;
     const findings = this.#findings;
     if (this.#runs) this.#covered.clear();

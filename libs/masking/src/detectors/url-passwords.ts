@@ -33,7 +33,8 @@ function passwordEnd(text: string, from: number): number | undefined {
   return last !== undefined && last > from ? last : undefined;
 }
 
-/** `host:8080/path` has no password, though an @ may follow somewhere; nor has what begins with a slash. */
+/** `host:8080/path` has no password, though an @ may follow somewhere; nor does one reach into the next URL. */
 function endsPort(text: string, from: number, slash: number): boolean {
-  return text[slash] === "/" && /^[0-9]{0,5}$/.test(text.slice(from, slash));
+  if (text[slash] !== "/") return false;
+  return text[slash - 1] === ":" || (slash - from <= 5 && /^[0-9]*$/.test(text.slice(from, slash)));
 }

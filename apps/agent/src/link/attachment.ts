@@ -1,11 +1,13 @@
 import type { SessionRequest, SessionResponse } from "@drawbridge/protocol";
 import { type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
+import type { Sink } from "../sessions/outbox.js";
 import type { Session } from "../sessions/session.js";
 import { backoffMs } from "./backoff.js";
 import type { Connection, ConnectionEnd } from "./connection.js";
 
 const OPEN_DEADLINE_MS = 5_000;
 const FAREWELL_MS = 2_000;
+const UNSENT_BYTES = 512 * 1024;
 
 type SessionStream = ClientDuplexStream<SessionRequest, SessionResponse>;
 
@@ -76,7 +78,6 @@ export class Attachment {
     this.#dialing = stream;
     const deadline = setTimeout(() => stream.cancel(), OPEN_DEADLINE_MS);
     stream.on("data", (response: SessionResponse) => this.#receive(stream, response, deadline));
-    stream.on("drain", () => this.#ready(stream));
     let isClosed = false;
     const closed = (end: ConnectionEnd) => {
       if (isClosed) return;
@@ -116,7 +117,20 @@ export class Attachment {
       this.#options.session.disconnect();
       old.end();
     }
-    this.#options.session.connect((frame) => stream.write(frame));
+    this.#options.session.connect(this.#sinkOf(stream));
+  }
+
+  /** A gRPC stream counts frames, not bytes, before it says it is full; here the bytes count. */
+  #sinkOf(stream: SessionStream): Sink<SessionRequest> {
+    let unsent = 0;
+    return (frame, bytes) => {
+      unsent += bytes;
+      stream.write(frame, () => {
+        unsent -= bytes;
+        if (unsent < UNSENT_BYTES) this.#ready(stream);
+      });
+      return unsent < UNSENT_BYTES;
+    };
   }
 
   #ready(stream: SessionStream): void {

@@ -16,8 +16,11 @@ export interface Route {
 
 export type Beginning = "begun" | "seen_before" | "id_in_use";
 
+/** What is remembered of a request; its bytes are not. */
+export type RequestHead = Pick<McpRequest, "id" | "method">;
+
 interface OpenExchange {
-  readonly request: McpRequest;
+  readonly request: RequestHead;
   readonly idKey: string;
   readonly tokenKey: string | undefined;
   total: NodeJS.Timeout;
@@ -56,7 +59,7 @@ export class Exchanges {
     return this.#open.get(exchange)?.isCancelled ?? false;
   }
 
-  requestOf(exchange: number): McpRequest | undefined {
+  requestOf(exchange: number): RequestHead | undefined {
     return this.#open.get(exchange)?.request;
   }
 
@@ -72,7 +75,7 @@ export class Exchanges {
     this.#remember(exchange);
     const tokenKey = request.progressToken && idKey(request.progressToken);
     this.#open.set(exchange, {
-      request,
+      request: { id: request.id, method: request.method },
       idKey: key,
       tokenKey,
       total: setTimeout(() => this.#onTimeout(exchange, "total"), timeouts.totalMs),

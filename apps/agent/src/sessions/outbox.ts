@@ -1,5 +1,5 @@
-/** Hands a frame to the wire. False: it took it, and wants no more until it is ready again. */
-export type Sink<Frame> = (frame: Frame) => boolean;
+/** Hands a frame of so many bytes to the wire. False: it took it, and wants no more until it is ready again. */
+export type Sink<Frame> = (frame: Frame, bytes: number) => boolean;
 
 export interface OutboxOptions {
   /** What may wait before the target is paused. One message more can arrive after that. */
@@ -80,7 +80,7 @@ export class Outbox<Frame> {
       if (!entry) break;
       this.#waitingBytes -= entry.bytes;
       if (entry.isResult) this.#unconfirmed.push({ ...entry, writtenAt: this.#options.now() });
-      this.#sinkIsReady = this.#sink(entry.frame);
+      this.#sinkIsReady = this.#sink(entry.frame, entry.bytes);
     }
     this.#forgetConfirmed();
     this.#judgeCongestion();

@@ -82,7 +82,7 @@ export class HttpTarget implements Target {
     }
   }
 
-  cancel(exchange: number, request: McpRequest, reason: string): void {
+  cancel(exchange: number, request: Pick<McpRequest, "id" | "method">, reason: string): void {
     this.#requests.get(exchange)?.abort();
     if (request.method === "initialize") return;
     const cancelled = parseMessage(cancelledNotification(request.id, reason));

@@ -64,7 +64,7 @@ export class StdioTarget implements Target {
     this.#write(parsed.bytes);
   }
 
-  cancel(_exchange: number, request: McpRequest, reason: string): void {
+  cancel(_exchange: number, request: Pick<McpRequest, "id" | "method">, reason: string): void {
     // The protocol forbids to cancel initialize.
     if (request.method !== "initialize") this.#write(cancelledNotification(request.id, reason));
   }

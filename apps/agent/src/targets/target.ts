@@ -6,7 +6,7 @@ export interface Target {
   /** Sends one message of the client; what comes of it is told to the listener. Never sends anything twice. */
   send(message: OutgoingMessage): void;
   /** Nobody waits for this exchange any more: tells the server, in the way of the transport. */
-  cancel(exchange: number, request: McpRequest, reason: string): void;
+  cancel(exchange: number, request: Pick<McpRequest, "id" | "method">, reason: string): void;
   /** Stops reading from the server until `resume`; what it writes meanwhile waits on its side. */
   pause(): void;
   resume(): void;

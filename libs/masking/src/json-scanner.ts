@@ -108,7 +108,9 @@ class JsonWalk {
     if (this.#text[colon] !== ":") return -1;
     const start = this.#skipSpace(colon + 1);
     const position = memberPosition(place.position, name.value);
-    const sensitive = position ? undefined : this.#sensitiveName(name.value);
+    // Under `{"db_password": {"value": "…"}}` the outer name speaks for the value.
+    const inherited = ROLES.get(name.value) === "value" ? place.sensitive : undefined;
+    const sensitive = position ? undefined : (this.#sensitiveName(name.value) ?? inherited);
     const end = this.#value(start, { position, sensitive, depth: place.depth + 1 });
     members?.add(name.value, { start, end });
     return end;

@@ -134,7 +134,10 @@ describe("names of members", () => {
     });
   });
 
-  test("reach into lists, and not into objects", () => {
+  test("reach into lists and to a member called value, and not further into objects", () => {
+    expect(maskResult({ db_password: { sensitive: true, type: "string", value: "x" } })).toEqual({
+      db_password: { sensitive: true, type: "string", value: "[REDACTED:password]" },
+    });
     expect(
       maskResult({ data: { passwords: ["a", "b"], credentials: { user: "ada", password: "x" } } }),
     ).toEqual({

@@ -1,5 +1,3 @@
-import { Buffer } from "node:buffer";
-
 import { Budget } from "./budget.js";
 import { addEditsOfMasked, applyEdits, mergeEdits, type Edit } from "./edits.js";
 import { scanJson } from "./json-scanner.js";
@@ -41,7 +39,7 @@ export function createMasker(profile: MaskingProfile = {}): Masker {
     const edits = scan.json(text, 0);
     if (!edits) throw new UnmaskableError("invalid_json");
     if (edits.length === 0) return { payload, masked: {} };
-    return { payload: Buffer.from(applyEdits(text, edits)), masked: countKinds(edits) };
+    return { payload: ENCODER.encode(applyEdits(text, edits)), masked: countKinds(edits) };
   };
 
   const maskText = (text: string): { text: string; masked: MaskedCounts } => {
@@ -124,6 +122,7 @@ class Scan {
 }
 
 const NOTHING: readonly Edit[] = [];
+const ENCODER = new TextEncoder();
 /** Holds state only while it scans one text, which nothing interrupts. */
 const TEXT_SCANNER = new TextScanner();
 

@@ -43,7 +43,7 @@ function routesOf(controller: Class): Route[] {
     )
     .map(({ name, handler }) => ({
       name: `${controller.name}.${name}`,
-      requires: Reflect.getMetadata(REQUIRES, handler as object) ?? Reflect.getMetadata(REQUIRES, controller),
+      requires: (Reflect.getMetadata(REQUIRES, handler as object) ?? Reflect.getMetadata(REQUIRES, controller)) as unknown,
       unchecked: uncheckedParameters(controller, name),
     }));
 }

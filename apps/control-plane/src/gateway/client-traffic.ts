@@ -1,7 +1,6 @@
 import { Injectable, Logger } from "@nestjs/common";
 import { UnmaskableError } from "@drawbridge/masking";
 import {
-  idKey,
   type McpMessage,
   type McpNotification,
   type McpRequest,
@@ -104,12 +103,11 @@ export class ClientTraffic {
   /** The client's answer to something the target asked. */
   private async response(incoming: Incoming<McpResponse>): Promise<void> {
     const { session, message, reply } = incoming;
-    const method = message.id && session.askedOfClient.get(idKey(message.id));
-    if (!message.id || method === undefined) {
+    const method = message.id && session.takeAsked(message.id);
+    if (method === undefined) {
       const said = "the target has not asked anything with this id, or it was answered already";
       throw new GatewayError({ status: 400, code: RpcErrorCode.InvalidRequest, message: said });
     }
-    session.askedOfClient.delete(idKey(message.id));
     await this.recordMasked(incoming, { kind: "client_response", direction: "client_to_target", method });
     await this.dispatch(incoming, 0);
     reply.finishEmpty(202);
@@ -205,6 +203,8 @@ export class ClientTraffic {
   private async dispatch({ session, message }: Incoming, exchange: number): Promise<void> {
     try {
       const link = await this.sessions.linkOf(session);
+      // It may have ended while the request was decided and recorded.
+      if (session.ended) throw unknownSession();
       await link.send({ exchange, payload: message.bytes, protocolVersion: session.protocolVersion ?? "" });
     } catch (error) {
       const refusal = notSent(error);

@@ -1,4 +1,4 @@
-import { idKey, type JsonRpcId, type ListName } from "@drawbridge/mcp";
+import { idKey, type JsonRpcId, type ListName, type McpRequest } from "@drawbridge/mcp";
 import type { SessionLink } from "../agents/index.js";
 import type { Question } from "./decide.js";
 import type { EventStream, Reply } from "./reply.js";
@@ -30,6 +30,7 @@ export interface SessionIdentity {
 // Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
 const BACKLOG_LIMIT = 256;
 const IN_FLIGHT_LIMIT = 128;
+const ASKED_LIMIT = 64;
 
 /** One open session as this replica sees it. What must survive is in Postgres. */
 export class GatewaySession {
@@ -44,8 +45,7 @@ export class GatewaySession {
   ended = false;
   /** Set when something happened that counts as use; written down now and then. */
   touched = true;
-  /** Requests of the target that the client was asked to answer, by id. */
-  readonly askedOfClient = new Map<string, string>();
+  private readonly askedOfClient = new Map<string, string>();
   private readonly exchanges = new Map<number, Exchange>();
   private readonly byRequestId = new Map<string, Exchange>();
   private readonly backlog: Uint8Array[] = [];
@@ -96,6 +96,22 @@ export class GatewaySession {
   finish(exchange: Exchange): void {
     this.exchanges.delete(exchange.number);
     this.byRequestId.delete(idKey(exchange.id));
+  }
+
+  /** The client was asked something by the target and may answer it, once. */
+  expectAnswer({ id, method }: McpRequest): void {
+    if (this.askedOfClient.size >= ASKED_LIMIT) {
+      const [oldest] = this.askedOfClient.keys();
+      if (oldest !== undefined) this.askedOfClient.delete(oldest);
+    }
+    this.askedOfClient.set(idKey(id), method);
+  }
+
+  /** The method that is answered with this id; undefined when nothing was asked, or it was answered already. */
+  takeAsked(id: JsonRpcId): string | undefined {
+    const method = this.askedOfClient.get(idKey(id));
+    this.askedOfClient.delete(idKey(id));
+    return method;
   }
 
   /** Gives the client what belongs to no request: on its event stream, or when it opens one. */

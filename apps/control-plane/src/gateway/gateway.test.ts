@@ -373,9 +373,7 @@ describe("what changes meanwhile", () => {
     expect(answer.json.error?.code).toBe(-31006);
     expect(answer.json.error?.message).toMatch(/not known, and it is not repeated/);
     expect((await gateway.post("shop", toolsList(3), { session })).status).toBe(404);
-    expect(
-      gateway.links.reached("tools/call").filter((text) => text.includes(`"id":2,`)).length,
-    ).toBe(1);
+    expect(gateway.links.reached("tools/call").filter((text) => text.includes(`"id":2,`)).length).toBe(1);
   });
 });
 

@@ -11,6 +11,7 @@ import {
   METHODS,
   NotAListResultError,
   parseMessage,
+  resultResponse,
   RpcErrorCode,
 } from "@drawbridge/mcp";
 import { couldBeAllowed, evaluate } from "@drawbridge/policy";
@@ -200,6 +201,11 @@ export class TargetTraffic implements SessionLinkListener {
 
   /** The target asks the client: sampling, elicitation, roots. Denied unless a rule allows it. */
   private async asked(request: McpRequest, { masked }: MessageFromTarget, exchange: Exchange | undefined) {
+    if (request.method === "ping") {
+      // The target wants to know whether somebody is there. We are; the client may have no stream to hear it on.
+      await this.toTarget(resultResponse(request.id, {}));
+      return;
+    }
     const refusal = await this.refusalOf(request, exchange);
     const durable = await this.tryToRecord({
       ...this.fromTarget(request, exchange),
@@ -212,7 +218,7 @@ export class TargetTraffic implements SessionLinkListener {
       await this.toTarget(errorResponse(request.id, error));
       return;
     }
-    this.session.askedOfClient.set(idKey(request.id), request.method);
+    this.session.expectAnswer(request);
     await this.tell(request.bytes, exchange);
   }
 

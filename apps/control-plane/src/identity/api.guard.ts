@@ -1,7 +1,7 @@
+import type { IncomingMessage } from "node:http";
 import { type CanActivate, type ExecutionContext, Injectable } from "@nestjs/common";
 import { Reflector } from "@nestjs/core";
 import type { ErrorCode } from "@drawbridge/contracts";
-import type { Request } from "express";
 import { DomainError } from "../platform/errors.js";
 import { isPermitted, type Permission, PERMISSIONS } from "./permissions.js";
 import { type AuthenticatedRequest, REQUIRES } from "./requires.js";
@@ -31,7 +31,7 @@ export class ApiGuard implements CanActivate {
     if (required === "public") return true;
     if (!required || !(required in PERMISSIONS)) throw new Error("a route names no permission");
 
-    const request = context.switchToHttp().getRequest<Request & AuthenticatedRequest>();
+    const request = context.switchToHttp().getRequest<IncomingMessage & AuthenticatedRequest>();
     request.principal = await this.authenticate(request.headers.authorization);
     if (!isPermitted(request.principal.roles, required)) {
       throw new DomainError(

@@ -36,6 +36,13 @@ export class Database implements OnModuleDestroy {
     return this.prisma.$transaction(work, { timeout: 15_000, maxWait: 5_000 });
   }
 
+  /** Reads that all see the same moment. */
+  consistently<Result>(read: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+    return this.prisma.$transaction(read, {
+      isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead,
+    });
+  }
+
   async onModuleDestroy(): Promise<void> {
     await Promise.all([this.prisma.$disconnect(), this.pool.end()]);
   }

@@ -1,4 +1,3 @@
-import { Prisma } from "../generated/prisma/client.js";
 import type { Database, Transaction } from "./database.js";
 
 /** A value read from the database together with the authorization epoch it was true at. */
@@ -49,13 +48,10 @@ export class EpochSnapshot<Value> {
   }
 
   private async readConsistently(): Promise<Snapshot<Value>> {
-    const snapshot = await this.database.prisma.$transaction(
-      async (transaction) => {
-        const { value: epoch } = await transaction.authorizationEpoch.findUniqueOrThrow({ where: { id: 1 } });
-        return { epoch, value: await this.read(transaction) };
-      },
-      { isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead },
-    );
+    const snapshot = await this.database.consistently(async (transaction) => {
+      const { value: epoch } = await transaction.authorizationEpoch.findUniqueOrThrow({ where: { id: 1 } });
+      return { epoch, value: await this.read(transaction) };
+    });
     if (!this.current || snapshot.epoch >= this.current.epoch) this.current = snapshot;
     return this.current;
   }

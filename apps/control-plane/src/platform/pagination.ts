@@ -14,10 +14,12 @@ export function pageFrom<Row, View>(
   const last = shown.at(-1);
   return {
     items: shown.map((row) => render.view(row)),
-    ...(rows.length > limit && last !== undefined
-      ? { nextCursor: Buffer.from(render.key(last)).toString("base64url") }
-      : {}),
+    ...(rows.length > limit && last !== undefined ? { nextCursor: writeCursor(render.key(last)) } : {}),
   };
+}
+
+export function writeCursor(key: string): string {
+  return Buffer.from(key).toString("base64url");
 }
 
 /** @throws DomainError invalid_cursor for what no list of ours could have answered */

@@ -3,6 +3,8 @@ import { CONFIG, configFromEnvironment } from "../config.js";
 import { Clock } from "./clock.js";
 import { Database } from "./database.js";
 import { HealthController } from "./health.controller.js";
+import { IdempotencyKeys } from "./idempotency-keys.js";
+import { IdempotencyRepository } from "./idempotency.repository.js";
 import { Jobs, Messages } from "./jobs.js";
 import { KeyEncryption } from "./key-encryption.js";
 
@@ -14,10 +16,12 @@ import { KeyEncryption } from "./key-encryption.js";
     { provide: CONFIG, useFactory: configFromEnvironment },
     Clock,
     Database,
+    IdempotencyKeys,
+    IdempotencyRepository,
     Jobs,
     KeyEncryption,
     Messages,
   ],
-  exports: [CONFIG, Clock, Database, Jobs, KeyEncryption, Messages],
+  exports: [CONFIG, Clock, Database, IdempotencyKeys, Jobs, KeyEncryption, Messages],
 })
 export class PlatformModule {}

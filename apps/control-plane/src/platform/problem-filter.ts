@@ -1,6 +1,6 @@
+import type { ServerResponse } from "node:http";
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from "@nestjs/common";
 import { ERROR_STATUS, type ErrorCode, type Problem, type ProblemDetail } from "@drawbridge/contracts";
-import type { Response } from "express";
 import { isDatabaseUnavailable } from "./database.js";
 import { DomainError } from "./errors.js";
 
@@ -10,14 +10,16 @@ export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger("api");
 
   catch(error: unknown, host: ArgumentsHost): void {
-    const response = host.switchToHttp().getResponse<Response>();
+    const response = host.switchToHttp().getResponse<ServerResponse>();
     if (response.headersSent) {
       response.destroy();
       return;
     }
     const problem = this.toProblem(error);
     if (problem.status === 401) response.setHeader("WWW-Authenticate", "Bearer");
-    response.status(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+    response
+      .writeHead(problem.status, { "Content-Type": "application/problem+json" })
+      .end(JSON.stringify(problem));
   }
 
   private toProblem(error: unknown): Problem {

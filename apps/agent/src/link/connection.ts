@@ -50,6 +50,7 @@ export class Connection {
   readonly #stream: ControlStream;
   readonly #sentAt = new Map<number, number>();
   readonly #early: ControlFrame[] = [];
+  readonly #closed = Promise.withResolvers<ConnectionEnd>();
   readonly #operational = Promise.withResolvers<void>();
   #welcome: Welcome | undefined;
   #isOperational = false;
@@ -60,7 +61,7 @@ export class Connection {
   /** Resolves when the control plane said welcome and answered a ping. Throws ConnectionError within 5 seconds otherwise. */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const connection = new Connection(options);
-    const deadline = setTimeout(() => connection.close(), HANDSHAKE_DEADLINE_MS);
+    const deadline = setTimeout(() => connection.#giveUp(), HANDSHAKE_DEADLINE_MS);
     const first = await Promise.race([connection.#operational.promise, connection.closed]);
     clearTimeout(deadline);
     if (first) throw new ConnectionError(first);
@@ -71,7 +72,8 @@ export class Connection {
     this.client = options.client;
     this.#options = options;
     this.#stream = options.client.connect();
-    this.closed = this.#watchEnd();
+    this.closed = this.#closed.promise;
+    this.#watchEnd();
     this.#stream.on("data", (message: ConnectResponse) => this.#receive(message));
     this.#send({ $case: "hello", value: options.hello });
   }
@@ -101,22 +103,29 @@ export class Connection {
     this.#stream.cancel();
   }
 
-  #watchEnd(): Promise<ConnectionEnd> {
-    return new Promise((resolve) => {
-      const over = (end: ConnectionEnd) => {
-        if (this.#isOver) return;
-        this.#isOver = true;
-        clearInterval(this.#pinging);
-        // Session streams that still run keep the channel until they end.
-        this.client.close();
-        resolve(end);
-      };
-      // A broken stream emits "error" before "status", a finished one only the latter.
-      this.#stream.on("error", (error: ServiceError) => over({ code: error.code, details: error.details }));
-      this.#stream.on("status", ({ code, details }) => over({ code, details }));
-      // The control plane ends its half when it goes away.
-      this.#stream.on("end", () => this.#stream.end());
+  #watchEnd(): void {
+    // A broken stream emits "error" before "status", a finished one only the latter.
+    this.#stream.on("error", ({ code, details }: ServiceError) => this.#over({ code, details }));
+    this.#stream.on("status", ({ code, details }) => this.#over({ code, details }));
+    // The control plane ends its half when it goes away.
+    this.#stream.on("end", () => this.#stream.end());
+  }
+
+  #giveUp(): void {
+    this.#over({
+      code: status.DEADLINE_EXCEEDED,
+      details: "the control plane did not welcome the agent within 5 seconds",
     });
+    this.#stream.cancel();
+  }
+
+  #over(end: ConnectionEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearInterval(this.#pinging);
+    // Session streams that still run keep the channel until they end.
+    this.client.close();
+    this.#closed.resolve(end);
   }
 
   #receive({ frame }: ConnectResponse): void {

@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { eventually, freePort, ping, SCRIPTABLE_SERVER_PATH, toolCall } from "@drawbridge/testing";
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
+import { fetchServerAuthority } from "../enrolment/server-authority.js";
 import { stdioTarget, stdioTargetWith, testConfig } from "../fakes/agent-under-test.js";
 import { type Bench, cleanUpAfterEach, onTestEnd, startBench } from "../fakes/agent-bench.js";
 import { FakeControlPlane, type FakeSession } from "../fakes/fake-control-plane.js";
@@ -71,6 +74,23 @@ describe("the control stream", () => {
     await session.call(2, toolCall(2, "echo", { text: "payload-marker" }));
     await session.call(3, toolCall(3, "secrets"));
     expect(agent.logs.join("")).not.toMatch(/payload-marker|4111|PRIVATE KEY|drawbridge-join/);
+  });
+});
+
+describe("a control plane that accepts and says nothing", () => {
+  test("holds up neither an agent that connects nor one that joins for longer than five seconds", async () => {
+    const { controlPlane, agent } = await startBench();
+    const address = controlPlane.address;
+    await controlPlane.stop();
+    const silent = createServer((socket) => socket.on("error", () => undefined));
+    silent.listen(address.port, address.host);
+    await once(silent, "listening");
+    onTestEnd(() => void silent.close());
+    const joining = fetchServerAuthority(address, "0".repeat(64));
+    await expect(joining).rejects.toThrow("did not finish a TLS handshake within 5 seconds");
+    const gaveUp = () =>
+      agent.logs.some((line) => line.includes("did not welcome the agent within 5 seconds"));
+    await eventually(gaveUp, { timeoutMs: 8_000 });
   });
 });
 

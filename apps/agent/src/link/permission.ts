@@ -10,6 +10,7 @@ export class Permission {
   readonly #onLapse: () => void;
   #until = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  #isStopped = false;
 
   constructor(now: MonotonicClock, onLapse: () => void) {
     this.#now = now;
@@ -22,11 +23,14 @@ export class Permission {
 
   /** An answer to an older ping never shortens what a newer one gave. */
   renew(sentAt: number, durationMs: number): void {
+    if (this.#isStopped) return;
     this.#until = Math.max(this.#until, sentAt + durationMs);
     this.#timer ??= this.#schedule();
   }
 
+  /** An answer that is still on its way changes nothing any more. */
   stop(): void {
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

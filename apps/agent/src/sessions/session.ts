@@ -146,8 +146,7 @@ export class Session implements TargetListener {
       if ((parsed.kind === "request") === (message.exchange !== 0)) return parsed;
       this.#refuse(message.exchange, "only a request has an exchange");
     } catch (error) {
-      if (!(error instanceof MalformedMessageError)) throw error;
-      this.#refuse(message.exchange, `the message is not valid: ${error.message}`);
+      this.#refuse(message.exchange, `the message is not valid: ${this.#problemOf(error)}`);
     }
     return undefined;
   }
@@ -292,11 +291,21 @@ export class Session implements TargetListener {
     try {
       return parseMessage(payload);
     } catch (error) {
-      if (!(error instanceof MalformedMessageError)) throw error;
-      const answered = exchange ?? (error.id && this.#exchanges.exchangeOfId(error.id));
-      this.rubbish(`the target sent something that is not MCP: ${error.message}`, answered);
+      const id = error instanceof MalformedMessageError ? error.id : undefined;
+      const answered = exchange ?? (id && this.#exchanges.exchangeOfId(id));
+      this.rubbish(`the target sent something that is not MCP: ${this.#problemOf(error)}`, answered);
       return undefined;
     }
+  }
+
+  /** What is wrong with a message. A defect of ours in reading it must not end the other sessions of this process. */
+  #problemOf(error: unknown): string {
+    if (error instanceof MalformedMessageError) return error.message;
+    this.#log.error(
+      { error: error instanceof Error ? error.name : "unknown" },
+      "a message could not be read",
+    );
+    return "it could not be read";
   }
 
   /** A transport that knows the exchange is believed, except about which message is the response. */

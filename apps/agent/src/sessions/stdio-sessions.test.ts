@@ -222,6 +222,18 @@ describe("what this host does not allow", () => {
     });
   });
 
+  test("an environment too large for a process is a target that cannot be started, and the agent goes on", async () => {
+    const { controlPlane, openInitialized } = await startBench();
+    const environment = { SOME_NAME: "x".repeat(500_000) };
+    const session = await controlPlane.openSession(stdioTargetWith({ ...scriptable(), environment }));
+    session.send(1, initialize(1));
+    expect(await session.failure(1)).toMatchObject({
+      failure: ExchangeFailure.TARGET_UNAVAILABLE,
+      message: expect.stringContaining("E2BIG") as string,
+    });
+    await openInitialized(stdioTarget());
+  });
+
   test("a child sees nothing of the agent's environment but the harmless part and what is declared", async () => {
     const { openInitialized } = await startBench();
     const session = await openInitialized(

@@ -50,7 +50,16 @@ function openStdio(host: TargetHost, wanted: StdioTransport, listener: TargetLis
       "the agent cannot guard child processes now: look at its log",
     );
   }
-  return new StdioTarget({ ...host, command, listener });
+  try {
+    return new StdioTarget({ ...host, command, listener });
+  } catch (error) {
+    // Node reports most failures to start later, but throws a few (arguments too long, no file descriptors left).
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    throw new TargetRefusedError(
+      "TARGET_UNAVAILABLE",
+      `the target could not be started (${code}): look at its arguments, its environment and the agent's host`,
+    );
+  }
 }
 
 function openHttp(host: TargetHost, wanted: HttpTransport, listener: TargetListener): Target {

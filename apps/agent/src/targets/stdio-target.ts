@@ -33,6 +33,7 @@ export class StdioTarget implements Target {
   readonly #options: StdioTargetOptions;
   readonly #listener: TargetListener;
   readonly #child: Child;
+  #group: number | undefined;
   readonly #lines: MessageLines;
   readonly #stderr: StderrText;
   readonly #gone = Promise.withResolvers<void>();
@@ -82,7 +83,7 @@ export class StdioTarget implements Target {
   /** stdin closes first, as the protocol asks; who does not leave then is sent away. */
   async close(): Promise<void> {
     this.#closing = true;
-    const group = this.#child.pid;
+    const group = this.#group;
     if (group === undefined) return;
     this.#child.stdout.resume();
     this.#child.stdin.end();
@@ -103,6 +104,7 @@ export class StdioTarget implements Target {
       shell: false,
       stdio: ["pipe", "pipe", "pipe"],
     });
+    this.#group = child.pid;
     if (child.pid !== undefined) watchdog.guard(child.pid);
     child.once("error", (error: NodeJS.ErrnoException) => this.#failedToStart(error));
     child.once("exit", (code, signal) => this.#exited(code, signal));
@@ -146,7 +148,7 @@ export class StdioTarget implements Target {
   }
 
   #failedToStart(error: NodeJS.ErrnoException): void {
-    if (this.#child.pid !== undefined) return;
+    if (this.#group !== undefined) return;
     const hint =
       START_HINTS.get(error.code ?? "") ?? "look at the agent's log and at the target's definition";
     this.#end({
@@ -156,7 +158,7 @@ export class StdioTarget implements Target {
   }
 
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
-    const group = this.#child.pid;
+    const group = this.#group;
     if (group === undefined) return;
     // What the server started and left behind goes with it.
     if (!this.#closing) signalGroup(group, "SIGKILL");
@@ -191,7 +193,7 @@ export class StdioTarget implements Target {
   }
 
   #end(end: { reason: string; neverWorked: boolean }): void {
-    if (this.#child.pid === undefined) this.#gone.resolve();
+    if (this.#group === undefined) this.#gone.resolve();
     if (!this.#closing) this.#listener.ended(end);
   }
 }

@@ -28,6 +28,10 @@ export const RecordingEventView = z.object({
   name: z.string().optional(),
   attributes: z.record(z.string(), z.unknown()),
   payload: z.string().optional(),
+  payloadEncoding: z
+    .enum(["utf-8", "base64"])
+    .optional()
+    .meta({ description: "base64 when the payload is no text" }),
 });
 export type RecordingEventView = z.infer<typeof RecordingEventView>;
 export const RecordingEventPage = pageOf(RecordingEventView);
@@ -35,8 +39,9 @@ export const RecordingEventPage = pageOf(RecordingEventView);
 /** The result of checking a recording's hash chain. */
 export const RecordingVerification = z.object({
   ok: z.boolean(),
-  events: z.number().int(),
-  head: z.string().meta({ description: "SHA-256 of the newest event, hex" }),
+  events: z.number().int().meta({ description: "How many are sound, from the first on" }),
+  head: z.string().meta({ description: "SHA-256 of the newest sound event, hex" }),
+  final: z.boolean().meta({ description: "Whether the last event closed the recording" }),
   problem: z.string().optional(),
 });
 export type RecordingVerification = z.infer<typeof RecordingVerification>;

@@ -6,6 +6,8 @@ import { KIND_NUMBER, kindName } from "./event-kind.js";
 
 // A commit takes about a millisecond; the server gives up after 30 s. Whoever waits is a person's tool call.
 const WRITE_TIMEOUT_MS = 10_000;
+/** In UTF-16 units. What an index holds has an upper limit. */
+export const CLEAR_LENGTH = { method: 256, name: 1024, decision: 64, rule: 256 };
 
 export interface NewEventRow {
   readonly recordingId: string;
@@ -269,10 +271,10 @@ function columnsOf(rows: readonly NewEventRow[]): unknown[] {
     rows.map((row) => row.at),
     rows.map((row) => KIND_NUMBER[row.kind]),
     rows.map((row) => row.exchange),
-    rows.map((row) => clear(row.method, 256)),
-    rows.map((row) => clear(row.name, 1024)),
-    rows.map((row) => clear(row.decision, 64)),
-    rows.map((row) => clear(row.rule, 256)),
+    rows.map((row) => clear(row.method, CLEAR_LENGTH.method)),
+    rows.map((row) => clear(row.name, CLEAR_LENGTH.name)),
+    rows.map((row) => clear(row.decision, CLEAR_LENGTH.decision)),
+    rows.map((row) => clear(row.rule, CLEAR_LENGTH.rule)),
     Buffer.concat(rows.map((row) => row.sealed)),
     Buffer.concat(rows.map((row) => row.hash)),
     starts,
@@ -284,6 +286,8 @@ function columnsOf(rows: readonly NewEventRow[]): unknown[] {
  * The sealed event has the exact text; this is for lists. Postgres refuses NUL in text, and one client's odd tool name
  * must not fail the batch that holds everybody's events.
  */
-export function clear(text: string | undefined, length: number): string | null {
-  return text === undefined ? null : text.slice(0, length).toWellFormed().replaceAll("\0", "\uFFFD");
+export function clear(text: string | null | undefined, length: number): string | null {
+  return text === undefined || text === null
+    ? null
+    : text.slice(0, length).toWellFormed().replaceAll("\0", "\uFFFD");
 }

@@ -1,4 +1,5 @@
 import { Module, type OnModuleInit } from "@nestjs/common";
+import { AuditModule } from "../audit/index.js";
 import { Jobs } from "../platform/jobs.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { RecordingBatches } from "./recording-batches.js";
@@ -6,18 +7,22 @@ import { RecordingChains } from "./recording-chains.js";
 import { RecordingEventsRepository } from "./recording-events.repository.js";
 import { RecordingRecovery } from "./recording-recovery.js";
 import { RecordingWriter } from "./recording-writer.js";
+import { RecordingsController } from "./recordings.controller.js";
 import { RecordingsRepository } from "./recordings.repository.js";
+import { RecordingsService } from "./recordings.service.js";
 
 const RECOVER_EVERY_MS = 30_000;
 
 @Module({
-  imports: [PlatformModule],
+  imports: [PlatformModule, AuditModule],
+  controllers: [RecordingsController],
   providers: [
     RecordingBatches,
     RecordingChains,
     RecordingEventsRepository,
     RecordingRecovery,
     RecordingsRepository,
+    RecordingsService,
     RecordingWriter,
   ],
   exports: [RecordingWriter, RecordingRecovery],

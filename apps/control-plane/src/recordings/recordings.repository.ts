@@ -9,6 +9,53 @@ export interface ClosedSession {
   readonly closeReason: string | null;
 }
 
+/** A recording with the session it is of. */
+export interface StoredRecording {
+  readonly id: string;
+  readonly wrappedKey: Buffer;
+  readonly endedAt: Date | null;
+  readonly events: number;
+  readonly calls: number;
+  readonly principal: string;
+  readonly email: string | null;
+  readonly oauthClient: string;
+  readonly clientName: string | null;
+  readonly target: string;
+  readonly agentId: string | null;
+  readonly protocolVersion: string | null;
+  readonly openedAt: Date;
+  readonly lastActivityAt: Date;
+  readonly closedAt: Date | null;
+  readonly closeReason: string | null;
+}
+
+export interface RecordingFilter {
+  readonly id?: string | undefined;
+  /** Whose it must be for the reader to see it. */
+  readonly owner?: string | undefined;
+  readonly principal?: string | undefined;
+  readonly target?: string | undefined;
+  /** Only what is older than this recording. */
+  readonly before?: string | undefined;
+}
+
+// Both counts come from an index alone, for the listed recordings only.
+const LIST = `
+  SELECT recording.id, recording.wrapped_key AS "wrappedKey", recording.ended_at AS "endedAt",
+         (SELECT coalesce(max(index) + 1, 0)::int FROM recording_event WHERE recording_id = recording.id) AS events,
+         (SELECT count(*)::int FROM recording_event
+          WHERE recording_id = recording.id AND kind = 1 AND exchange <> 0 AND method = 'tools/call') AS calls,
+         principal, email, oauth_client AS "oauthClient", client_name AS "clientName", target_name AS target,
+         agent_id AS "agentId", protocol_version AS "protocolVersion", opened_at AS "openedAt",
+         last_activity_at AS "lastActivityAt", closed_at AS "closedAt", close_reason AS "closeReason"
+  FROM recording JOIN session ON session.id = recording.id
+  WHERE ($1::uuid IS NULL OR recording.id = $1)
+    AND ($2::text IS NULL OR principal = $2)
+    AND ($3::text IS NULL OR principal = $3)
+    AND ($4::text IS NULL OR target_name = $4)
+    AND ($5::uuid IS NULL OR recording.id < $5)
+  ORDER BY recording.id DESC LIMIT $6`;
+
 @Injectable()
 export class RecordingsRepository {
   constructor(private readonly database: Database) {}
@@ -20,6 +67,20 @@ export class RecordingsRepository {
   /** The first time counts. */
   async end(id: string, endedAt: Date): Promise<void> {
     await this.database.prisma.recording.updateMany({ where: { id, endedAt: null }, data: { endedAt } });
+  }
+
+  /** Newest first. */
+  async list(filter: RecordingFilter, count: number): Promise<StoredRecording[]> {
+    const { id, owner, principal, target, before } = filter;
+    const { rows } = await this.database.pool.query<StoredRecording>(LIST, [
+      id,
+      owner,
+      principal,
+      target,
+      before,
+      count,
+    ]);
+    return rows;
   }
 
   /** Recordings above `after` that have not ended though their session was closed before `before`. */

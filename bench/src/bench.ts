@@ -1,0 +1,171 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { startBareNode } from "./bare-node.js";
+import { startDirect } from "./direct.js";
+import { CARD, startDrawbridge } from "./drawbridge.js";
+import { CALL } from "./drawbridge-documents.js";
+import { LoadGenerator, type LoadOutcome } from "./load-generator.js";
+import { type CaseResult, combine, combineParts, type PartResult, type Round } from "./measurement.js";
+import { startNginx } from "./nginx.js";
+import type { Case, Options } from "./options.js";
+import { startPeers } from "./npm-peers.js";
+import { type Part, usageOf } from "./process-usage.js";
+import { program, startAnnounced, STOP_WITHIN_MS } from "./programs.js";
+import { SkippedError, type Subject } from "./subject.js";
+
+export interface BenchResult {
+  readonly cases: readonly CaseResult[];
+  readonly parts: readonly PartResult[];
+}
+
+interface Bench {
+  readonly options: Options;
+  readonly load: LoadGenerator;
+  readonly say: (text: string) => void;
+}
+
+/** Starts everything, measures every case in every round, looks whether it was governed, stops everything. */
+export async function runBench(options: Options, say: (text: string) => void): Promise<BenchResult> {
+  const stops: (() => Promise<unknown>)[] = [];
+  try {
+    const scratch = await makeScratch();
+    stops.push(() => rm(scratch, { recursive: true, force: true }));
+    const target = await startAnnounced({ name: "the stub target", args: [program("stub-target")] });
+    stops.push(() => target.child.stop(STOP_WITHIN_MS));
+    const load = new LoadGenerator();
+    stops.push(() => load.stop());
+
+    const subjects: Subject[] = [];
+    stops.push(() => Promise.all(subjects.map((subject) => subject.stop())));
+    for (const name of options.cases) {
+      const subject = await startOrSkip(() => start(name, { targetUrl: target.line, scratch, say }), name, say);
+      if (subject) subjects.push(subject);
+    }
+    if (options.peers) subjects.push(...(await startPeers({ targetUrl: target.line, scratch, say })));
+    return await measureAll({ options, load, say }, subjects);
+  } finally {
+    for (const stop of stops.toReversed()) await stop();
+  }
+}
+
+/** A folder that the account of the database and nginx' worker may pass through; what is secret in it is 0600. */
+export async function makeScratch(): Promise<string> {
+  const scratch = await mkdtemp(path.join(os.tmpdir(), "drawbridge-bench-"));
+  await chmod(scratch, 0o711);
+  return scratch;
+}
+
+interface Start {
+  readonly targetUrl: string;
+  readonly scratch: string;
+  readonly say: (text: string) => void;
+}
+
+function start(name: Case, { targetUrl, scratch, say }: Start): Subject | Promise<Subject> {
+  switch (name) {
+    case "direct":
+      return startDirect(targetUrl);
+    case "nginx":
+      return startNginx(targetUrl, scratch);
+    case "node":
+      return startBareNode(targetUrl);
+    case "drawbridge":
+      return startDrawbridge({ targetUrl, scratch, nodeArguments: [], say });
+  }
+}
+
+async function startOrSkip(
+  begin: () => Subject | Promise<Subject>,
+  name: string,
+  say: (text: string) => void,
+): Promise<Subject | undefined> {
+  try {
+    return await begin();
+  } catch (error) {
+    if (!(error instanceof SkippedError)) throw error;
+    say(`SKIPPED ${name}: ${error.message}`);
+    return undefined;
+  }
+}
+
+async function measureAll(bench: Bench, subjects: readonly Subject[]): Promise<BenchResult> {
+  const { options, say } = bench;
+  const facts = new Map(subjects.map((subject) => [subject, { answered: 0, sample: "" }]));
+  const rounds = new Map<Subject, Map<number, Round[]>>(subjects.map((subject) => [subject, new Map()]));
+  for (const subject of subjects) {
+    note(facts.get(subject), await warmUp(bench, subject));
+  }
+  for (let number = 1; number <= options.rounds; number += 1) {
+    say(`round ${number} of ${options.rounds}: ${subjects.map(({ name }) => name).join(", ")}`);
+    for (const sessions of options.sessions) {
+      for (const subject of subjects) {
+        const round = await measure(bench, subject, sessions);
+        note(facts.get(subject), round.outcome);
+        const known = rounds.get(subject);
+        known?.set(sessions, [...(known.get(sessions) ?? []), round]);
+      }
+    }
+  }
+  for (const [subject, fact] of facts) {
+    if (subject.name !== "drawbridge" && !fact.sample.includes(CARD)) {
+      throw new Error(`${subject.name} did not pass on what the target said: ${fact.sample}`);
+    }
+    const verified = await subject.verify?.(fact);
+    if (verified !== undefined) say(`${subject.name}: ${verified}`);
+  }
+  return results(rounds, options.sessions);
+}
+
+function note(fact: { answered: number; sample: string } | undefined, outcome: LoadOutcome): void {
+  if (!fact) return;
+  fact.answered += outcome.answered;
+  fact.sample = outcome.sample;
+}
+
+function results(
+  rounds: ReadonlyMap<Subject, ReadonlyMap<number, readonly Round[]>>,
+  sessions: readonly number[],
+): BenchResult {
+  const each = sessions.flatMap((count) =>
+    [...rounds].map(([{ name }, bySessions]) => ({ name, count, of: bySessions.get(count) ?? [] })),
+  );
+  return {
+    cases: each.map(({ name, count, of }) => combine(name, count, of)),
+    parts: each.flatMap(({ name, count, of }) => combineParts(name, count, of)),
+  };
+}
+
+export async function warmUp({ load, options }: Bench, subject: Subject): Promise<LoadOutcome> {
+  return load.run({ ...wish(subject), sessions: Math.max(...options.sessions), warmUpMs: 0, measureMs: options.firstWarmUpMs });
+}
+
+function wish({ url, headers }: Subject) {
+  return { url, headers, call: CALL };
+}
+
+/** One measurement, with what each part used while it ran. */
+async function measure({ load, options }: Bench, subject: Subject, sessions: number): Promise<Round> {
+  let before: Promise<Map<string, number>> | undefined;
+  const outcome = await load.run(
+    { ...wish(subject), sessions, warmUpMs: options.warmUpMs, measureMs: options.measureMs },
+    () => {
+      before = cpuOf(subject);
+    },
+  );
+  const cpuBefore = (await before) ?? new Map<string, number>();
+  const parts = await Promise.all(
+    (await subject.parts()).map(async (part: Part) => {
+      const { rssMb, cpuSeconds } = await usageOf(part);
+      return { name: part.name, rssMb, cpuSeconds: cpuSeconds - (cpuBefore.get(part.name) ?? 0) };
+    }),
+  );
+  return { outcome, parts };
+}
+
+async function cpuOf(subject: Subject): Promise<Map<string, number>> {
+  const parts = await subject.parts();
+  return new Map(
+    await Promise.all(parts.map(async (part) => [part.name, (await usageOf(part)).cpuSeconds] as const)),
+  );
+}

@@ -1,0 +1,81 @@
+// The MCP server that every case calls: Streamable HTTP with JSON answers, in a process of its own. Prints its URL.
+import { randomUUID } from "node:crypto";
+import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const TOOLS = [
+  {
+    name: "lookup_customer",
+    description: "One customer by id",
+    inputSchema: { type: "object", properties: { id: { type: "string" } }, required: ["id"] },
+  },
+];
+
+// About 300 bytes, with a made-up card number: what masks has something to mask.
+const CUSTOMER = {
+  content: [
+    {
+      type: "text",
+      text: JSON.stringify({
+        id: "c-1042",
+        name: "Ada Example",
+        city: "Utrecht",
+        card: "4111 1111 1111 1111",
+        orders: 17,
+        since: "2021-03-04",
+        note: "prefers delivery in the morning, second door on the left, no signature needed",
+      }),
+    },
+  ],
+  isError: false,
+};
+
+const RESULTS: Record<string, unknown> = {
+  initialize: {
+    protocolVersion: "2025-11-25",
+    capabilities: { tools: {} },
+    serverInfo: { name: "stub", version: "1" },
+  },
+  "tools/list": { tools: TOOLS },
+  "tools/call": CUSTOMER,
+  "resources/list": { resources: [] },
+  "prompts/list": { prompts: [] },
+  ping: {},
+};
+
+interface Message {
+  id?: string | number;
+  method: string;
+}
+
+function answer(message: Message, response: ServerResponse): void {
+  const { id, method } = message;
+  if (id === undefined) {
+    response.writeHead(202, { "content-length": 0 }).end();
+    return;
+  }
+  const result = RESULTS[method];
+  const error = { code: -32601, message: `Method not found: ${method}` };
+  const body = JSON.stringify({ jsonrpc: "2.0", id, ...(result === undefined ? { error } : { result }) });
+  response.writeHead(200, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    ...(method === "initialize" && { "mcp-session-id": randomUUID() }),
+  });
+  response.end(body);
+}
+
+function handle(request: IncomingMessage, response: ServerResponse): void {
+  if (request.method !== "POST") {
+    response.writeHead(request.method === "DELETE" ? 200 : 405, { "content-length": 0 }).end();
+    return;
+  }
+  const chunks: Buffer[] = [];
+  request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  request.on("end", () => answer(JSON.parse(Buffer.concat(chunks).toString("utf8")) as Message, response));
+}
+
+const server = createServer(handle).listen(0, "127.0.0.1", () => {
+  process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp\n`);
+});
+server.keepAliveTimeout = 60_000;

@@ -1,0 +1,18 @@
+import type { Part } from "./process-usage.js";
+
+/** Something that can be called like the target, and what may be asked about it. */
+export interface Subject {
+  readonly name: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its processes now, without the target and the load generator. */
+  parts(): Promise<Part[]>;
+  /** Looks whether what was answered was also governed. @throws when it was not */
+  verify?(facts: { answered: number; sample: string }): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** A case that cannot be measured on this machine. The run goes on without it, and says so. */
+export class SkippedError extends Error {
+  override readonly name = "SkippedError";
+}

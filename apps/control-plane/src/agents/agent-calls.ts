@@ -10,10 +10,12 @@ type AgentCall = ControlCall | SessionCall;
  * The frames of a call, one at a time: the next is read when the one before has been dealt with, so a slow reader slows
  * the agent down instead of filling memory. Throws when the call breaks.
  */
-export function framesOf<Frame>(call: ServerDuplexStream<Frame, never>): AsyncIterableIterator<Frame> {
+export function framesOf<Frame>(
+  call: ServerDuplexStream<Frame, never>,
+): AsyncIterableIterator<Frame, undefined> {
   // A stream of objects would otherwise be read 16 frames ahead, of up to the largest message each.
   (call as unknown as { _readableState: { highWaterMark: number } })._readableState.highWaterMark = 1;
-  return call.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Frame>;
+  return call.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Frame, undefined>;
 }
 
 /** Ends a call with a status, after what was written before. Does nothing to a call that is over. */

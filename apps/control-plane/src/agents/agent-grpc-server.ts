@@ -1,16 +1,16 @@
+import { subscribe } from "node:diagnostics_channel";
+import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import { createServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from "@nestjs/common";
+import { Inject, Injectable, Logger } from "@nestjs/common";
 import { type ConnectionInjector, Server } from "@grpc/grpc-js";
 import { AgentServiceService, EnrolmentServiceService } from "@drawbridge/protocol";
 import { CONFIG, type Config } from "../config.js";
 import { AgentConnections } from "./agent-connections.js";
-import { AgentServerCredentials, type ListenerCertificate } from "./agent-server-credentials.js";
+import {
+  AgentServerCredentials,
+  WINDOW_BYTES,
+  type ListenerCertificate,
+} from "./agent-server-credentials.js";
 import { AgentServiceHandler } from "./agent-service.handler.js";
 import { CertificateAuthority } from "./certificate-authority.js";
 import { EnrolmentHandler } from "./enrolment.handler.js";
@@ -69,6 +69,7 @@ export class AgentGrpcServer {
     await this.authority.reload();
     this.credentials = new AgentServerCredentials(await this.certificate());
     this.injector = this.grpc.createConnectionInjector(this.credentials);
+    widenConnections();
     await this.listen();
     this.renewing = setInterval(() => void this.renew(), RENEW_EVERY_MS).unref();
     this.logger.log("listening for agents", { host: this.address.address, port: this.address.port });
@@ -129,4 +130,22 @@ export class AgentGrpcServer {
       });
     }
   }
+}
+
+const widened = new WeakSet<ServerHttp2Session>();
+let isWidening = false;
+
+/**
+ * Gives a connection the window of its streams. grpc-js does this on its clients only and shows its server's
+ * connections to nobody; Node announces each of their streams. Nothing else in this process serves HTTP/2.
+ */
+function widenConnections(): void {
+  if (isWidening) return;
+  isWidening = true;
+  subscribe("http2.server.stream.created", (message) => {
+    const { session } = (message as { stream: ServerHttp2Stream }).stream;
+    if (!session || widened.has(session as ServerHttp2Session)) return;
+    widened.add(session as ServerHttp2Session);
+    session.setLocalWindowSize(WINDOW_BYTES);
+  });
 }

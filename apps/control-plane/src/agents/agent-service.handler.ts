@@ -143,7 +143,7 @@ export class AgentServiceHandler {
   }
 
   private async firstFrame<Frame, Value>(
-    frames: AsyncIterator<Frame>,
+    frames: AsyncIterator<Frame, undefined>,
     read: (frame: Frame) => Value | undefined,
     name: string,
   ): Promise<Value> {
@@ -151,8 +151,8 @@ export class AgentServiceHandler {
     const { promise: deadline, reject } = Promise.withResolvers<never>();
     const timer = setTimeout(() => reject(late), this.timings.firstFrame);
     try {
-      const { value, done } = await Promise.race([frames.next(), deadline]);
-      const first = done ? undefined : read(value as Frame);
+      const next = await Promise.race([frames.next(), deadline]);
+      const first = next.done ? undefined : read(next.value);
       if (first === undefined)
         throw new RefusedCall(status.INVALID_ARGUMENT, `the first frame must be a valid ${name}`);
       return first;

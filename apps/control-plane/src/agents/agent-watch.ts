@@ -1,10 +1,4 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from "@nestjs/common";
+import { Inject, Injectable, Logger } from "@nestjs/common";
 import { status } from "@grpc/grpc-js";
 import { Clock } from "../platform/clock.js";
 import { Database } from "../platform/database.js";

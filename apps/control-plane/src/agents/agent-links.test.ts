@@ -1,0 +1,526 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ExchangeFailure, type TargetDefinition } from "@drawbridge/protocol";
+import { status } from "@grpc/grpc-js";
+import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
+import { EnrolmentService } from "./enrolment.service.js";
+import { FakeAgent, type FakeConnection, type FakeSession, makeRequest } from "./fakes/fake-agent.js";
+import { FakeListener } from "./fakes/fake-listener.js";
+import { SHORT_TIMINGS, startTestAgents, type TestAgents } from "./fakes/test-agents.js";
+import { AgentUnavailableError, type SessionLink } from "./session-link.js";
+
+const definition: TargetDefinition = {
+  name: "shop",
+  transport: {
+    $case: "stdio",
+    value: {
+      command: "/usr/bin/shop",
+      arguments: ["--stdio"],
+      workingDirectory: "",
+      environment: { A: "b" },
+    },
+  },
+  exchangeTimeoutMs: 1_000,
+  idleTimeoutMs: 0,
+};
+const WINDOW = SHORT_TIMINGS.permission + SHORT_TIMINGS.slack;
+
+let platform: TestPlatform;
+let agents: TestAgents;
+let agent: FakeAgent;
+let connection: FakeConnection;
+let group: string;
+let joins = 0;
+
+beforeAll(async () => {
+  platform = await startTestPlatform();
+  agents = await startTestAgents(platform);
+});
+afterAll(async () => {
+  await agents.stop();
+  await platform.stop();
+});
+beforeEach(async () => {
+  group = `group-${(joins += 1)}`;
+  agent = await join(group);
+  connection = (await agent.connect()).pingEvery(100);
+});
+afterEach(() => {
+  connection.cut();
+  agent.close();
+});
+
+async function join(ofGroup: string): Promise<FakeAgent> {
+  const { privateKey, request } = await makeRequest();
+  const response = await agents.app.get(EnrolmentService).join(
+    {
+      token: await agents.token(ofGroup),
+      certificateSigningRequest: request,
+      sealingPublicKey: Buffer.alloc(32, 1),
+      agentVersion: "0.1.0",
+    },
+    `10.3.${Math.floor(Math.random() * 250)}.${Math.floor(Math.random() * 250)}`,
+  );
+  return new FakeAgent(agents.address, { ...response, privateKey });
+}
+
+interface Opened {
+  readonly sessionId: string;
+  readonly link: SessionLink;
+  readonly listener: FakeListener;
+  readonly stream: FakeSession;
+}
+
+async function open(): Promise<Opened> {
+  const sessionId = randomUUID();
+  const listener = new FakeListener();
+  const [link, stream] = await Promise.all([
+    agents.links.open({ sessionId, group, definition, listener }),
+    connection.serveNext(),
+  ]);
+  return { sessionId, link, listener, stream };
+}
+
+const request = (exchange: number, text = `request ${exchange}`) => ({
+  exchange,
+  payload: Buffer.from(text),
+  protocolVersion: "2025-11-25",
+});
+
+function answer(stream: FakeSession, exchange: number, text: string, final = true): void {
+  const payload = Buffer.from(text);
+  stream.send({ $case: "message", value: { exchange, payload, masked: { card: 2 }, final } });
+}
+
+/** Comes back on a new connection with these sessions. */
+async function reconnect(kept: readonly string[], pause = 0): Promise<void> {
+  connection.cut();
+  await sleep(pause);
+  connection = (await agent.connect(kept)).pingEvery(100);
+}
+
+describe("opening a session", () => {
+  test("asks an agent of the group, says what the target is and carries messages both ways", async () => {
+    const { link, listener, stream } = await open();
+    expect(link.agentId).toBe(agent.id);
+    await link.send(request(1));
+    const message = await stream.next("message");
+    expect(message).toEqual({
+      exchange: 1,
+      payload: Buffer.from("request 1"),
+      protocolVersion: "2025-11-25",
+    });
+    stream.send({ $case: "stderr", value: { text: Buffer.from("warming up\n") } });
+    answer(stream, 1, "progress", false);
+    answer(stream, 1, "result");
+    await listener.hears("message 1 result");
+    expect(listener.heard).toEqual(["stderr warming up\n", "message 1 progress", "message 1 result final"]);
+  });
+
+  test("sends the definition whole", async () => {
+    const sessionId = randomUUID();
+    const opening = agents.links.open({ sessionId, group, definition, listener: new FakeListener() });
+    await connection.control.next("openSession");
+    expect(await connection.attach(sessionId).next("open")).toEqual({ target: definition });
+    await opening;
+  });
+
+  test("fails at once without an agent of the group", async () => {
+    const opening = agents.links.open({
+      sessionId: "s",
+      group: "none",
+      definition,
+      listener: new FakeListener(),
+    });
+    await expect(opening).rejects.toThrow(AgentUnavailableError);
+    expect(agents.links.isOnline("none")).toBe(false);
+    expect(agents.links.isOnline(group)).toBe(true);
+  });
+
+  test("fails when the agent does not attach in time, and the agent is told to forget it", async () => {
+    const sessionId = randomUUID();
+    const opening = agents.links.open({ sessionId, group, definition, listener: new FakeListener() });
+    await expect(opening).rejects.toThrow("did not answer in time");
+    expect((await connection.control.next("closeSession")).sessionId).toBe(sessionId);
+    expect((await connection.attach(sessionId).ended()).code).toBe(status.NOT_FOUND);
+  });
+
+  test("fails when the agent says that it cannot", async () => {
+    const sessionId = randomUUID();
+    const opening = agents.links.open({ sessionId, group, definition, listener: new FakeListener() });
+    await connection.control.next("openSession");
+    connection.control.send({ $case: "sessionEnded", value: { sessionId, reason: "at its limit" } });
+    await expect(opening).rejects.toThrow("at its limit");
+  });
+
+  test("fails when the agent goes away meanwhile", async () => {
+    const opening = agents.links.open({
+      sessionId: randomUUID(),
+      group,
+      definition,
+      listener: new FakeListener(),
+    });
+    await connection.control.next("openSession");
+    connection.cut();
+    await expect(opening).rejects.toThrow(AgentUnavailableError);
+  });
+
+  test("prefers the agent with the fewest sessions", async () => {
+    const other = await join(group);
+    const otherConnection = (await other.connect()).pingEvery(100);
+    const used: string[] = [];
+    for (let count = 0; count < 4; count += 1) {
+      const opening = agents.links.open({
+        sessionId: randomUUID(),
+        group,
+        definition,
+        listener: new FakeListener(),
+      });
+      await Promise.race(
+        [connection.serveNext(), otherConnection.serveNext()].map((serving) =>
+          serving.catch(() => sleep(9_000)),
+        ),
+      );
+      used.push((await opening).agentId);
+    }
+    expect(used.filter((id) => id === agent.id)).toHaveLength(2);
+    otherConnection.cut();
+    other.close();
+  });
+
+  test("does not let an agent attach to a session of another", async () => {
+    const { sessionId } = await open();
+    const thief = await join(group);
+    const thiefConnection = await thief.connect();
+    expect((await thiefConnection.attach(sessionId, { resumed: true }).ended()).code).toBe(status.NOT_FOUND);
+    thiefConnection.control.send({ $case: "sessionEnded", value: { sessionId, reason: "mine" } });
+    await sleep(100);
+    expect(agents.links.sessionCount(agent.id)).toBe(1);
+    thief.close();
+  });
+});
+
+describe("a session that is attached", () => {
+  test("tells the agent of a cancelled call", async () => {
+    const { link, stream } = await open();
+    await link.send(request(7));
+    link.cancel(7, "the client cancelled");
+    expect(await stream.next("cancelExchange")).toEqual({ exchange: 7, reason: "the client cancelled" });
+  });
+
+  test("passes on how an exchange failed, once, and knows no other failures", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    await link.send(request(2));
+    const failed = (exchange: number, failure: ExchangeFailure) =>
+      stream.send({ $case: "exchangeFailed", value: { exchange, failure, message: "why" } });
+    failed(1, ExchangeFailure.UNMASKABLE);
+    failed(1, ExchangeFailure.UNMASKABLE);
+    failed(2, ExchangeFailure.UNSPECIFIED);
+    await listener.hears("failed 2");
+    expect(listener.heard).toEqual([
+      `failed 1 ${ExchangeFailure.UNMASKABLE} why`,
+      `failed 2 ${ExchangeFailure.OUTCOME_UNKNOWN} why`,
+    ]);
+  });
+
+  test("closes: the agent is told, the listener hears nothing more, nothing can be sent", async () => {
+    const { link, listener, stream, sessionId } = await open();
+    link.close("the client left");
+    expect(await stream.next("close")).toEqual({ reason: "the client left" });
+    answer(stream, 0, "late", false);
+    expect((await stream.ended()).code).toBe(status.OK);
+    await expect(link.send(request(1))).rejects.toThrow(AgentUnavailableError);
+    expect(listener.heard).toEqual([]);
+    expect((await connection.attach(sessionId, { resumed: true }).ended()).code).toBe(status.NOT_FOUND);
+  });
+
+  test("ends with its target, after what the target said before", async () => {
+    const { listener, stream } = await open();
+    listener.beforeMessage = () => sleep(100);
+    answer(stream, 0, "last words", false);
+    stream.send({ $case: "targetEnded", value: { reason: "exit code 3" } });
+    await listener.hears("ended");
+    expect(listener.heard).toEqual(["message 0 last words", "ended exit code 3"]);
+  });
+
+  test("ends when the listener fails, and the agent stops the target", async () => {
+    const { listener, stream } = await open();
+    listener.beforeMessage = () => Promise.reject(new Error("the recording is down"));
+    answer(stream, 0, "x", false);
+    answer(stream, 0, "y", false);
+    await stream.next("close");
+    await listener.hears("ended");
+    expect(listener.heard).toHaveLength(1);
+  });
+
+  test("is not read while the listener is busy", async () => {
+    const { listener, stream } = await open();
+    const barrier = Promise.withResolvers<void>();
+    listener.beforeMessage = () => barrier.promise;
+    const megabyte = Buffer.alloc(1024 * 1024, 97);
+    let accepted = 0;
+    for (let count = 0; count < 40; count += 1) {
+      stream.call.write(
+        { frame: { $case: "message", value: { exchange: 0, payload: megabyte, masked: {}, final: false } } },
+        () => (accepted += 1),
+      );
+    }
+    await sleep(600);
+    expect(accepted).toBeLessThan(20);
+    barrier.resolve();
+    while (listener.heard.length < 40) await sleep(10);
+    expect(accepted).toBe(40);
+  });
+
+  test("makes a sender wait while the agent does not read", async () => {
+    const { link, stream } = await open();
+    stream.call.pause();
+    let sent = 0;
+    const sending: Promise<void>[] = [];
+    for (let exchange = 1; exchange <= 40; exchange += 1) {
+      sending.push(
+        link
+          .send({ ...request(exchange), payload: Buffer.alloc(1024 * 1024, 97) })
+          .then(() => void (sent += 1)),
+      );
+    }
+    await sleep(600);
+    expect(sent).toBeLessThan(30);
+    stream.call.resume();
+    await Promise.all(sending);
+    expect(sent).toBe(40);
+  });
+
+  test("bounds what may wait", async () => {
+    const { link, stream } = await open();
+    stream.call.pause();
+    const sending = Array.from({ length: 400 }, (_, index) =>
+      link
+        .send({ ...request(index + 1), payload: Buffer.alloc(256 * 1024) })
+        .catch((error: unknown) => error),
+    );
+    expect(await sending.at(-1)).toBeInstanceOf(AgentUnavailableError);
+    link.close("enough");
+    await Promise.all(sending);
+  });
+
+  test("refuses what the link cannot carry, and an exchange that is in use", async () => {
+    const { link } = await open();
+    const tooLarge = { ...request(1), payload: Buffer.alloc(platform.config.maxMessageBytes + 1) };
+    await expect(link.send(tooLarge)).rejects.toThrow(AgentUnavailableError);
+    await link.send(request(2));
+    await expect(link.send(request(2))).rejects.toThrow("used twice");
+  });
+});
+
+describe("a session whose agent goes away", () => {
+  test("goes on when the agent comes back with it; a request that was lost arrives, a result that was repeated is heard once", async () => {
+    const { link, listener, stream, sessionId } = await open();
+    await link.send(request(1));
+    await stream.next("message");
+    answer(stream, 1, "first");
+    await listener.hears("message 1 first");
+    await link.send(request(2));
+    await stream.next("message");
+    connection.cut();
+    const third = link.send(request(3));
+    await reconnect([sessionId], 100);
+    const resumed = connection.attach(sessionId, { resumed: true });
+    await resumed.next("open");
+    answer(resumed, 1, "first");
+    // Whether request 2 arrived nobody knows: it comes again, and the agent knows it by its exchange.
+    expect((await resumed.next("message")).exchange).toBe(2);
+    expect((await resumed.next("message")).exchange).toBe(3);
+    await third;
+    answer(resumed, 2, "second");
+    answer(resumed, 3, "third");
+    await listener.hears("message 3");
+    expect(listener.heard).toEqual([
+      "message 1 first final",
+      "message 2 second final",
+      "message 3 third final",
+    ]);
+  });
+
+  test("goes on over a new stream of the same connection, old frames first", async () => {
+    const { listener, stream, sessionId } = await open();
+    const young = connection.attach(sessionId, { resumed: true });
+    answer(young, 0, "on the new stream", false);
+    await young.next("open");
+    answer(stream, 0, "on the old stream", false);
+    stream.call.end();
+    await listener.hears("message 0 on the new stream");
+    expect(listener.heard).toEqual(["message 0 on the old stream", "message 0 on the new stream"]);
+  });
+
+  test("keeps its stream while a newer connection of the agent takes over", async () => {
+    const { link, listener, stream, sessionId } = await open();
+    const old = connection;
+    connection = (await agent.connect([sessionId])).pingEvery(100);
+    expect((await old.control.ended()).code).toBe(status.ABORTED);
+    await link.send(request(1));
+    await stream.next("message");
+    const young = connection.attach(sessionId, { resumed: true });
+    await young.next("open");
+    stream.call.end();
+    answer(young, 1, "done");
+    await listener.hears("message 1 done");
+  });
+
+  test("ends when the agent is not back in time; who waits is told that nothing was sent", async () => {
+    const { link, listener } = await open();
+    connection.cut();
+    await sleep(50);
+    const startedAt = performance.now();
+    await expect(link.send(request(1))).rejects.toThrow(AgentUnavailableError);
+    expect(performance.now() - startedAt).toBeGreaterThan(WINDOW - 500);
+    expect(await listener.hears("ended")).toContain("agent is lost");
+  });
+
+  test("ends at once when the agent comes back without it", async () => {
+    const { listener } = await open();
+    const startedAt = performance.now();
+    await reconnect([]);
+    expect(await listener.hears("ended")).toContain("came back without");
+    expect(performance.now() - startedAt).toBeLessThan(WINDOW);
+  });
+
+  test("ends when the agent attaches it afresh", async () => {
+    const { link, listener, sessionId } = await open();
+    await link.send(request(1));
+    const afresh = connection.attach(sessionId, { resumed: false });
+    expect((await afresh.ended()).code).toBe(status.NOT_FOUND);
+    expect(await listener.hears("ended")).toContain("is gone");
+  });
+
+  test("ends when the agent reports that it did", async () => {
+    const { listener, sessionId } = await open();
+    connection.control.send({ $case: "sessionEnded", value: { sessionId, reason: "child died" } });
+    expect(await listener.hears("ended")).toBe("ended child died");
+  });
+
+  test("tells the agent when it is back that a session was closed meanwhile", async () => {
+    const { link, sessionId } = await open();
+    connection.cut();
+    await sleep(50);
+    link.close("the client left");
+    await reconnect([sessionId]);
+    expect((await connection.control.next("closeSession")).sessionId).toBe(sessionId);
+    expect((await connection.attach(sessionId, { resumed: true }).ended()).code).toBe(status.NOT_FOUND);
+  });
+
+  test("takes back a call that was cancelled before it was sent", async () => {
+    const { link, sessionId } = await open();
+    connection.cut();
+    await sleep(50);
+    const sending = link.send(request(1));
+    link.cancel(1, "the client cancelled");
+    await expect(sending).rejects.toThrow(AgentUnavailableError);
+    const second = link.send(request(2));
+    await reconnect([sessionId]);
+    const resumed = connection.attach(sessionId, { resumed: true });
+    expect((await resumed.next("message")).exchange).toBe(2);
+    await second;
+  });
+});
+
+describe("a control plane that was started again", () => {
+  /** Another replica on the same database, to which the agent moves. */
+  async function restart(kept: readonly string[]): Promise<TestAgents> {
+    connection.cut();
+    const again = await startTestAgents(platform);
+    agent = agent.with({ address: again.address });
+    if (kept.length > 0) connection = (await agent.connect(kept)).pingEvery(100);
+    return again;
+  }
+
+  test("takes up a session that its agent still holds, and hears what was said meanwhile", async () => {
+    const { sessionId } = await open();
+    const again = await restart([sessionId]);
+    const waiting = connection.attach(sessionId, { resumed: true });
+    await waiting.next("open");
+    answer(waiting, 0, "meanwhile", false);
+    await sleep(100);
+    const listener = new FakeListener();
+    const link = await again.links.open({ sessionId, group, agentId: agent.id, definition, listener });
+    await listener.hears("message 0 meanwhile");
+    await link.send(request(9));
+    expect((await waiting.next("message")).exchange).toBe(9);
+    await again.stop();
+  });
+
+  test("waits for the agent to come back", async () => {
+    const { sessionId } = await open();
+    const again = await restart([]);
+    const listener = new FakeListener();
+    const opening = again.links.open({ sessionId, group, agentId: agent.id, definition, listener });
+    await sleep(200);
+    connection = (await agent.connect([sessionId])).pingEvery(100);
+    await connection.control.next("openSession");
+    connection.attach(sessionId, { resumed: true });
+    expect((await opening).agentId).toBe(agent.id);
+    await again.stop();
+  });
+
+  test("says that the target is gone when the agent no longer holds it", async () => {
+    const { sessionId } = await open();
+    const again = await restart([randomUUID()]);
+    const opening = again.links.open({
+      sessionId,
+      group,
+      agentId: agent.id,
+      definition,
+      listener: new FakeListener(),
+    });
+    await expect(opening).rejects.toThrow("the target of this session is gone");
+    await again.stop();
+  });
+
+  test("says so too when the agent attaches it afresh", async () => {
+    const { sessionId } = await open();
+    const again = await restart([sessionId]);
+    const opening = again.links.open({
+      sessionId,
+      group,
+      agentId: agent.id,
+      definition,
+      listener: new FakeListener(),
+    });
+    await connection.control.next("openSession");
+    connection.attach(sessionId, { resumed: false });
+    await expect(opening).rejects.toThrow("the target of this session is gone");
+    await again.stop();
+  });
+
+  test("gives up an agent that does not come back", async () => {
+    const { sessionId } = await open();
+    const again = await restart([]);
+    const opening = again.links.open({
+      sessionId,
+      group,
+      agentId: agent.id,
+      definition,
+      listener: new FakeListener(),
+    });
+    await expect(opening).rejects.toThrow(AgentUnavailableError);
+    await again.stop();
+  });
+});
+
+test("a control plane that stops drains its agents and leaves their sessions to them", async () => {
+  const stopping = await startTestAgents(platform);
+  const mine = (await agent.with({ address: stopping.address }).connect()).pingEvery(100);
+  const listener = new FakeListener();
+  const [, stream] = await Promise.all([
+    stopping.links.open({ sessionId: randomUUID(), group, definition, listener }),
+    mine.serveNext(),
+  ]);
+  const stopped = stopping.stop();
+  await mine.control.next("drain");
+  expect((await mine.control.ended()).code).toBe(status.UNAVAILABLE);
+  expect((await stream.ended()).code).toBe(status.UNAVAILABLE);
+  await stopped;
+  expect(listener.heard).toEqual([]);
+});

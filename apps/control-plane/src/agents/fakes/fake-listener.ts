@@ -1,0 +1,44 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ExchangeFailure } from "@drawbridge/protocol";
+import type { MessageFromTarget, SessionLinkListener } from "../session-link.js";
+
+/** Writes down what it hears, in order. */
+export class FakeListener implements SessionLinkListener {
+  readonly heard: string[] = [];
+  /** What each message waits for; a test puts a barrier or an error here. */
+  beforeMessage: (message: MessageFromTarget) => Promise<void> = async () => undefined;
+
+  async onMessage(message: MessageFromTarget): Promise<void> {
+    await this.beforeMessage(message);
+    this.heard.push(
+      `message ${message.exchange} ${message.payload.toString()}${message.final ? " final" : ""}`,
+    );
+  }
+
+  async onExchangeFailed(failed: {
+    exchange: number;
+    failure: ExchangeFailure;
+    message: string;
+  }): Promise<void> {
+    this.heard.push(`failed ${failed.exchange} ${failed.failure} ${failed.message}`);
+  }
+
+  async onStderr(text: Buffer): Promise<void> {
+    this.heard.push(`stderr ${text.toString()}`);
+  }
+
+  async onEnded(reason: string): Promise<void> {
+    this.heard.push(`ended ${reason}`);
+  }
+
+  /** Resolves when something that begins like this has been heard. */
+  async hears(beginning: string, withinMs = 8_000): Promise<string> {
+    const until = performance.now() + withinMs;
+    while (performance.now() < until) {
+      const found = this.heard.find((line) => line.startsWith(beginning));
+      if (found !== undefined) return found;
+      await sleep(5);
+    }
+    throw new Error(`"${beginning}" was not heard, but: ${this.heard.join(" | ")}`);
+  }
+}

@@ -1,0 +1,73 @@
+import { type GuardedChild, spawnGuarded } from "@drawbridge/embedded";
+
+export interface ProgramOptions {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** All of it: nothing of the test's own environment is passed on. */
+  readonly env: Record<string, string>;
+  readonly cwd: string;
+}
+
+const STOP_WITHIN_MS = 15_000;
+
+/** One program of the system, which can be killed and started again. It ends when the test process does. */
+export class Program {
+  readonly name: string;
+  /** Everything it has written so far, to stdout and stderr, over all its starts. */
+  readonly lines: string[] = [];
+  readonly #options: ProgramOptions;
+  #child: GuardedChild | undefined;
+
+  constructor(options: ProgramOptions) {
+    this.name = options.name;
+    this.#options = options;
+  }
+
+  get output(): string {
+    return this.lines.join("\n");
+  }
+
+  get pid(): number {
+    if (this.#child === undefined) throw new Error(`${this.name} does not run`);
+    return this.#child.pid;
+  }
+
+  get runs(): boolean {
+    return this.#child !== undefined;
+  }
+
+  /** Resolves when it is started, not when it is ready. `env` changes its environment for this start. */
+  async start(env: Record<string, string> = {}): Promise<void> {
+    if (this.#child !== undefined) throw new Error(`${this.name} runs already`);
+    this.#child = await spawnGuarded({
+      ...this.#options,
+      env: { ...this.#options.env, ...env },
+      stopSignal: "TERM",
+      onLine: (line) => this.lines.push(line),
+    });
+  }
+
+  /** Its exit code when it ends by itself. */
+  async ended(): Promise<number> {
+    if (this.#child === undefined) throw new Error(`${this.name} does not run`);
+    const { code } = await this.#child.exited;
+    this.#child = undefined;
+    return code;
+  }
+
+  /** kill -9; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    process.kill(child.pid, "SIGKILL");
+    await child.exited;
+    this.#child = undefined;
+  }
+
+  /** Asks it to end, as an init system would. */
+  async stop(): Promise<void> {
+    await this.#child?.stop(STOP_WITHIN_MS);
+    this.#child = undefined;
+  }
+}

@@ -168,10 +168,7 @@ export class Attachment {
       this.#options.onLost("the control plane did not take the session back");
       return;
     }
-    this.#retry = setTimeout(
-      () => this.#dial(),
-      Math.min(2_000, backoffMs(this.#failures, this.#options.random)),
-    );
+    this.#retry = setTimeout(() => this.#dial(), backoffMs(this.#failures, this.#options.random, 2_000));
     this.#failures += 1;
   }
 }

@@ -20,6 +20,8 @@ import { Permission } from "./permission.js";
 const FEATURES = ["mask-default", "stdio", "streamable-http"];
 const REJECTED_RETRY_MS = 60_000;
 const SUPERSEDED_RETRY_MS = 30_000;
+/** While the permission holds, sessions wait for the connection: a longer delay could outlast what is left of them. */
+const HOLDING_RETRY_MS = 2_000;
 /** A connection that lasted this long was a good one: the next trouble starts from the shortest delay again. */
 const STABLE_MS = 10_000;
 const LET_GO_MS = 5_000;
@@ -189,7 +191,7 @@ export class Link implements SessionOwner {
       );
       return SUPERSEDED_RETRY_MS * (1 + random());
     }
-    const delayMs = backoffMs(this.#failures, random);
+    const delayMs = backoffMs(this.#failures, random, this.permission.holds ? HOLDING_RETRY_MS : undefined);
     this.#failures += 1;
     this.#log.warn(
       { status: end.code, reason: end.details, retryInMs: Math.round(delayMs) },

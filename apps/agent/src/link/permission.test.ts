@@ -56,5 +56,6 @@ describe("backoffMs", () => {
     expect(backoffMs(3, () => 0.5)).toBe(4_000);
     expect(backoffMs(50, () => 1)).toBe(30_000);
     expect(backoffMs(50, () => 0)).toBe(0);
+    expect(backoffMs(50, () => 1, 2_000)).toBe(2_000);
   });
 });

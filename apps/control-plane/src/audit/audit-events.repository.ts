@@ -1,6 +1,6 @@
 import { Injectable } from "@nestjs/common";
 import { Database, type Transaction } from "../platform/database.js";
-import type { AuditEntry } from "./audit-log.js";
+import type { AuditEntry } from "./audit-entry.js";
 
 export interface AuditEventRow {
   readonly id: string;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApi, type TestApi } from "../identity/fakes/test-api.js";
+import { startTestApi, type TestApi } from "../fakes/index.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { AuditLog, AuditModule } from "./index.js";
 

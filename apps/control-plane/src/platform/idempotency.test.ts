@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Body, Controller, Post } from "@nestjs/common";
 import { z } from "zod";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startTestApi, type TestApi } from "../identity/fakes/test-api.js";
+import { startTestApi, type TestApi } from "../fakes/index.js";
 import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js";
 import { Clock } from "./clock.js";
 import { DomainError } from "./errors.js";

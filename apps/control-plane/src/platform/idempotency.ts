@@ -5,16 +5,24 @@ import {
   type NestInterceptor,
   UseInterceptors,
 } from "@nestjs/common";
-import type { Request, Response } from "express";
 import { from, lastValueFrom, type Observable } from "rxjs";
 import { DomainError } from "./errors.js";
 import { IdempotencyKeys } from "./idempotency-keys.js";
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** What the guard has put there; who it is does not matter here. */
-interface AuthenticatedRequest {
+/** The parts of a request that are used here. The guard has put the principal there; who it is does not matter. */
+interface ApiRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly query: unknown;
+  readonly body: unknown;
   readonly principal?: { readonly id: string };
+}
+
+interface ApiResponse {
+  statusCode: number;
 }
 
 /** Honours the header Idempotency-Key where a request has it. Runs before the body is validated. */
@@ -23,7 +31,7 @@ export class IdempotencyInterceptor implements NestInterceptor {
   constructor(private readonly keys: IdempotencyKeys) {}
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const request = context.switchToHttp().getRequest<Request & AuthenticatedRequest>();
+    const request = context.switchToHttp().getRequest<ApiRequest>();
     const key = request.headers["idempotency-key"];
     if (key === undefined) return next.handle();
     if (typeof key !== "string" || !KEY.test(key)) {
@@ -33,21 +41,21 @@ export class IdempotencyInterceptor implements NestInterceptor {
       );
     }
     if (!request.principal) throw new Error("an idempotent route must require a principal");
-    const response = context.switchToHttp().getResponse<Response>();
+    const response = context.switchToHttp().getResponse<ApiResponse>();
     const scope = { principal: request.principal.id, route: `${request.method} ${request.path}`, key };
     return from(this.answer(scope, { request, response, next }));
   }
 
   private async answer(
     scope: { principal: string; route: string; key: string },
-    { request, response, next }: { request: Request; response: Response; next: CallHandler },
+    { request, response, next }: { request: ApiRequest; response: ApiResponse; next: CallHandler },
   ): Promise<unknown> {
-    const said = [request.query, request.body as unknown];
+    const said = [request.query, request.body];
     const { status, body } = await this.keys.once(scope, said, async () => ({
       body: await lastValueFrom(next.handle(), { defaultValue: undefined }),
       status: response.statusCode,
     }));
-    response.status(status);
+    response.statusCode = status;
     return body;
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuditModule } from "../audit/index.js";
-import { startTestApi, type TestApi } from "../identity/fakes/test-api.js";
+import { startTestApi, type TestApi } from "../fakes/index.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { closed, event, newId, openSession, request, response } from "./fakes/test-recorder.js";
 import { RecordingWriter, RecordingsModule } from "./index.js";

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { Controller, Get, Param, Query, Res, SerializeOptions } from "@nestjs/common";
@@ -9,7 +10,6 @@ import {
   RecordingVerification,
   RecordingView,
 } from "@drawbridge/contracts";
-import type { Response } from "express";
 import { z } from "zod";
 import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js";
 import { RecordingsService } from "./recordings.service.js";
@@ -50,7 +50,7 @@ export class RecordingsController {
   async export(
     @CurrentPrincipal() principal: Principal,
     @Param("id", { schema: Id }) id: string,
-    @Res() response: Response,
+    @Res() response: ServerResponse,
   ): Promise<void> {
     const lines = await this.recordings.export(principal, id);
     response.setHeader("Content-Type", "application/jsonl; charset=utf-8");

@@ -3,17 +3,15 @@ import type { Type } from "@nestjs/common";
 import type { NestExpressApplication } from "@nestjs/platform-express";
 import { Test } from "@nestjs/testing";
 import type { Role } from "@drawbridge/contracts";
-import { CONFIG } from "../../config.js";
-import { prepareApi } from "../../platform/api.js";
-import { TestJobs } from "../../platform/fakes/test-jobs.js";
-import type { TestPlatform } from "../../platform/fakes/test-platform.js";
-import { Jobs, Messages } from "../../platform/jobs.js";
-import { IdentityModule } from "../identity.module.js";
-import type { Principal } from "../principal.js";
-import { TokenError, TokenVerifier } from "../token-verifier.js";
+import { CONFIG } from "../config.js";
+import { prepareApi } from "../platform/api.js";
+import { TestJobs } from "../platform/fakes/test-jobs.js";
+import type { TestPlatform } from "../platform/fakes/test-platform.js";
+import { Jobs, Messages } from "../platform/jobs.js";
+import { IdentityModule, type Principal, TokenError, TokenVerifier } from "../identity/index.js";
 
 /** Knows people by a token that is their name. */
-export class TestTokens {
+class TestTokens {
   private readonly people = new Map<string, Principal>();
 
   add(name: string, ...roles: Role[]): void {

@@ -48,6 +48,25 @@ describe("a glob", () => {
     );
   });
 
+  test("matches a long name as it does a short one", () => {
+    fc.assert(
+      fc.property(
+        pattern.filter((glob) => !glob.includes("?")),
+        text,
+        (end, name) => {
+          // The pattern has no z, so only its first star can stand for them.
+          const { matches } = compileGlob(`*${end}`);
+          expect(matches("z".repeat(1_000) + name)).toBe(matches(name));
+        },
+      ),
+    );
+  });
+
+  test("with half a surrogate pair does not match the whole one", () => {
+    expect(compileGlob("*\ud83d*").matches("a😀")).toBe(false);
+    expect(compileGlob("*\ud83d*").matches("a\ud83d")).toBe(true);
+  });
+
   test("matches a name made from itself", () => {
     fc.assert(
       fc.property(pattern, text, (glob, filling) => {

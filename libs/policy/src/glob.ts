@@ -11,6 +11,10 @@ export function isExact(glob: string): boolean {
   return !WILDCARD.test(glob);
 }
 
+// Up to here searching for the texts between the stars is quicker than the automaton, and still bounded: at most
+// (pattern length × name length) comparisons.
+const SHORT_NAME = 512;
+
 /**
  * `*` stands for any characters, also none and also `/`; `?` for exactly one; nothing else is special, and case counts.
  * The pattern becomes a nondeterministic automaton with one bit a state, so that matching costs at most
@@ -21,7 +25,31 @@ export function compileGlob(glob: string): Glob {
   if (isExact(glob)) return { literal, matches: (name) => name === glob };
   if (glob === `${literal}*`) return { literal, matches: (name) => name.startsWith(literal) };
   const automaton = buildAutomaton(glob);
-  return { literal, matches: (name) => name.startsWith(literal) && run(automaton, name) };
+  const matchesAny = (name: string) => name.startsWith(literal) && run(automaton, name);
+  // Half a surrogate pair in a pattern would be found inside a whole one in a name.
+  if (glob.includes("?") || !glob.isWellFormed()) return { literal, matches: matchesAny };
+  const texts = glob.split("*");
+  return {
+    literal,
+    matches: (name) => (name.length > SHORT_NAME ? matchesAny(name) : matchesTexts(texts, name)),
+  };
+}
+
+/** Whether the name is these texts in order, the first at its start, the last at its end, anything in between. */
+function matchesTexts(texts: readonly string[], name: string): boolean {
+  const first = texts[0] ?? "";
+  const last = texts.at(-1) ?? "";
+  const end = name.length - last.length;
+  if (!name.startsWith(first) || !name.endsWith(last)) return false;
+  let position = first.length;
+  // The earliest place of each text leaves the most room for the others.
+  for (let index = 1; index < texts.length - 1; index++) {
+    const text = texts[index] ?? "";
+    const found = name.indexOf(text, position);
+    if (found === -1) return false;
+    position = found + text.length;
+  }
+  return position <= end;
 }
 
 /**

@@ -28,6 +28,7 @@ export class Outbox<Frame> {
   #waiting: Entry<Frame>[] = [];
   #waitingBytes = 0;
   #unconfirmed: Entry<Frame>[] = [];
+  #unconfirmedBytes = 0;
   #sink: Sink<Frame> | undefined;
   #sinkIsReady = false;
   #congested = false;
@@ -63,8 +64,9 @@ export class Outbox<Frame> {
     this.#sinkIsReady = false;
     this.#forgetConfirmed();
     this.#waiting = [...this.#unconfirmed, ...this.#waiting];
-    this.#waitingBytes += this.#unconfirmed.reduce((sum, entry) => sum + entry.bytes, 0);
+    this.#waitingBytes += this.#unconfirmedBytes;
     this.#unconfirmed = [];
+    this.#unconfirmedBytes = 0;
     this.#judgeCongestion();
   }
 
@@ -79,20 +81,25 @@ export class Outbox<Frame> {
       const entry = this.#waiting.shift();
       if (!entry) break;
       this.#waitingBytes -= entry.bytes;
-      if (entry.isResult) this.#unconfirmed.push({ ...entry, writtenAt: this.#options.now() });
+      if (entry.isResult) this.#keepUnconfirmed(entry);
       this.#sinkIsReady = this.#sink(entry.frame, entry.bytes);
     }
     this.#forgetConfirmed();
     this.#judgeCongestion();
   }
 
+  #keepUnconfirmed(entry: Entry<Frame>): void {
+    this.#unconfirmed.push({ ...entry, writtenAt: this.#options.now() });
+    this.#unconfirmedBytes += entry.bytes;
+  }
+
   #forgetConfirmed(): void {
     const oldest = this.#options.now() - this.#options.repeatWindowMs;
-    let bytes = this.#unconfirmed.reduce((sum, entry) => sum + entry.bytes, 0);
     for (let first = this.#unconfirmed[0]; first; first = this.#unconfirmed[0]) {
-      if ((first.writtenAt ?? 0) >= oldest && bytes <= this.#options.highWaterBytes) break;
+      const fits = this.#unconfirmedBytes <= this.#options.highWaterBytes;
+      if ((first.writtenAt ?? 0) >= oldest && fits) break;
       this.#unconfirmed.shift();
-      bytes -= first.bytes;
+      this.#unconfirmedBytes -= first.bytes;
     }
   }
 

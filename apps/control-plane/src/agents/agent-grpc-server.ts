@@ -1,34 +1,46 @@
-import { subscribe } from "node:diagnostics_channel";
-import type { ServerHttp2Session, ServerHttp2Stream } from "node:http2";
-import { createServer, type AddressInfo, type Server as NetServer, type Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { Inject, Injectable, Logger } from "@nestjs/common";
-import { type ConnectionInjector, Server } from "@grpc/grpc-js";
+import { type ConnectionInjector, Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
 import { AgentServiceService, EnrolmentServiceService } from "@drawbridge/protocol";
 import { CONFIG, type Config } from "../config.js";
+import { Clock } from "../platform/clock.js";
 import { AgentConnections } from "./agent-connections.js";
-import {
-  AgentServerCredentials,
-  WINDOW_BYTES,
-  type ListenerCertificate,
-} from "./agent-server-credentials.js";
-import { AgentServiceHandler } from "./agent-service.handler.js";
+import { AgentListener, type ListenerCertificate } from "./agent-listener.js";
+import { AgentHandlers } from "./agent-handlers.js";
 import { CertificateAuthority } from "./certificate-authority.js";
-import { EnrolmentHandler } from "./enrolment.handler.js";
+import { widenAgentConnections } from "./http2-window.js";
 
 const FRAME_OVERHEAD = 64 * 1024;
-const MAX_CONNECTIONS = 10_000;
-const IDLE_MS = 60_000;
 const RENEW_EVERY_MS = 5 * 60_000;
 const RENEW_BEFORE_MS = 12 * 3_600_000;
+
+const KEEPALIVE: ServerOptions = {
+  "grpc.keepalive_time_ms": 5_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+  "grpc.enable_channelz": 0,
+};
+// Anybody may come without a certificate: one small request, soon, or nothing.
+const FOR_STRANGERS: ServerOptions = {
+  ...KEEPALIVE,
+  "grpc.max_receive_message_length": 64 * 1024,
+  "grpc.max_concurrent_streams": 4,
+  "grpc.max_connection_idle_ms": 10_000,
+  "grpc.max_connection_age_ms": 20_000,
+  "grpc.max_connection_age_grace_ms": 5_000,
+};
+
+interface GrpcEnd {
+  readonly server: Server;
+  readonly injector: ConnectionInjector;
+}
 
 /** The one port that agents dial, with or without a certificate. */
 @Injectable()
 export class AgentGrpcServer {
   private readonly logger = new Logger("agents");
-  private readonly grpc: Server;
-  private readonly listener: NetServer;
-  private credentials: AgentServerCredentials | undefined;
-  private injector: ConnectionInjector | undefined;
+  private readonly strangers: GrpcEnd;
+  private readonly agents: GrpcEnd;
+  private listener: AgentListener | undefined;
   private certificateEndsAt = 0;
   private bundle = "";
   private renewing: NodeJS.Timeout | undefined;
@@ -37,75 +49,53 @@ export class AgentGrpcServer {
     @Inject(CONFIG) private readonly config: Config,
     private readonly authority: CertificateAuthority,
     private readonly connections: AgentConnections,
-    enrolment: EnrolmentHandler,
-    agentService: AgentServiceHandler,
+    private readonly clock: Clock,
+    handlers: AgentHandlers,
   ) {
     const maxMessageBytes = config.maxMessageBytes + FRAME_OVERHEAD;
-    this.grpc = new Server({
+    this.strangers = serve(handlers, FOR_STRANGERS);
+    this.agents = serve(handlers, {
+      ...KEEPALIVE,
       "grpc.max_receive_message_length": maxMessageBytes,
       "grpc.max_send_message_length": maxMessageBytes,
-      "grpc.keepalive_time_ms": 5_000,
-      "grpc.keepalive_timeout_ms": 5_000,
-      "grpc.max_connection_idle_ms": IDLE_MS,
-      "grpc.enable_channelz": 0,
+      // A connection carries one control stream and at most 1,000 sessions, each for a moment twice.
+      "grpc.max_concurrent_streams": 2_100,
+      "grpc.max_connection_idle_ms": 60_000,
     });
-    this.grpc.addService(EnrolmentServiceService, { join: enrolment.join.bind(enrolment) });
-    this.grpc.addService(AgentServiceService, {
-      connect: agentService.connect.bind(agentService),
-      session: agentService.session.bind(agentService),
-      renewCertificate: agentService.renewCertificate.bind(agentService),
-    });
-    this.listener = createServer({ noDelay: true }, (socket) => this.accept(socket));
-    this.listener.maxConnections = MAX_CONNECTIONS;
   }
 
   /** Where it listens; the port is the real one when the settings say 0. */
   get address(): AddressInfo {
-    return this.listener.address() as AddressInfo;
+    if (!this.listener) throw new Error("the listener for agents has not started");
+    return this.listener.address;
   }
 
-  /** @throws an error that names the address and says what to do when it is taken */
   async start(): Promise<void> {
+    widenAgentConnections();
     await this.authority.reload();
-    this.credentials = new AgentServerCredentials(await this.certificate());
-    this.injector = this.grpc.createConnectionInjector(this.credentials);
-    widenConnections();
-    await this.listen();
+    this.listener = new AgentListener(await this.certificate(), (socket) => {
+      this.connections.add(socket);
+      (socket.authorized ? this.agents : this.strangers).injector.injectConnection(socket);
+    });
+    await this.listener.listen(this.config.agentListen);
     this.renewing = setInterval(() => void this.renew(), RENEW_EVERY_MS).unref();
-    this.logger.log("listening for agents", { host: this.address.address, port: this.address.port });
+    const { address, port } = this.address;
+    this.logger.log("listening for agents", { host: address, port });
   }
 
   /** Those that are connected stay so. */
   refuseNew(): void {
-    this.listener.close();
+    clearInterval(this.renewing);
+    this.listener?.close();
   }
 
   /** Ends every connection. */
   close(): void {
-    clearInterval(this.renewing);
-    this.listener.close();
-    this.injector?.destroy();
+    for (const { injector, server } of [this.strangers, this.agents]) {
+      injector.destroy();
+      server.forceShutdown();
+    }
     this.connections.endAll();
-    this.grpc.forceShutdown();
-  }
-
-  private accept(socket: Socket): void {
-    // Unheard, the error of a connection that breaks before its handshake would end the process.
-    socket.on("error", () => socket.destroy());
-    this.connections.add(socket);
-    this.injector?.injectConnection(socket);
-  }
-
-  private async listen(): Promise<void> {
-    const { host, port } = this.config.agentListen;
-    await new Promise<void>((resolve, reject) => {
-      this.listener.once("error", (error: NodeJS.ErrnoException) => {
-        const isTaken = error.code === "EADDRINUSE";
-        const advice = `${host}:${port} is taken by another program; stop it or set DRAWBRIDGE_AGENT_LISTEN`;
-        reject(isTaken ? new Error(advice) : error);
-      });
-      this.listener.listen(port, host, resolve);
-    });
   }
 
   private async certificate(): Promise<ListenerCertificate> {
@@ -121,9 +111,9 @@ export class AgentGrpcServer {
   private async renew(): Promise<void> {
     try {
       await this.authority.reload();
-      const isFresh = this.certificateEndsAt - Date.now() > RENEW_BEFORE_MS;
+      const isFresh = this.certificateEndsAt - this.clock.now().getTime() > RENEW_BEFORE_MS;
       if (isFresh && this.bundle === (await this.authority.bundle())) return;
-      this.credentials?.renew(await this.certificate());
+      this.listener?.renew(await this.certificate());
     } catch (error) {
       this.logger.error("the certificate of the agents' listener could not be renewed", {
         error: error instanceof Error ? error.message : String(error),
@@ -132,20 +122,14 @@ export class AgentGrpcServer {
   }
 }
 
-const widened = new WeakSet<ServerHttp2Session>();
-let isWidening = false;
-
-/**
- * Gives a connection the window of its streams. grpc-js does this on its clients only and shows its server's
- * connections to nobody; Node announces each of their streams. Nothing else in this process serves HTTP/2.
- */
-function widenConnections(): void {
-  if (isWidening) return;
-  isWidening = true;
-  subscribe("http2.server.stream.created", (message) => {
-    const { session } = (message as { stream: ServerHttp2Stream }).stream;
-    if (!session || widened.has(session as ServerHttp2Session)) return;
-    widened.add(session as ServerHttp2Session);
-    session.setLocalWindowSize(WINDOW_BYTES);
+/** Connections come with TLS done, so gRPC's own credentials are the insecure ones; it sees the peer's certificate. */
+function serve({ enrolment, agentService }: AgentHandlers, options: ServerOptions): GrpcEnd {
+  const server = new Server(options);
+  server.addService(EnrolmentServiceService, { join: enrolment.join.bind(enrolment) });
+  server.addService(AgentServiceService, {
+    connect: agentService.connect.bind(agentService),
+    session: agentService.session.bind(agentService),
+    renewCertificate: agentService.renewCertificate.bind(agentService),
   });
+  return { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()) };
 }

@@ -3,11 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ExchangeFailure, type TargetDefinition } from "@drawbridge/protocol";
 import { status } from "@grpc/grpc-js";
+import type { Config } from "../config.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
+import { AgentsService } from "./agents.service.js";
 import { EnrolmentService } from "./enrolment.service.js";
 import { FakeAgent, type FakeConnection, type FakeSession, makeRequest } from "./fakes/fake-agent.js";
 import { FakeListener } from "./fakes/fake-listener.js";
-import { SHORT_TIMINGS, startTestAgents, type TestAgents } from "./fakes/test-agents.js";
+import { ADMIN, SHORT_TIMINGS, startTestAgents, type TestAgents } from "./fakes/test-agents.js";
 import { AgentUnavailableError, type SessionLink } from "./session-link.js";
 
 const definition: TargetDefinition = {
@@ -401,6 +403,15 @@ describe("a session whose agent goes away", () => {
     expect(await listener.hears("ended")).toBe("ended child died");
   });
 
+  test("ends when the agent is removed, and its connection goes whatever the agent does", async () => {
+    const { link, listener, stream } = await open();
+    await agents.app.get(AgentsService).remove(ADMIN, agent.id);
+    expect(await listener.hears("ended")).toContain("removed");
+    await expect(link.send(request(1))).rejects.toThrow(AgentUnavailableError);
+    await stream.ended();
+    expect(agents.links.isOnline(group)).toBe(false);
+  });
+
   test("tells the agent when it is back that a session was closed meanwhile", async () => {
     const { link, sessionId } = await open();
     connection.cut();
@@ -428,9 +439,9 @@ describe("a session whose agent goes away", () => {
 
 describe("a control plane that was started again", () => {
   /** Another replica on the same database, to which the agent moves. */
-  async function restart(kept: readonly string[]): Promise<TestAgents> {
+  async function restart(kept: readonly string[], settings: Partial<Config> = {}): Promise<TestAgents> {
     connection.cut();
-    const again = await startTestAgents(platform);
+    const again = await startTestAgents(platform, SHORT_TIMINGS, settings);
     agent = agent.with({ address: again.address });
     if (kept.length > 0) connection = (await agent.connect(kept)).pingEvery(100);
     return again;
@@ -461,6 +472,16 @@ describe("a control plane that was started again", () => {
     await connection.control.next("openSession");
     connection.attach(sessionId, { resumed: true });
     expect((await opening).agentId).toBe(agent.id);
+    await again.stop();
+  });
+
+  test("lets a session go that nobody takes up for as long as a session may idle", async () => {
+    const { sessionId } = await open();
+    const again = await restart([sessionId], { sessionIdleMs: 200 });
+    const waiting = connection.attach(sessionId, { resumed: true });
+    await waiting.next("open");
+    expect((await waiting.ended()).code).toBe(status.NOT_FOUND);
+    expect(again.links.sessionCount(agent.id)).toBe(0);
     await again.stop();
   });
 

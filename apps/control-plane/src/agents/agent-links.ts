@@ -11,6 +11,8 @@ import { type CallStatus, RefusedCall } from "./refused-call.js";
 import { AgentUnavailableError, type OpenSessionLink, type SessionLink } from "./session-link.js";
 
 const MAX_SESSIONS_PER_AGENT = 1_000;
+// Longer than anybody takes a note of another replica for the truth.
+const LAST_HEARD_KEPT_MS = 60_000;
 const POLL_MS = 50;
 
 /** The agents that are connected to this replica, and the sessions at them. All of it can be rebuilt. */
@@ -21,7 +23,7 @@ export class AgentLinks {
   readonly #byAgent = new Map<string, Set<LinkedSession>>();
   // When a session ended: an agent that was away then and comes back with it is told.
   readonly #ended = new Map<string, number>();
-  // When an agent that is away was last heard of, for as long as it may come back with its sessions.
+  // When an agent that is away was last heard of.
   readonly #lastHeard = new Map<string, number>();
   readonly #startedAt = performance.now();
   #isDraining = false;
@@ -136,7 +138,7 @@ export class AgentLinks {
   tidy(): void {
     const oldest = performance.now() - this.#window;
     for (const [id, at] of this.#ended) if (at < oldest) this.#ended.delete(id);
-    for (const [id, at] of this.#lastHeard) if (at < oldest) this.#lastHeard.delete(id);
+    for (const [id, at] of this.#lastHeard) if (at < oldest - LAST_HEARD_KEPT_MS) this.#lastHeard.delete(id);
     for (const session of this.#sessions.values()) session.forgetConfirmed();
   }
 

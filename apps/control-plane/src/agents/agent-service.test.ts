@@ -106,6 +106,19 @@ describe("connecting", () => {
     client.close();
   });
 
+  test("reads no more than a small request of a connection without a certificate", async () => {
+    const trust = credentials.createSsl(Buffer.from(await agents.bundle()));
+    const client = new AgentServiceClient(agents.address, trust, {
+      "grpc.ssl_target_name_override": "localhost",
+    });
+    const code = await new Promise<number | undefined>((resolve) => {
+      const certificateSigningRequest = Buffer.alloc(128 * 1024);
+      client.renewCertificate({ certificateSigningRequest }, (error) => resolve(error?.code));
+    });
+    expect(code).toBe(status.RESOURCE_EXHAUSTED);
+    client.close();
+  });
+
   test("refuses a certificate of another authority, whatever name it bears", async () => {
     const agent = await joined();
     const now = new Date();
@@ -158,7 +171,8 @@ describe("connecting", () => {
 
   test("gives its connections the window of their streams", async () => {
     const agent = await joined();
-    const session = http2.connect(`https://${agents.address}`, { rejectUnauthorized: false });
+    const { privateKey: key, certificateChain: cert } = agent.proof;
+    const session = http2.connect(`https://${agents.address}`, { rejectUnauthorized: false, key, cert });
     const stream = session.request({
       ":method": "POST",
       ":path": "/drawbridge.agent.v1.AgentService/Connect",

@@ -5,6 +5,7 @@ import { AgentAdmission } from "./agent-admission.js";
 import { AgentConnections } from "./agent-connections.js";
 import { AgentEviction } from "./agent-eviction.js";
 import { AgentGrpcServer } from "./agent-grpc-server.js";
+import { AgentHandlers } from "./agent-handlers.js";
 import { AgentLinks } from "./agent-links.js";
 import { AgentServiceHandler } from "./agent-service.handler.js";
 import { AgentWatch } from "./agent-watch.js";
@@ -29,6 +30,7 @@ import { DEFAULT_TIMINGS, LINK_TIMINGS } from "./link-timings.js";
     AgentConnections,
     AgentEviction,
     AgentGrpcServer,
+    AgentHandlers,
     AgentLinks,
     AgentServiceHandler,
     AgentsLifecycle,

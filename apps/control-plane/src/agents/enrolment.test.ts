@@ -73,10 +73,10 @@ describe("joining", () => {
     const token = await agents.token("lab");
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => join(token)));
     expect(outcomes.filter((outcome) => outcome.status === "fulfilled")).toHaveLength(1);
-    for (const outcome of outcomes) {
-      if (outcome.status === "rejected")
-        expect(outcome.reason).toMatchObject({ code: status.UNAUTHENTICATED });
-    }
+    const codes = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [(outcome.reason as { code: number }).code] : [],
+    );
+    expect(codes).toEqual(Array.from({ length: 7 }, () => status.UNAUTHENTICATED));
   });
 
   test("records that a used token was shown again", async () => {
@@ -151,16 +151,16 @@ describe("joining", () => {
   });
 
   test("limits the attempts of one address", async () => {
-    const attempts = [];
-    for (let count = 0; count < 7; count += 1) {
-      attempts.push(
-        await callJoin(agents.address, await agents.bundle(), { token: "drawbridge-join-v1.wrong" }).catch(
-          (error: { code: number }) => error.code,
-        ),
-      );
+    const startedAt = performance.now();
+    const codes: number[] = [];
+    for (let count = 0; count < 12; count += 1) {
+      const attempt = callJoin(agents.address, await agents.bundle(), { token: "drawbridge-join-v1.wrong" });
+      codes.push(await attempt.then(() => status.OK).catch((error: { code: number }) => error.code));
     }
-    expect(attempts.slice(0, 3)).toEqual(Array.from({ length: 3 }, () => status.UNAUTHENTICATED));
-    expect(attempts.at(-1)).toBe(status.RESOURCE_EXHAUSTED);
+    const seconds = (performance.now() - startedAt) / 1_000;
+    const tried = codes.filter((code) => code === status.UNAUTHENTICATED).length;
+    expect(tried).toBeLessThanOrEqual(5 + seconds);
+    expect(codes.filter((code) => code === status.RESOURCE_EXHAUSTED)).toHaveLength(12 - tried);
   });
 });
 
@@ -197,7 +197,7 @@ describe("the listener", () => {
     const socket = await handshake();
     expect(socket.getProtocol()).toBe("TLSv1.3");
     socket.destroy();
-    await expect(handshake({ maxVersion: "TLSv1.2" })).rejects.toThrow();
+    await expect(handshake({ maxVersion: "TLSv1.2" })).rejects.toThrow(/alert/);
   });
 });
 

@@ -39,7 +39,6 @@ afterAll(async () => {
     program.kill();
     await once(program, "exit");
   }
-  await agents.stop();
   await platform.stop();
   await rm(directory, { recursive: true, force: true });
 });
@@ -76,7 +75,8 @@ test("the real agent joins, connects, runs a target, and its session survives th
     .get(JoinTokensService)
     .create(ADMIN, { group: "field", expiresInSeconds: 600 });
   const joining = run("join", "--control-plane", agents.address, "--token", token, "--state", directory);
-  expect((await once(joining, "exit"))[0], log).toBe(0);
+  const [code] = (await once(joining, "exit")) as [number];
+  expect({ code, log }).toMatchObject({ code: 0 });
 
   const config = path.join(directory, "agent.yaml");
   const rule = `{ command: ${process.execPath}, arguments: any }`;
@@ -105,7 +105,7 @@ test("the real agent joins, connects, runs a target, and its session survives th
   expect(await listener.hears("message 1")).toContain("protocolVersion");
 
   const port = Number(agents.address.split(":")[1]);
-  await agents.app.close();
+  await agents.stop();
   const again = await startTestAgents(platform, DEFAULT_TIMINGS, {
     agentListen: { host: "127.0.0.1", port },
   });

@@ -28,6 +28,7 @@ export class SessionOutbox {
   #call: SessionCall | undefined;
   #waiting: Entry[] = [];
   #writing: Entry | undefined;
+  #hasWritten = false;
   readonly #unanswered = new Map<number, Entry>();
 
   constructor(repeatMs: number) {
@@ -35,7 +36,9 @@ export class SessionOutbox {
   }
 
   /** True once a stream took a frame. */
-  hasWritten = false;
+  get hasWritten(): boolean {
+    return this.#hasWritten;
+  }
 
   get isFull(): boolean {
     return this.#waiting.length >= MAX_WAITING;
@@ -106,7 +109,7 @@ export class SessionOutbox {
     if (!entry) return;
     this.#writing = entry;
     entry.isHanded = true;
-    this.hasWritten = true;
+    this.#hasWritten = true;
     call.write({ frame: entry.frame }, (error?: Error | null) => {
       if (error || this.#writing !== entry || this.#call !== call) return;
       this.#writing = undefined;

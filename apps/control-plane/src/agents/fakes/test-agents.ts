@@ -57,6 +57,7 @@ export async function startTestAgents(
     .overrideProvider(LINK_TIMINGS)
     .useValue(timings)
     .compile();
+  module.useLogger(false);
   const app = await module.init();
   const authority = app.get(CertificateAuthority);
   const address = `127.0.0.1:${app.get(AgentGrpcServer).address.port}`;

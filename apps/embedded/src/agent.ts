@@ -34,6 +34,7 @@ interface AgentView {
   id: string;
   state: string;
   connected: boolean;
+  lastSeenAt: string | null;
 }
 
 /** Starts the agent as on any other host: joins with a one-time token when it must, then runs until stopped. */
@@ -44,9 +45,13 @@ export async function startAgent(settings: AgentSettings): Promise<Service> {
   const args = [programs.agent, "run", "--state", home.agent, "--config", home.agentConfig];
   args.push("--control-plane", settings.controlPlane);
   const env = agentEnvironment(home);
+  const startedAt = Date.now();
   return startService({ name: "agent", command: programs.node, args, env, say }, home, () =>
     eventually("the agent's connection", CONNECTED_WITHIN_MS, async () => {
-      return (await findAgent(api, agentId))?.connected || undefined;
+      const agent = await findAgent(api, agentId);
+      // For some seconds after a restart the control plane still counts an agent of before as connected.
+      const seen = Date.parse(agent?.lastSeenAt ?? "") >= startedAt;
+      return (seen && agent?.connected) || undefined;
     }),
   );
 }

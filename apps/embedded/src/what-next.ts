@@ -13,7 +13,7 @@ export function whatNext({ publicUrl, issuer, demo, call }: Outcome): string {
     lines.push(
       "alice called execute_sql on shop through it, and this is all she got to see:",
       "",
-      ...indent(call.answer, 24),
+      ...indent(call.answer, 40),
       "",
       `It was recorded: ./drawbridge recordings show ${call.recordingId ?? "ID"}`,
       "",

@@ -20,7 +20,7 @@ export {
   removePostgres,
   startPostgres,
 } from "./postgres.js";
-export { type DatabaseUrls } from "./postgres-databases.js";
+export { type DatabaseUrls, withClient } from "./postgres-databases.js";
 export { readFileIfPresent, writePrivateFile } from "./private-file.js";
 export { commandLine, processIdentity } from "./process-identity.js";
 export { type Shop, newShopPassword, seedShop } from "./shop.js";

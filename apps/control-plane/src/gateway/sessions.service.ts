@@ -134,11 +134,13 @@ export class SessionsService {
   async end(session: GatewaySession, reason: string): Promise<void> {
     if (session.ended) return;
     session.ended = true;
-    for (const [hash, candidate] of this.open) if (candidate === session) this.open.delete(hash);
-    await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
-    session.eventStream?.end();
+    // First what stops it: a slow database must not keep a target running.
     const link = await session.link?.catch(() => undefined);
     link?.close(reason);
+    await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
+    // Only now: until every exchange has its end in the recording, recovery must see that somebody works on them.
+    for (const [hash, candidate] of this.open) if (candidate === session) this.open.delete(hash);
+    session.eventStream?.end();
     try {
       await this.storage.sessions.close(session.id, reason);
       await this.storage.recorder.close(session.id, reason);

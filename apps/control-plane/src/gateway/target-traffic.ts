@@ -83,7 +83,8 @@ export class TargetTraffic implements SessionLinkListener {
 
   /** Everything that is still open ends with an unknown outcome. */
   async abandon(reason: string): Promise<void> {
-    for (const exchange of this.session.inFlight) await this.fail(exchange, unknownOutcome(reason), "");
+    const inFlight = [...this.session.inFlight];
+    await Promise.all(inFlight.map((exchange) => this.fail(exchange, unknownOutcome(reason), "")));
   }
 
   private async answered(

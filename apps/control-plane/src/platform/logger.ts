@@ -15,12 +15,16 @@ export function createLogger(level: Config["logLevel"]): Pino {
   );
 }
 
+// What the framework says of its own start: one line a module and a route.
+const FRAMEWORK_CHATTER = new Set(["InstanceLoader", "RoutesResolver", "RouterExplorer", "NestFactory", "NestApplication"]);
+
 /** Lets Nest and its `Logger` write through pino. */
 export class NestLogger implements LoggerService {
   constructor(private readonly pino: Pino) {}
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.pino.info(fields(rest), String(message));
+    const level = FRAMEWORK_CHATTER.has(String(rest.at(-1))) ? "debug" : "info";
+    this.pino[level](fields(rest), String(message));
   }
   warn(message: unknown, ...rest: unknown[]): void {
     this.pino.warn(fields(rest), String(message));

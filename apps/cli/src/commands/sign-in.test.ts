@@ -187,6 +187,14 @@ describe("login", () => {
     expect(result.code).toBe(EXIT.interrupted);
   });
 
+  it("leaves no timer behind that would keep the process alive after Ctrl-C", async () => {
+    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+    const before = timers();
+    const interrupt = new AbortController();
+    await shell.run(login("--no-browser"), { signal: interrupt.signal, onNotice: () => interrupt.abort() });
+    expect(timers()).toBeLessThanOrEqual(before);
+  });
+
   it("signs in with another device", async () => {
     let page: Promise<string> | undefined;
     const result = await shell.run(login("--device"), {

@@ -30,11 +30,13 @@ interface Expected {
 /** Anything on this machine, or a page in the browser, may call the port: what is not our answer is turned away. */
 function waitForAnswer(server: Server, { port, state, signal }: Expected): Promise<URL> {
   return new Promise((resolve, reject) => {
-    const timeLimit = setTimeout(() => {
+    // This timer keeps no process alive, unlike one that somebody has to remember to clear.
+    AbortSignal.timeout(WAIT_MS).addEventListener("abort", () => {
       reject(new CliError("nobody signed in within 5 minutes; try again, or use: drawbridge login --device"));
-    }, WAIT_MS);
-    const stop = (): void => reject(new CliError("the sign-in was interrupted"));
-    signal.addEventListener("abort", stop, { once: true });
+    });
+    signal.addEventListener("abort", () => reject(new CliError("the sign-in was interrupted")), {
+      once: true,
+    });
     server.on("request", (incoming: IncomingMessage, response: ServerResponse) => {
       const answer = URL.parse(incoming.url ?? "", `http://127.0.0.1:${port}`);
       const isOurs =
@@ -43,8 +45,6 @@ function waitForAnswer(server: Server, { port, state, signal }: Expected): Promi
         answer?.pathname === "/callback" &&
         answer.searchParams.get("state") === state;
       if (!isOurs || answer === null) return reply(response, 404, "Nothing is here.");
-      clearTimeout(timeLimit);
-      signal.removeEventListener("abort", stop);
       reply(
         response,
         200,

@@ -30,13 +30,14 @@ export function eventTitle(event: Event): string {
 }
 
 /** What stands below the title: the payload and, in full, everything that is known beside it. */
-export function eventLines({ payload, attributes }: Event, full: boolean): string[] {
+export function eventLines({ payload, payloadEncoding, attributes }: Event, full: boolean): string[] {
   const lines: string[] = [];
   if (full) {
     for (const [name, value] of Object.entries(attributes)) {
       lines.push(`${INDENT}${oneLine(name)}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
     }
   }
+  if (payloadEncoding === "base64") lines.push(`${INDENT}not text; in base64:`);
   if (payload !== undefined && payload !== "") {
     const text = full ? indentedJson(payload) : shortened(oneLine(payload), PAYLOAD_LENGTH);
     lines.push(text.replaceAll(/^/gm, INDENT));

@@ -395,11 +395,16 @@ describe("recordings", () => {
 
   it("fails for a recording that was tampered with", async () => {
     const head = "ab".repeat(32);
-    controlPlane.route(`GET /recordings/${ID}/verify`, () => ({ body: { ok: true, events: 2, head } }));
-    expect(await shell.run(["recordings", "verify", ID])).toMatchObject({ code: EXIT.ok });
+    controlPlane.route(`GET /recordings/${ID}/verify`, () => ({
+      body: { ok: true, final: false, events: 2, head },
+    }));
+    expect(await shell.run(["recordings", "verify", ID])).toMatchObject({
+      code: EXIT.ok,
+      stdout: `recording ${ID} is whole so far, and not closed yet: 2 events, head ${head}\n`,
+    });
     const problemText = "event 1 does not follow event 0";
     controlPlane.route(`GET /recordings/${ID}/verify`, () => ({
-      body: { ok: false, events: 2, head, problem: problemText },
+      body: { ok: false, final: false, events: 2, head, problem: problemText },
     }));
     const damaged = await shell.run(["recordings", "verify", ID, "--json"]);
     expect(damaged.code).toBe(EXIT.failure);

@@ -79,11 +79,14 @@ export function addRecordingCommands(program: Command, shell: Shell): void {
       const { api } = await connect(shell, command);
       const result = await api.get(`/recordings/${encodeURIComponent(id)}/verify`, RecordingVerification);
       if (json) shell.output.json(result);
-      else if (result.ok)
-        shell.output.line(`recording ${id} is whole: ${result.events} events, head ${result.head}`);
+      else if (result.ok) shell.output.line(`recording ${id} is ${soundness(result)}`);
       if (!result.ok)
         throw new CliError(`recording ${id} is damaged: ${result.problem ?? "the chain is broken"}`);
     });
+}
+
+function soundness({ events, head, final }: RecordingVerification): string {
+  return `whole${final ? "" : " so far, and not closed yet"}: ${events} events, head ${head}`;
 }
 
 async function list(

@@ -31,6 +31,7 @@ exec 4<&-
 wait "$child"
 code=$?
 kill -s KILL "$guard" 2>/dev/null
+wait "$guard" 2>/dev/null
 exit "$code"
 `;
 

@@ -42,6 +42,13 @@ describe("loadConfig", () => {
     expect(() => loadConfig({})).toThrow(/DATABASE_URL[^]*OIDC_ISSUER[^]*DRAWBRIDGE_KEK_FILE/);
   });
 
+  test("wants the address that agents dial when it listens on all of them", () => {
+    const wildcard = { ...minimal, DRAWBRIDGE_AGENT_LISTEN: "0.0.0.0:8443" };
+    expect(() => loadConfig(wildcard)).toThrow("DRAWBRIDGE_AGENT_ADDRESS");
+    const { agentAddress } = loadConfig({ ...wildcard, DRAWBRIDGE_AGENT_ADDRESS: "gate.example.test:8443" });
+    expect(agentAddress.host).toBe("gate.example.test");
+  });
+
   test("reads a file, and the environment wins over it", () => {
     const file = path.join(mkdtempSync(path.join(tmpdir(), "config-")), "drawbridge.yaml");
     writeFileSync(file, "DRAWBRIDGE_LISTEN: 127.0.0.1:9000\nDRAWBRIDGE_LOG_LEVEL: debug\n");

@@ -102,6 +102,17 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 
 export const configFromEnvironment = () => loadConfig(process.env);
 
+function agentAddress({
+  DRAWBRIDGE_AGENT_ADDRESS: address,
+  DRAWBRIDGE_AGENT_LISTEN: listen,
+}: ParsedSettings): HostPort {
+  if (address) return address;
+  if (listen.host !== "0.0.0.0" && listen.host !== "::") return listen;
+  throw new ConfigError(
+    "invalid configuration\n  DRAWBRIDGE_AGENT_ADDRESS: needed, because agents cannot dial the wildcard address of DRAWBRIDGE_AGENT_LISTEN",
+  );
+}
+
 function isOurs(name: string): boolean {
   return name.startsWith("DRAWBRIDGE_") || name.startsWith("OIDC_") || name in Settings.shape;
 }
@@ -134,7 +145,9 @@ function describe(error: z.ZodError): string {
     .join("\n");
 }
 
-function toConfig(settings: z.infer<typeof Settings>): Config {
+type ParsedSettings = z.infer<typeof Settings>;
+
+function toConfig(settings: ParsedSettings): Config {
   const publicUrl = settings.DRAWBRIDGE_PUBLIC_URL;
   const publicHost = new URL(publicUrl).host;
   return Object.freeze({
@@ -144,7 +157,7 @@ function toConfig(settings: z.infer<typeof Settings>): Config {
     publicUrl,
     listen: settings.DRAWBRIDGE_LISTEN,
     agentListen: settings.DRAWBRIDGE_AGENT_LISTEN,
-    agentAddress: settings.DRAWBRIDGE_AGENT_ADDRESS ?? settings.DRAWBRIDGE_AGENT_LISTEN,
+    agentAddress: agentAddress(settings),
     keyEncryptionKeyFile: settings.DRAWBRIDGE_KEK_FILE,
     allowedOrigins: [new URL(publicUrl).origin, ...settings.DRAWBRIDGE_ALLOWED_ORIGINS],
     allowedHosts: [publicHost, ...settings.DRAWBRIDGE_ALLOWED_HOSTS],

@@ -43,7 +43,8 @@ function routesOf(controller: Class): Route[] {
     )
     .map(({ name, handler }) => ({
       name: `${controller.name}.${name}`,
-      requires: (Reflect.getMetadata(REQUIRES, handler as object) ?? Reflect.getMetadata(REQUIRES, controller)) as unknown,
+      requires: (Reflect.getMetadata(REQUIRES, handler as object) ??
+        Reflect.getMetadata(REQUIRES, controller)) as unknown,
       unchecked: uncheckedParameters(controller, name),
     }));
 }

@@ -38,6 +38,11 @@ export class AgentLinks {
     return this.#leastBusy(group) !== undefined;
   }
 
+  /** Whether other control planes may hold agents as well: they have Redis in common. */
+  get hasReplicas(): boolean {
+    return this.config.redisUrl !== undefined;
+  }
+
   /**
    * Opens a session at an agent, or takes up the one that `agentId` still holds.
    * @throws AgentUnavailableError when no agent takes it; nothing was sent then

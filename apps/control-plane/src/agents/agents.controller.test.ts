@@ -106,7 +106,7 @@ describe("join tokens", () => {
 
   test("refuse a name that an agent has", async () => {
     const agent = await join({ group: "lab", name: "taken" });
-    expect((await post({ group: "lab", name: "taken" })).status).toBe(400);
+    expect((await post({ group: "lab", name: "taken" })).status).toBe(409);
     agent.close();
   });
 

@@ -73,7 +73,8 @@ export class AgentsService {
   /** Here, or at another replica as far as that wrote it down. */
   private isConnected({ id, state, lastSeenAt }: Agent): boolean {
     if (this.links.find(id)) return true;
-    if (state !== "active" || !lastSeenAt || this.links.lastHeardAgo(id) !== undefined) return false;
+    if (state !== "active" || !lastSeenAt || !this.links.hasReplicas) return false;
+    if (this.links.lastHeardAgo(id) !== undefined) return false;
     return this.clock.now().getTime() - lastSeenAt.getTime() < SEEN_LATELY_MS;
   }
 }

@@ -12,6 +12,7 @@ import {
 import { CreateJoinToken, JoinTokenCreated, JoinTokenPage, PageQuery } from "@drawbridge/contracts";
 import { z } from "zod";
 import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js";
+import { Idempotent } from "../platform/idempotency.js";
 import { JoinTokensService } from "./join-tokens.service.js";
 
 @Controller("api/v1/join-tokens")
@@ -20,6 +21,7 @@ export class JoinTokensController {
 
   @Post()
   @Requires("agent:write")
+  @Idempotent()
   @SerializeOptions({ schema: JoinTokenCreated })
   create(
     @CurrentPrincipal() principal: Principal,

@@ -21,6 +21,8 @@ import { type JoinToken, JoinTokensRepository } from "./join-tokens.repository.j
 
 const TOKEN_BYTES = 32;
 const STATE_DIRECTORY = "./drawbridge-agent";
+// What the agent may run there; its operator writes it.
+const AGENT_CONFIG = "./agent.yaml";
 
 @Injectable()
 export class JoinTokensService {
@@ -46,7 +48,7 @@ export class JoinTokensService {
       controlPlane,
       command:
         `drawbridge-agent join --control-plane ${controlPlane} --token ${token} --state ${STATE_DIRECTORY}` +
-        ` && drawbridge-agent run --state ${STATE_DIRECTORY}`,
+        ` && drawbridge-agent run --state ${STATE_DIRECTORY} --config ${AGENT_CONFIG}`,
       expiresAt: stored.expiresAt.toISOString(),
     };
   }
@@ -80,7 +82,7 @@ export class JoinTokensService {
     return this.database.transaction(async (transaction) => {
       if (name !== undefined && (await new AgentsRepository(transaction).isNameTaken(name))) {
         throw new DomainError(
-          "invalid_request",
+          "agent_name_taken",
           `an agent named ${name} exists; remove it first or choose another name`,
         );
       }

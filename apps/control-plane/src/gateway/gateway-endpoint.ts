@@ -98,7 +98,7 @@ export class GatewayEndpoint implements DataPath {
       if (headerOf(request, HttpHeader.sessionId))
         throw refused(400, "this session is initialized already; leave out Mcp-Session-Id to open another");
       const { session, sessionId } = await this.sessions.create(principal, target, message);
-      reply.announceSession(sessionId);
+      reply.announceSession(sessionId, session.id);
       try {
         await this.clients.accept({ session, target, principal, message, reply });
       } catch (error) {

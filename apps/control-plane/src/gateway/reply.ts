@@ -7,6 +7,8 @@ const STREAM_AFTER_MS = 20_000;
 const KEEP_ALIVE_MS = 15_000;
 
 const SESSION_HEADER = "Mcp-Session-Id";
+// The session as the REST API names it, which is also its recording: what a person quotes to an auditor.
+const RECORDING_HEADER = "Drawbridge-Session";
 
 export const EVENT_STREAM_HEADERS = {
   "Content-Type": "text/event-stream",
@@ -35,13 +37,15 @@ export class Reply {
   }
 
   /** The answer to initialize tells the client its session. */
-  announceSession(sessionId: string): void {
+  announceSession(sessionId: string, recordingId: string): void {
     this.headers[SESSION_HEADER] = sessionId;
+    this.headers[RECORDING_HEADER] = recordingId;
   }
 
   /** The session was not opened after all. */
   forgetSession(): void {
     delete this.headers[SESSION_HEADER];
+    delete this.headers[RECORDING_HEADER];
   }
 
   /** A message before the last one. Resolves when the client's side has taken it in. */

@@ -16,7 +16,13 @@ export function createLogger(level: Config["logLevel"]): Pino {
 }
 
 // What the framework says of its own start: one line a module and a route.
-const FRAMEWORK_CHATTER = new Set(["InstanceLoader", "RoutesResolver", "RouterExplorer", "NestFactory", "NestApplication"]);
+const FRAMEWORK_CHATTER = new Set([
+  "InstanceLoader",
+  "RoutesResolver",
+  "RouterExplorer",
+  "NestFactory",
+  "NestApplication",
+]);
 
 /** Lets Nest and its `Logger` write through pino. */
 export class NestLogger implements LoggerService {

@@ -71,6 +71,7 @@ export class ClientTraffic {
       reply,
       question,
       epoch: 0n,
+      sent: false,
       cancelled: false,
     };
     session.begin(exchange);
@@ -205,11 +206,13 @@ export class ClientTraffic {
       const link = await this.sessions.linkOf(session);
       // It may have ended while the request was decided and recorded.
       if (session.ended) throw unknownSession();
+      session.markSent(exchange);
       await link.send({ exchange, payload: message.bytes, protocolVersion: session.protocolVersion ?? "" });
     } catch (error) {
       const refusal = notSent(error);
       if (!refusal) throw error;
-      if (exchange !== 0) {
+      // The end of the session has told the recording already what it finished.
+      if (session.isInFlight(exchange)) {
         const attributes = { reason: refusal.message };
         this.recorder.owe(session, { kind: "not_sent", exchange, attributes });
       }

@@ -16,6 +16,8 @@ export interface Exchange {
   /** What was decided, to decide it again when the authorization epoch has moved. */
   readonly question: Question;
   epoch: bigint;
+  /** It may have reached the target. */
+  sent: boolean;
   /** The client has said that it no longer waits. */
   cancelled: boolean;
 }
@@ -83,6 +85,12 @@ export class GatewaySession {
   begin(exchange: Exchange): void {
     this.exchanges.set(exchange.number, exchange);
     this.byRequestId.set(idKey(exchange.id), exchange);
+  }
+
+  /** From here on nobody can say that it did not run. */
+  markSent(number: number): void {
+    const exchange = this.exchanges.get(number);
+    if (exchange) exchange.sent = true;
   }
 
   exchange(number: number): Exchange | undefined {

@@ -231,6 +231,19 @@ describe("sessions", () => {
     expect(new Set(numbers.map(({ exchange }) => exchange)).size).toBe(numbers.length);
   });
 
+  test("whose target is gone after a restart are a 404, and what was asked of them was not sent", async () => {
+    const session = await gateway.openSession("shop");
+    await gateway.stopControlPlane();
+    await gateway.startControlPlane();
+    gateway.links.online = false;
+    const answer = await gateway.post("shop", call(8, "read"), { session });
+    expect([answer.status, answer.json.error?.code]).toEqual([404, -32001]);
+    const [newest] = await query<{ id: string }>("select id from session order by opened_at desc limit 1");
+    const { body } = await gateway.api("GET", `recordings/${newest?.id}/events`);
+    const kinds = (body["items"] as { kind: string }[]).map(({ kind }) => kind);
+    expect(kinds.slice(-3)).toEqual(["request", "not_sent", "session_closed"]);
+  });
+
   test("that could not be opened leave nothing open", async () => {
     gateway.links.online = false;
     const answer = await gateway.post("shop", initializeRequest());

@@ -81,10 +81,22 @@ export class TargetTraffic implements SessionLinkListener {
     await this.dependencies.onEnded(this.session, reason);
   }
 
-  /** Everything that is still open ends with an unknown outcome. */
+  /** Everything that may have reached the target ends with an unknown outcome; the rest did not run. */
   async abandon(reason: string): Promise<void> {
     const inFlight = [...this.session.inFlight];
-    await Promise.all(inFlight.map((exchange) => this.fail(exchange, unknownOutcome(reason), "")));
+    await Promise.all(
+      inFlight.map((exchange) =>
+        exchange.sent ? this.fail(exchange, unknownOutcome(reason), "") : this.neverSent(exchange, reason),
+      ),
+    );
+  }
+
+  /** For the recording; ClientTraffic, which still has the request in hand, refuses it. */
+  private async neverSent(exchange: Exchange, reason: string): Promise<void> {
+    const { number, method, name } = exchange;
+    const event = { kind: "not_sent", exchange: number, method, name, attributes: { reason } } as const;
+    if (!(await this.tryToRecord(event))) this.dependencies.recorder.owe(this.session, event);
+    this.session.finish(exchange);
   }
 
   private async answered(

@@ -23,10 +23,11 @@ function passOn(stream: ClientDuplexStream<Buffer, Buffer>, frame: Buffer, url: 
     const chunks: Buffer[] = [];
     response.on("data", (chunk: Buffer) => chunks.push(chunk));
     response.on("end", () => {
-      const kept = ["content-type", "mcp-session-id"].flatMap((name) =>
-        response.headers[name] === undefined ? [] : [[name, response.headers[name]]],
-      );
-      const head = Buffer.from(JSON.stringify({ status: response.statusCode, headers: Object.fromEntries(kept) }));
+      const headers: Record<string, string | undefined> = {
+        "content-type": response.headers["content-type"],
+        "mcp-session-id": response.headers["mcp-session-id"]?.toString(),
+      };
+      const head = Buffer.from(JSON.stringify({ status: response.statusCode, headers }));
       const start = Buffer.alloc(8);
       frame.copy(start, 0, 0, 4);
       start.writeUInt32BE(head.length, 4);

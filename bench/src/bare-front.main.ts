@@ -55,7 +55,9 @@ const server = createServer((request, response) => {
   request.on("end", () => {
     const number = next++;
     const headers = Object.fromEntries(
-      PASSED_ON.flatMap((name) => (request.headers[name] === undefined ? [] : [[name, request.headers[name]]])),
+      PASSED_ON.flatMap((name) =>
+        request.headers[name] === undefined ? [] : [[name, request.headers[name]]],
+      ),
     );
     const head = Buffer.from(JSON.stringify({ method: request.method, headers }));
     const start = Buffer.alloc(8);

@@ -10,7 +10,7 @@ import { type CaseResult, combine, combineParts, type PartResult, type Round } f
 import { startNginx } from "./nginx.js";
 import type { Case, Options } from "./options.js";
 import { startPeers } from "./npm-peers.js";
-import { type Part, usageOf } from "./process-usage.js";
+import { type Part, type Usage, usageOf } from "./process-usage.js";
 import { program, startAnnounced, STOP_WITHIN_MS } from "./programs.js";
 import { SkippedError, type Subject } from "./subject.js";
 
@@ -21,6 +21,8 @@ export interface BenchResult {
 
 interface Bench {
   readonly options: Options;
+  /** The target and the load generator: they share the machine with what is measured. */
+  readonly harness: readonly Part[];
   readonly load: LoadGenerator;
   readonly say: (text: string) => void;
 }
@@ -39,11 +41,19 @@ export async function runBench(options: Options, say: (text: string) => void): P
     const subjects: Subject[] = [];
     stops.push(() => Promise.all(subjects.map((subject) => subject.stop())));
     for (const name of options.cases) {
-      const subject = await startOrSkip(() => start(name, { targetUrl: target.line, scratch, say }), name, say);
+      const subject = await startOrSkip(
+        () => start(name, { targetUrl: target.line, scratch, say }),
+        name,
+        say,
+      );
       if (subject) subjects.push(subject);
     }
     if (options.peers) subjects.push(...(await startPeers({ targetUrl: target.line, scratch, say })));
-    return await measureAll({ options, load, say }, subjects);
+    const harness = [
+      { name: "(target)", pids: [target.child.pid] },
+      { name: "(load generator)", pids: [load.pid] },
+    ];
+    return await measureAll({ options, harness, load, say }, subjects);
   } finally {
     for (const stop of stops.toReversed()) await stop();
   }
@@ -107,17 +117,25 @@ async function measureAll(bench: Bench, subjects: readonly Subject[]): Promise<B
       }
     }
   }
-  for (const [subject, fact] of facts) {
-    if (subject.name !== "drawbridge" && !fact.sample.includes(CARD)) {
-      throw new Error(`${subject.name} did not pass on what the target said: ${fact.sample}`);
-    }
-    const verified = await subject.verify?.(fact);
-    if (verified !== undefined) say(`${subject.name}: ${verified}`);
-  }
+  await verifyAll(facts, say);
   return results(rounds, options.sessions);
 }
 
-function note(fact: { answered: number; sample: string } | undefined, outcome: LoadOutcome): void {
+async function verifyAll(facts: ReadonlyMap<Subject, Fact>, say: (text: string) => void): Promise<void> {
+  for (const [subject, fact] of facts) {
+    if (subject.verify) say(`${subject.name}: ${await subject.verify(fact)}`);
+    else if (!fact.sample.includes(CARD)) {
+      throw new Error(`${subject.name} did not pass on what the target said: ${fact.sample}`);
+    }
+  }
+}
+
+interface Fact {
+  answered: number;
+  sample: string;
+}
+
+function note(fact: Fact | undefined, outcome: LoadOutcome): void {
   if (!fact) return;
   fact.answered += outcome.answered;
   fact.sample = outcome.sample;
@@ -137,35 +155,40 @@ function results(
 }
 
 export async function warmUp({ load, options }: Bench, subject: Subject): Promise<LoadOutcome> {
-  return load.run({ ...wish(subject), sessions: Math.max(...options.sessions), warmUpMs: 0, measureMs: options.firstWarmUpMs });
+  return load.run({
+    ...wish(subject),
+    sessions: Math.max(...options.sessions),
+    warmUpMs: 0,
+    measureMs: options.firstWarmUpMs,
+  });
 }
 
-function wish({ url, headers }: Subject) {
-  return { url, headers, call: CALL };
+function wish({ url, headers, transport, toolName = CALL.name }: Subject) {
+  return { url, headers, call: { ...CALL, name: toolName }, ...(transport && { transport }) };
 }
 
 /** One measurement, with what each part used while it ran. */
-async function measure({ load, options }: Bench, subject: Subject, sessions: number): Promise<Round> {
-  let before: Promise<Map<string, number>> | undefined;
+async function measure(
+  { load, options, harness }: Bench,
+  subject: Subject,
+  sessions: number,
+): Promise<Round> {
+  const snapshot = async (): Promise<Map<string, Usage>> => {
+    const parts = [...(await subject.parts()), ...harness];
+    return new Map(await Promise.all(parts.map(async (part) => [part.name, await usageOf(part)] as const)));
+  };
+  let before = Promise.resolve(new Map<string, Usage>());
+  let after = before;
   const outcome = await load.run(
     { ...wish(subject), sessions, warmUpMs: options.warmUpMs, measureMs: options.measureMs },
-    () => {
-      before = cpuOf(subject);
-    },
+    { onBegin: () => (before = snapshot()), onEnd: () => (after = snapshot()) },
   );
-  const cpuBefore = (await before) ?? new Map<string, number>();
-  const parts = await Promise.all(
-    (await subject.parts()).map(async (part: Part) => {
-      const { rssMb, cpuSeconds } = await usageOf(part);
-      return { name: part.name, rssMb, cpuSeconds: cpuSeconds - (cpuBefore.get(part.name) ?? 0) };
-    }),
-  );
+  const first = await before;
+  const parts = [...(await after)].map(([name, { rssMb, cpuSeconds }]) => ({
+    name,
+    isHarness: harness.some((part) => part.name === name),
+    rssMb,
+    cpuSeconds: cpuSeconds - (first.get(name)?.cpuSeconds ?? 0),
+  }));
   return { outcome, parts };
-}
-
-async function cpuOf(subject: Subject): Promise<Map<string, number>> {
-  const parts = await subject.parts();
-  return new Map(
-    await Promise.all(parts.map(async (part) => [part.name, (await usageOf(part)).cpuSeconds] as const)),
-  );
 }

@@ -52,7 +52,9 @@ function someRule(number: number): Rule {
   const deny = number % 3 === 0;
   return {
     name: `rule-${number}`,
-    tools: deny ? [`*_delete_${number}`, `drop_${number}_*`] : [`report_${number}`, `list_*_${number}`, `read_${number}_*`],
+    tools: deny
+      ? [`*_delete_${number}`, `drop_${number}_*`]
+      : [`report_${number}`, `list_*_${number}`, `read_${number}_*`],
     effect: deny ? "deny" : "allow",
   };
 }

@@ -68,7 +68,11 @@ export async function startDrawbridge(wish: DrawbridgeWish): Promise<Subject> {
     }
     await requireToken(started);
 
-    const token = await identity.issueToken({ username: USER.username, resource: "mcp", lifetimeSeconds: 3600 });
+    const token = await identity.issueToken({
+      username: USER.username,
+      resource: "mcp",
+      lifetimeSeconds: 3600,
+    });
     return {
       name: "drawbridge",
       url: `${publicUrl}/mcp/${TARGET}`,
@@ -95,14 +99,18 @@ async function requireDurability(postgres: EmbeddedPostgres, say: (text: string)
     const values: string[] = [];
     for (const name of DURABILITY) {
       const { rows } = await client.query<Record<string, string>>(`SHOW ${name}`);
-      if (rows[0]?.[name] !== "on") throw new Error(`PostgreSQL has ${name} = ${rows[0]?.[name]}; it must be on`);
+      if (rows[0]?.[name] !== "on")
+        throw new Error(`PostgreSQL has ${name} = ${rows[0]?.[name]}; it must be on`);
       values.push(`${name} = on`);
     }
     say(`PostgreSQL: ${values.join(", ")}`);
   });
 }
 
-async function withDatabase<T>(postgres: EmbeddedPostgres, work: (client: pg.Client) => Promise<T>): Promise<T> {
+async function withDatabase<T>(
+  postgres: EmbeddedPostgres,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = new pg.Client({ connectionString: postgres.appUrl });
   await client.connect();
   try {
@@ -176,7 +184,12 @@ async function ready(
 }
 
 /** One call of the REST API as the administrator. */
-async function call<T>({ publicUrl, identity }: Started, method: string, route: string, body?: unknown): Promise<T> {
+async function call<T>(
+  { publicUrl, identity }: Started,
+  method: string,
+  route: string,
+  body?: unknown,
+): Promise<T> {
   const token = await identity.issueToken({ username: USER.username, resource: "api" });
   const response = await fetch(`${publicUrl}/api/v1${route}`, {
     method,
@@ -192,7 +205,8 @@ async function call<T>({ publicUrl, identity }: Started, method: string, route: 
 async function requireToken({ publicUrl }: Started): Promise<void> {
   const response = await fetch(`${publicUrl}/mcp/${TARGET}`, { method: "POST" });
   await response.body?.cancel();
-  if (response.status !== 401) throw new Error(`a call without a token was answered with HTTP ${response.status}`);
+  if (response.status !== 401)
+    throw new Error(`a call without a token was answered with HTTP ${response.status}`);
 }
 
 const RECORDED = `
@@ -207,7 +221,9 @@ async function verify({ postgres }: Started, answered: number, sample: string): 
     return { requests: Number(rows[0]?.requests), responses: Number(rows[0]?.responses) };
   });
   if (!(requests >= answered && responses >= answered)) {
-    throw new Error(`${answered} calls were answered, but ${requests} requests and ${responses} responses recorded`);
+    throw new Error(
+      `${answered} calls were answered, but ${requests} requests and ${responses} responses recorded`,
+    );
   }
   return `${answered} calls answered, ${requests} requests and ${responses} responses recorded`;
 }

@@ -4,6 +4,8 @@ import { program } from "./programs.js";
 
 export interface LoadWish {
   readonly url: string;
+  /** Streamable HTTP unless it says `sse`: HTTP with server-sent events, the transport of 2024. */
+  readonly transport?: "sse";
   readonly headers: Readonly<Record<string, string>>;
   /** Each is one MCP session with one call under way at any time. */
   readonly sessions: number;
@@ -22,11 +24,18 @@ export interface LoadOutcome {
   readonly latenciesMs: Float64Array;
 }
 
-interface Report {
-  begins?: number;
-  outcome?: LoadOutcome;
-  failure?: string;
+/** What to do at the moments between which is measured. */
+export interface Moments {
+  onBegin?: () => unknown;
+  /** All calls are answered; the sessions are closed after it has resolved. */
+  onEnd?: () => unknown;
 }
+
+type Report =
+  | { kind: "begins"; inMs: number }
+  | { kind: "ends" }
+  | { kind: "done"; outcome: LoadOutcome }
+  | { kind: "failed"; message: string };
 
 /** The process that makes the calls. Ends with this one. */
 export class LoadGenerator {
@@ -34,7 +43,11 @@ export class LoadGenerator {
   readonly #died: Promise<never>;
 
   constructor() {
-    this.#child = fork(program("load"), { execPath: process.execPath, execArgv: [], serialization: "advanced" });
+    this.#child = fork(program("load"), {
+      execPath: process.execPath,
+      execArgv: [],
+      serialization: "advanced",
+    });
     this.#died = once(this.#child, "exit").then(([code]) => {
       throw new Error(`the load generator ended with code ${code}`);
     });
@@ -46,26 +59,29 @@ export class LoadGenerator {
   }
 
   /**
-   * Opens the sessions, warms up, measures, closes the sessions. `onBegin` is called when the warm-up is over.
+   * Opens the sessions, warms up, measures, closes the sessions.
    * @throws the first answer that is not a result
    */
-  async run(wish: LoadWish, onBegin: () => void = () => {}): Promise<LoadOutcome> {
-    const outcome = new Promise<LoadOutcome>((resolve, reject) => {
-      let timer: NodeJS.Timeout | undefined;
-      const onMessage = (report: Report): void => {
-        if (report.begins !== undefined) {
-          timer = setTimeout(onBegin, report.begins);
-          return;
-        }
-        clearTimeout(timer);
-        this.#child.off("message", onMessage);
-        if (report.outcome) resolve(report.outcome);
-        else reject(new Error(report.failure ?? "the load generator said nothing"));
-      };
-      this.#child.on("message", onMessage);
-    });
+  async run(wish: LoadWish, moments: Moments = {}): Promise<LoadOutcome> {
+    const outcome = Promise.withResolvers<LoadOutcome>();
+    const onMessage = (report: Report): void => {
+      if (report.kind === "begins") setTimeout(() => moments.onBegin?.(), report.inMs).unref();
+      else if (report.kind === "ends") void this.#atEnd(moments).catch(outcome.reject);
+      else if (report.kind === "done") outcome.resolve(report.outcome);
+      else outcome.reject(new Error(report.message));
+    };
+    this.#child.on("message", onMessage);
     this.#child.send(wish);
-    return Promise.race([outcome, this.#died]);
+    try {
+      return await Promise.race([outcome.promise, this.#died]);
+    } finally {
+      this.#child.off("message", onMessage);
+    }
+  }
+
+  async #atEnd({ onEnd }: Moments): Promise<void> {
+    await onEnd?.();
+    this.#child.send("close");
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,11 @@
 // The load generator, in a process of its own: one sequential loop of tool calls per session over plain node:http.
 // An answer that is not a result ends the measurement: errors are fast, and would make any system look good.
+import { once } from "node:events";
 import http from "node:http";
 import type { LoadOutcome, LoadWish } from "./load-generator.js";
 
 const ANSWER_WITHIN_MS = 30_000;
+const REVISION = "2025-11-25";
 
 interface Answer {
   status: number;
@@ -11,17 +13,15 @@ interface Answer {
   body: string;
 }
 
-interface Session {
-  readonly wish: LoadWish;
+interface Http {
   readonly agent: http.Agent;
   readonly headers: Record<string, string>;
-  nextId: number;
 }
 
-function send(session: Session, method: string, body?: string): Promise<Answer> {
-  const headers = body === undefined ? session.headers : { ...session.headers, "content-length": Buffer.byteLength(body) };
+function send({ agent, headers }: Http, method: string, url: string, body?: string): Promise<Answer> {
+  const length = body === undefined ? {} : { "content-length": Buffer.byteLength(body) };
   return new Promise((resolve, reject) => {
-    const request = http.request(session.wish.url, { method, headers, agent: session.agent }, (response) => {
+    const request = http.request(url, { method, headers: { ...headers, ...length }, agent }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
@@ -34,93 +34,183 @@ function send(session: Session, method: string, body?: string): Promise<Answer> 
       );
     });
     request.setTimeout(ANSWER_WITHIN_MS, () =>
-      request.destroy(new Error(`${session.wish.url} gave no answer within ${ANSWER_WITHIN_MS} ms`)),
+      request.destroy(new Error(`${url} gave no answer within ${ANSWER_WITHIN_MS} ms`)),
     );
     request.on("error", reject);
     request.end(body);
   });
 }
 
-async function request(session: Session, method: string, params: unknown): Promise<{ answer: Answer; result: unknown }> {
-  const id = session.nextId++;
-  const answer = await send(session, "POST", JSON.stringify({ jsonrpc: "2.0", id, method, params }));
-  return { answer, result: resultOf(answer, id) };
+/** How a session's messages travel. */
+interface Channel {
+  /** Resolves with the JSON of the response. */
+  request(id: number, body: string): Promise<string>;
+  notify(body: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+class StreamableHttp implements Channel {
+  readonly #http: Http;
+  readonly #url: string;
+
+  constructor(connection: Http, url: string) {
+    this.#http = connection;
+    this.#url = url;
+  }
+
+  async request(id: number, body: string): Promise<string> {
+    const { status, headers, body: text } = await send(this.#http, "POST", this.#url, body);
+    if (status !== 200) throw new Error(`a request was answered with HTTP ${status}: ${text.slice(0, 500)}`);
+    const sessionId = headers["mcp-session-id"];
+    if (typeof sessionId === "string") {
+      this.#http.headers["mcp-session-id"] = sessionId;
+      this.#http.headers["mcp-protocol-version"] = REVISION;
+    }
+    const isStream = headers["content-type"]?.startsWith("text/event-stream") === true;
+    return isStream ? (dataOf(text).find((data) => data.includes(`"id":${id}`)) ?? "") : text;
+  }
+
+  async notify(body: string): Promise<void> {
+    const { status } = await send(this.#http, "POST", this.#url, body);
+    if (status !== 202) throw new Error(`a notification was answered with HTTP ${status}`);
+  }
+
+  async close(): Promise<void> {
+    await send(this.#http, "DELETE", this.#url);
+  }
+}
+
+/** The transport of 2024, which some peers still offer alone: answers come on a stream that stays open. */
+class HttpWithSse implements Channel {
+  readonly #http: Http;
+  readonly #stream: http.ClientRequest;
+  readonly #waiting = new Map<number, PromiseWithResolvers<string>>();
+  readonly #endpoint = Promise.withResolvers<string>();
+  #partial = "";
+
+  constructor(connection: Http, url: string) {
+    this.#http = connection;
+    this.#stream = http.get(url, { headers: connection.headers, agent: connection.agent }, (response) => {
+      response.setEncoding("utf8");
+      response.on("data", (text: string) => this.#read(text, url));
+      response.on("error", (error) => this.#fail(error));
+      response.on("end", () => this.#fail(new Error("the stream of answers ended")));
+    });
+    this.#stream.on("error", (error) => this.#fail(error));
+  }
+
+  async request(id: number, body: string): Promise<string> {
+    const answer = Promise.withResolvers<string>();
+    this.#waiting.set(id, answer);
+    await this.notify(body);
+    return answer.promise;
+  }
+
+  async notify(body: string): Promise<void> {
+    const { status } = await send(this.#http, "POST", await this.#endpoint.promise, body);
+    if (status !== 202) throw new Error(`a message was answered with HTTP ${status}`);
+  }
+
+  async close(): Promise<void> {
+    this.#stream.destroy();
+  }
+
+  #read(text: string, url: string): void {
+    const events = (this.#partial + text).split(/\r?\n\r?\n/);
+    this.#partial = events.pop() ?? "";
+    for (const event of events) {
+      const [data = ""] = dataOf(event);
+      if (/^event: ?endpoint$/m.test(event)) {
+        this.#endpoint.resolve(new URL(data, url).href);
+        continue;
+      }
+      const id = Number(/"id":(\d+)/.exec(data)?.[1]);
+      this.#waiting.get(id)?.resolve(data);
+      this.#waiting.delete(id);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#endpoint.reject(error);
+    for (const { reject } of this.#waiting.values()) reject(error);
+  }
+}
+
+function dataOf(stream: string): string[] {
+  const lines = stream.split(/\r?\n/).filter((line) => line.startsWith("data:"));
+  return lines.map((line) => line.slice("data:".length).trimStart());
 }
 
 interface Message {
   id?: unknown;
   result?: unknown;
-  error?: unknown;
 }
 
-function resultOf({ status, headers, body }: Answer, id: number): unknown {
-  const isStream = headers["content-type"]?.startsWith("text/event-stream") === true;
-  const text = isStream ? dataOf(body, id) : body;
-  const message = status === 200 && text !== "" ? (JSON.parse(text) as Message) : {};
-  if (message.id !== id || message.result === undefined || isToolError(message.result)) {
-    throw new Error(`a call was answered with HTTP ${status}: ${body.slice(0, 500)}`);
+class Session {
+  readonly #channel: Channel;
+  #nextId = 1;
+
+  constructor({ url, headers, transport }: LoadWish, agent: http.Agent) {
+    const accept = "application/json, text/event-stream";
+    const connection = { agent, headers: { ...headers, "content-type": "application/json", accept } };
+    this.#channel =
+      transport === "sse" ? new HttpWithSse(connection, url) : new StreamableHttp(connection, url);
   }
-  return message.result;
-}
 
-function isToolError(result: unknown): boolean {
-  return (result as { isError?: boolean }).isError === true;
-}
+  async open(): Promise<this> {
+    const clientInfo = { name: "drawbridge-bench", version: "1" };
+    await this.request("initialize", { protocolVersion: REVISION, capabilities: {}, clientInfo });
+    await this.#channel.notify(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }));
+    return this;
+  }
 
-/** Some peers answer every call with a stream of one event. */
-function dataOf(stream: string, id: number): string {
-  const events = stream.split(/\r?\n/).filter((line) => line.startsWith("data:"));
-  return events.map((line) => line.slice("data:".length)).find((data) => data.includes(`"id":${id}`)) ?? "";
-}
+  /** @throws when the answer is anything but the result of this request */
+  async request(method: string, params: unknown): Promise<unknown> {
+    const id = this.#nextId++;
+    const text = await this.#channel.request(id, JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    const message = JSON.parse(text || "{}") as Message;
+    const { result } = message;
+    if (message.id !== id || result === undefined || (result as { isError?: boolean }).isError === true) {
+      throw new Error(`${method} was answered with an error: ${text.slice(0, 500)}`);
+    }
+    return result;
+  }
 
-async function openSession(wish: LoadWish, agent: http.Agent): Promise<Session> {
-  const headers = {
-    ...wish.headers,
-    "content-type": "application/json",
-    accept: "application/json, text/event-stream",
-  };
-  const session: Session = { wish, agent, headers, nextId: 1 };
-  const { answer } = await request(session, "initialize", {
-    protocolVersion: "2025-11-25",
-    capabilities: {},
-    clientInfo: { name: "drawbridge-bench", version: "1" },
-  });
-  const sessionId = answer.headers["mcp-session-id"];
-  if (typeof sessionId === "string") session.headers["mcp-session-id"] = sessionId;
-  session.headers["mcp-protocol-version"] = "2025-11-25";
-  const { status } = await send(session, "POST", JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }));
-  if (status !== 202) throw new Error(`notifications/initialized was answered with HTTP ${status}`);
-  return session;
+  close(): Promise<void> {
+    return this.#channel.close();
+  }
 }
 
 /** Calls until the deadline; only calls that begin after `countFrom` are timed. */
-async function callUntil(session: Session, countFrom: number, deadline: number): Promise<{ answered: number; latencies: number[] }> {
+async function callUntil(session: Session, call: unknown, time: { countFrom: number; deadline: number }) {
   const latencies: number[] = [];
   let answered = 0;
-  for (let begun = performance.now(); begun < deadline; begun = performance.now()) {
-    await request(session, "tools/call", session.wish.call);
+  for (let begun = performance.now(); begun < time.deadline; begun = performance.now()) {
+    await session.request("tools/call", call);
     answered += 1;
-    if (begun >= countFrom) latencies.push(performance.now() - begun);
+    if (begun >= time.countFrom) latencies.push(performance.now() - begun);
   }
   return { answered, latencies };
 }
 
 async function measure(wish: LoadWish): Promise<LoadOutcome> {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: wish.sessions, maxFreeSockets: wish.sessions });
+  const agent = new http.Agent({ keepAlive: true, maxFreeSockets: wish.sessions });
   try {
     const sessions: Session[] = [];
-    for (let index = 0; index < wish.sessions; index += 1) sessions.push(await openSession(wish, agent));
-    const [first] = sessions;
-    if (first === undefined) throw new Error("a load needs a session at least");
-    const sample = JSON.stringify((await request(first, "tools/call", wish.call)).result);
+    for (let index = 0; index < wish.sessions; index += 1)
+      sessions.push(await new Session(wish, agent).open());
+    const sample = JSON.stringify(await sessions[0]?.request("tools/call", wish.call));
 
     const countFrom = performance.now() + wish.warmUpMs;
-    const deadline = countFrom + wish.measureMs;
-    process.send?.({ begins: wish.warmUpMs });
-    const parts = await Promise.all(sessions.map((session) => callUntil(session, countFrom, deadline)));
+    const time = { countFrom, deadline: countFrom + wish.measureMs };
+    process.send?.({ kind: "begins", inMs: wish.warmUpMs });
+    const parts = await Promise.all(sessions.map((session) => callUntil(session, wish.call, time)));
     const elapsedMs = performance.now() - countFrom;
 
-    for (const session of sessions) await send(session, "DELETE");
+    const mayClose = once(process, "message");
+    process.send?.({ kind: "ends" });
+    await mayClose;
+    for (const session of sessions) await session.close();
     return {
       sample,
       elapsedMs,
@@ -132,10 +222,11 @@ async function measure(wish: LoadWish): Promise<LoadOutcome> {
   }
 }
 
-process.on("message", (wish: LoadWish) => {
-  measure(wish).then(
-    (outcome) => process.send?.({ outcome }),
-    (error: Error) => process.send?.({ failure: error.message }),
+process.on("message", (message: LoadWish | "close") => {
+  if (message === "close") return;
+  measure(message).then(
+    (outcome) => process.send?.({ kind: "done", outcome }),
+    (error: Error) => process.send?.({ kind: "failed", message: error.message }),
   );
 });
 process.on("disconnect", () => process.exit(0));

@@ -23,7 +23,15 @@ export interface PartResult {
 
 export interface Round {
   readonly outcome: LoadOutcome;
-  readonly parts: readonly { name: string; rssMb: number; cpuSeconds: number }[];
+  readonly parts: readonly PartUsage[];
+}
+
+export interface PartUsage {
+  readonly name: string;
+  /** The target or the load generator: not part of what is measured. */
+  readonly isHarness: boolean;
+  readonly rssMb: number;
+  readonly cpuSeconds: number;
 }
 
 /** The rounds of one case as one: all calls over all of the time, percentiles over all calls, the most memory seen. */
@@ -36,8 +44,12 @@ export function combine(name: string, sessions: number, rounds: readonly Round[]
     callsPerSecond: latencies.length / (elapsedMs / 1_000),
     p50Ms: percentile(latencies, 50),
     p99Ms: percentile(latencies, 99),
-    rssMb: Math.max(...rounds.map(({ parts }) => parts.reduce((sum, { rssMb }) => sum + rssMb, 0))),
+    rssMb: Math.max(...rounds.map(({ parts }) => memoryOf(parts.filter(({ isHarness }) => !isHarness)))),
   };
+}
+
+function memoryOf(parts: readonly PartUsage[]): number {
+  return parts.reduce((sum, { rssMb }) => sum + rssMb, 0);
 }
 
 export function combineParts(name: string, sessions: number, rounds: readonly Round[]): PartResult[] {

@@ -16,7 +16,11 @@ export async function startNginx(targetUrl: string, scratch: string): Promise<Su
   const directory = await mkdtemp(path.join(scratch, "nginx-"));
   const file = path.join(directory, "nginx.conf");
   await writeFile(file, configuration(directory, port, targetUrl));
-  const child = await startProgram({ name: "nginx", command, args: ["-p", directory, "-c", file, "-e", "stderr"] });
+  const child = await startProgram({
+    name: "nginx",
+    command,
+    args: ["-p", directory, "-c", file, "-e", "stderr"],
+  });
   const url = `http://127.0.0.1:${port}/mcp`;
   try {
     await eventually("the start of nginx", 10_000, async () => {
@@ -77,11 +81,15 @@ async function findNginx(): Promise<string> {
     await unpackPackage(cache);
   } catch (error) {
     const reason = (error as Error).message.trim().split("\n").at(-1);
-    throw new SkippedError(`nginx is not installed and apt-get cannot fetch it (${reason})`, { cause: error });
+    throw new SkippedError(`nginx is not installed and apt-get cannot fetch it (${reason})`, {
+      cause: error,
+    });
   }
   const unpacked = path.join(cache, "usr/sbin/nginx");
   if (await works(unpacked)) return unpacked;
-  throw new SkippedError("nginx is not installed, and the fetched one does not run here: apt-get install nginx");
+  throw new SkippedError(
+    "nginx is not installed, and the fetched one does not run here: apt-get install nginx",
+  );
 }
 
 async function works(file: string): Promise<boolean> {

@@ -42,16 +42,24 @@ async function usageOfProcess(pid: number, _index: number, all: readonly number[
     };
   } catch (error) {
     // Postgres' helpers come and go.
-    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return { rssMb: 0, cpuSeconds: 0 };
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      return { rssMb: 0, cpuSeconds: 0 };
     throw error;
   }
 }
 
-/** A process and its children: nginx and its worker, Postgres and its backends. */
+/** A process and all that descend from it: nginx and its worker, Postgres and its backends. */
 export async function withChildren(pid: number): Promise<number[]> {
   const all = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
-  const parents = await Promise.all(all.map(async (child) => [child, await parentOf(child)] as const));
-  return [pid, ...parents.filter(([, parent]) => parent === pid).map(([child]) => child)];
+  const parents = new Map(
+    await Promise.all(all.map(async (child) => [child, await parentOf(child)] as const)),
+  );
+  const found = [pid];
+  // Grows while it is read: the children of children are found as well.
+  for (const parent of found) {
+    for (const [child, itsParent] of parents) if (itsParent === parent) found.push(child);
+  }
+  return found;
 }
 
 async function parentOf(pid: number): Promise<number | undefined> {

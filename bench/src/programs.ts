@@ -50,7 +50,9 @@ export async function startProgram(definition: ProgramDefinition): Promise<Runni
 const FIRST_LINE_WITHIN_MS = 20_000;
 
 /** Starts a program and waits for the first line it prints, which says where it listens. */
-export async function startAnnounced(definition: ProgramDefinition): Promise<{ child: RunningProgram; line: string }> {
+export async function startAnnounced(
+  definition: ProgramDefinition,
+): Promise<{ child: RunningProgram; line: string }> {
   const first = Promise.withResolvers<string>();
   const child = await startProgram({ ...definition, onLine: first.resolve });
   const timer = setTimeout(
@@ -71,7 +73,11 @@ export async function startAnnounced(definition: ProgramDefinition): Promise<{ c
 export const STOP_WITHIN_MS = 15_000;
 
 /** Asks until the answer is not undefined; an error counts as no answer until the time is over. */
-export async function eventually<T>(what: string, withinMs: number, ask: () => Promise<T | undefined>): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  withinMs: number,
+  ask: () => Promise<T | undefined>,
+): Promise<T> {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const answer = await ask().catch(() => undefined);

@@ -1,7 +1,9 @@
 // The MCP server that every case calls: Streamable HTTP with JSON answers, in a process of its own. Prints its URL.
+// With the argument `stdio` it speaks over its standard streams instead, for peers that know nothing else.
 import { randomUUID } from "node:crypto";
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createInterface } from "node:readline";
 
 const TOOLS = [
   {
@@ -31,11 +33,6 @@ const CUSTOMER = {
 };
 
 const RESULTS: Record<string, unknown> = {
-  initialize: {
-    protocolVersion: "2025-11-25",
-    capabilities: { tools: {} },
-    serverInfo: { name: "stub", version: "1" },
-  },
   "tools/list": { tools: TOOLS },
   "tools/call": CUSTOMER,
   "resources/list": { resources: [] },
@@ -46,21 +43,38 @@ const RESULTS: Record<string, unknown> = {
 interface Message {
   id?: string | number;
   method: string;
+  params?: { protocolVersion?: string };
+}
+
+/** Speaks whatever revision it is asked for: none of them differs in what is measured. */
+function resultOf({ method, params }: Message): unknown {
+  if (method !== "initialize") return RESULTS[method];
+  return {
+    protocolVersion: params?.protocolVersion,
+    capabilities: { tools: {} },
+    serverInfo: { name: "stub", version: "1" },
+  };
+}
+
+/** The response to a request, undefined for what wants none. */
+function responseTo(message: Message): string | undefined {
+  const { id, method } = message;
+  if (id === undefined) return undefined;
+  const result = resultOf(message);
+  const error = { code: -32601, message: `Method not found: ${method}` };
+  return JSON.stringify({ jsonrpc: "2.0", id, ...(result === undefined ? { error } : { result }) });
 }
 
 function answer(message: Message, response: ServerResponse): void {
-  const { id, method } = message;
-  if (id === undefined) {
+  const body = responseTo(message);
+  if (body === undefined) {
     response.writeHead(202, { "content-length": 0 }).end();
     return;
   }
-  const result = RESULTS[method];
-  const error = { code: -32601, message: `Method not found: ${method}` };
-  const body = JSON.stringify({ jsonrpc: "2.0", id, ...(result === undefined ? { error } : { result }) });
   response.writeHead(200, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(body),
-    ...(method === "initialize" && { "mcp-session-id": randomUUID() }),
+    ...(message.method === "initialize" && { "mcp-session-id": randomUUID() }),
   });
   response.end(body);
 }
@@ -75,7 +89,19 @@ function handle(request: IncomingMessage, response: ServerResponse): void {
   request.on("end", () => answer(JSON.parse(Buffer.concat(chunks).toString("utf8")) as Message, response));
 }
 
-const server = createServer(handle).listen(0, "127.0.0.1", () => {
-  process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp\n`);
-});
-server.keepAliveTimeout = 60_000;
+function serveHttp(): void {
+  const server = createServer(handle).listen(0, "127.0.0.1", () => {
+    process.stdout.write(`http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp\n`);
+  });
+  server.keepAliveTimeout = 60_000;
+}
+
+function serveStdio(): void {
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    const response = responseTo(JSON.parse(line) as Message);
+    if (response !== undefined) process.stdout.write(`${response}\n`);
+  });
+}
+
+if (process.argv[2] === "stdio") serveStdio();
+else serveHttp();

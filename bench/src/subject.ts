@@ -4,7 +4,10 @@ import type { Part } from "./process-usage.js";
 export interface Subject {
   readonly name: string;
   readonly url: string;
+  readonly transport?: "sse";
   readonly headers: Readonly<Record<string, string>>;
+  /** What it calls the tool, where it gives tools other names. */
+  readonly toolName?: string;
   /** Its processes now, without the target and the load generator. */
   parts(): Promise<Part[]>;
   /** Looks whether what was answered was also governed. @throws when it was not */

@@ -4,7 +4,10 @@ import type { CaseResult } from "./measurement.js";
 type Align = "left" | "right";
 
 /** Lines with aligned columns: the first column to the left, numbers to the right. */
-export function columns(rows: readonly (readonly string[])[], align: (index: number) => Align = numbersRight): string {
+export function columns(
+  rows: readonly (readonly string[])[],
+  align: (index: number) => Align = numbersRight,
+): string {
   const widths = (rows[0] ?? []).map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
   return rows
     .map((row) =>

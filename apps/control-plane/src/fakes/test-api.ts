@@ -10,6 +10,9 @@ import type { TestPlatform } from "../platform/fakes/test-platform.js";
 import { Jobs, Messages } from "../platform/jobs.js";
 import { IdentityModule, type Principal, TokenError, TokenVerifier } from "../identity/index.js";
 
+// There is one replica in a test.
+const nobodyElse = () => Promise.resolve();
+
 /** Knows people by a token that is their name. */
 class TestTokens {
   private readonly people = new Map<string, Principal>();
@@ -58,7 +61,7 @@ export async function startTestApi(
     .overrideProvider(Jobs)
     .useValue(jobs)
     .overrideProvider(Messages)
-    .useValue({})
+    .useValue({ publish: nobodyElse, subscribe: nobodyElse })
     .compile();
   const app = module.createNestApplication<NestExpressApplication>({ bodyParser: false, logger: false });
   prepareApi(app);

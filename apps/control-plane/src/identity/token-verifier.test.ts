@@ -1,0 +1,173 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadConfig } from "../config.js";
+import { Clock } from "../platform/clock.js";
+import { TokenVerifier } from "./token-verifier.js";
+
+class HeldClock extends Clock {
+  at = Date.now();
+  override now(): Date {
+    return new Date(this.at);
+  }
+}
+
+const MCP = "https://gate.example.test/mcp";
+const API = "https://gate.example.test/api";
+
+/** An issuer that publishes some keys, and can be switched off. */
+class TestIssuer {
+  keys: { id: string; pair: Awaited<ReturnType<typeof generateKeyPair>> }[] = [];
+  asked = 0;
+  private readonly server: Server = createServer(
+    (request, response) => void this.answer(request.url ?? "", response),
+  );
+  url = "";
+
+  async start(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    await this.addKey("one");
+  }
+
+  async addKey(id: string): Promise<void> {
+    this.keys.push({ id, pair: await generateKeyPair("ES256") });
+  }
+
+  async stop(): Promise<void> {
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async token(claims: Record<string, unknown> = {}, keyId = "one"): Promise<string> {
+    const key = this.keys.find(({ id }) => id === keyId);
+    if (!key) throw new Error("no such key");
+    const now = Math.floor(Date.now() / 1000);
+    return new SignJWT({
+      iss: this.url,
+      sub: "u1",
+      aud: MCP,
+      iat: now,
+      exp: now + 600,
+      client_id: "c1",
+      ...claims,
+    })
+      .setProtectedHeader({ alg: "ES256", kid: keyId })
+      .sign(key.pair.privateKey);
+  }
+
+  private async answer(path: string, response: import("node:http").ServerResponse): Promise<void> {
+    this.asked++;
+    response.setHeader("content-type", "application/json");
+    if (path.startsWith("/.well-known/")) {
+      response.end(JSON.stringify({ issuer: this.url, jwks_uri: `${this.url}/keys` }));
+      return;
+    }
+    const keys = await Promise.all(
+      this.keys.map(async ({ id, pair }) => ({
+        ...(await exportJWK(pair.publicKey)),
+        kid: id,
+        alg: "ES256",
+      })),
+    );
+    response.end(JSON.stringify({ keys }));
+  }
+}
+
+const issuer = new TestIssuer();
+beforeAll(() => issuer.start());
+afterAll(() => issuer.stop());
+
+function verifier(clock: Clock = new Clock(), env: Record<string, string> = {}): TokenVerifier {
+  const config = loadConfig({
+    DATABASE_URL: "postgresql://x@127.0.0.1/x",
+    OIDC_ISSUER: issuer.url,
+    OIDC_CLIENT_ID: "cli",
+    DRAWBRIDGE_PUBLIC_URL: "https://gate.example.test",
+    DRAWBRIDGE_KEK_FILE: "/none",
+    DRAWBRIDGE_ADMIN_GROUPS: "admins, owners",
+    ...env,
+  });
+  return new TokenVerifier(config, clock);
+}
+
+describe("a token", () => {
+  test("says who is acting, and only verified e-mail addresses count", async () => {
+    const claims = { email: "a@example.com", email_verified: true, groups: ["owners", "x"], auth_time: 1000 };
+    const principal = await verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp");
+    expect(principal).toMatchObject({
+      id: "u1",
+      email: "a@example.com",
+      client: "c1",
+      groups: ["owners", "x"],
+    });
+    expect(principal.roles.toSorted()).toEqual(["admin", "user"]);
+    expect(principal.signedInAt).toEqual(new Date(1_000_000));
+    const unverified = await issuer.token({ email: "a@example.com", email_verified: "true" });
+    expect((await verifier().verify(`Bearer ${unverified}`, "mcp")).email).toBeUndefined();
+  });
+
+  test.each<[string, Record<string, unknown>, string]>([
+    ["for the other door", { aud: API }, "wrong_audience"],
+    ["for both doors", { aud: [MCP, API] }, "wrong_audience"],
+    ["of another issuer", { iss: "https://elsewhere.example.test" }, "invalid"],
+    ["that has expired", { exp: 1000 }, "expired"],
+    ["without an expiry", { exp: undefined }, "invalid"],
+    ["without a subject", { sub: undefined }, "invalid"],
+    ["that is not valid yet", { nbf: Math.floor(Date.now() / 1000) + 600 }, "invalid"],
+  ])("%s is refused", async (_what, claims, problem) => {
+    await expect(verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp")).rejects.toMatchObject({
+      problem,
+    });
+  });
+
+  test("without a signature, or signed with a secret, is refused", async () => {
+    const claims = { iss: issuer.url, sub: "u1", aud: MCP, exp: Math.floor(Date.now() / 1000) + 600 };
+    const unsigned = new UnsecuredJWT(claims).encode();
+    const shared = await new SignJWT(claims)
+      .setProtectedHeader({ alg: "HS256", kid: "one" })
+      .sign(new Uint8Array(32));
+    for (const token of [unsigned, shared]) {
+      await expect(verifier().verify(`Bearer ${token}`, "mcp")).rejects.toMatchObject({ problem: "invalid" });
+    }
+  });
+
+  test("of a key that was published later is accepted", async () => {
+    const tokens = verifier();
+    await tokens.verify(`Bearer ${await issuer.token()}`, "mcp");
+    await issuer.addKey("two");
+    // The key set is not asked for again at once, so that unknown key ids cannot make us hammer the issuer.
+    const fresh = verifier();
+    expect((await fresh.verify(`Bearer ${await issuer.token({}, "two")}`, "mcp")).id).toBe("u1");
+  });
+
+  test("that was verified stays so without asking again, until it expires, and at its own door only", async () => {
+    const clock = new HeldClock();
+    const tokens = verifier(clock);
+    const token = await issuer.token();
+    await tokens.verify(`Bearer ${token}`, "mcp");
+    const asked = issuer.asked;
+    await tokens.verify(`Bearer ${token}`, "mcp");
+    expect(issuer.asked).toBe(asked);
+    await expect(tokens.verify(`Bearer ${token}`, "api")).rejects.toMatchObject({
+      problem: "wrong_audience",
+    });
+    clock.at += 700_000;
+    await expect(tokens.verify(`Bearer ${token}`, "mcp")).rejects.toMatchObject({ problem: "expired" });
+  });
+
+  test("cannot be judged while the issuer is away, and can when it is back", async () => {
+    const tokens = verifier(new Clock(), { OIDC_ISSUER: "http://127.0.0.1:1" });
+    await expect(tokens.verify(`Bearer ${await issuer.token()}`, "mcp")).rejects.toMatchObject({
+      problem: "unavailable",
+    });
+  });
+
+  test.each(["", "Bearer", "Bearer a b", "Basic eDp5", `Bearer ${"x".repeat(20_000)}`])(
+    "is not found in %j",
+    async (header) => {
+      const problem = header === "" ? "missing" : "invalid";
+      await expect(verifier().verify(header, "mcp")).rejects.toMatchObject({ problem });
+    },
+  );
+});

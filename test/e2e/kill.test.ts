@@ -1,10 +1,13 @@
 import { readFileSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { eventually, initialize, type JsonRpcObject, toolsList } from "@drawbridge/testing";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { postRaw, type RawSession } from "./raw-session.js";
 import { scriptable, System } from "./system.js";
+
+vi.setConfig({ testTimeout: 90_000 });
 
 const UNKNOWN = -31_006;
 const UNRECORDED = -31_004;
@@ -22,6 +25,7 @@ afterAll(() => system?.stop());
 afterEach(async () => {
   if (!system.controlPlane.runs) await system.startControlPlane();
   if (!system.agent.runs) await system.startAgent();
+  await system.agentIsConnected();
 });
 
 interface CallUnderWay {
@@ -133,6 +137,7 @@ describe("kill -9 of the control plane in the middle of a call", () => {
     expect(await call.outcome).toHaveProperty("broken");
     expect(await slow).toHaveProperty("broken");
 
+    await sleep(PERMISSION_MS / 2);
     await system.startControlPlane();
     expect(await session.pid()).toBe(child);
     await expectHonestRecording(id, { call, session, kind: "outcome_unknown" });

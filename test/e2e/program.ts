@@ -1,4 +1,5 @@
 import { type GuardedChild, spawnGuarded } from "@drawbridge/embedded";
+import { eventually } from "@drawbridge/testing";
 
 export interface ProgramOptions {
   readonly name: string;
@@ -46,14 +47,26 @@ export class Program {
       stopSignal: "TERM",
       onLine: (line) => this.lines.push(line),
     });
+    const child = this.#child;
+    void child.exited.then(() => {
+      if (this.#child === child) this.#child = undefined;
+    });
+  }
+
+  /** Asks until `attempt` does not throw. @throws at once when the program has ended, with what it said last */
+  until<T>(attempt: () => Promise<T>, timeoutMs: number): Promise<T> {
+    const child = this.#child;
+    const ended = child?.exited.then(({ code }) => {
+      throw new Error(`${this.name} ended with code ${code}:\n${this.lines.slice(-20).join("\n")}`);
+    });
+    const tried = eventually(attempt, { timeoutMs, intervalMs: 50 });
+    return ended === undefined ? tried : Promise.race([tried, ended]);
   }
 
   /** Its exit code when it ends by itself. */
   async ended(): Promise<number> {
     if (this.#child === undefined) throw new Error(`${this.name} does not run`);
-    const { code } = await this.#child.exited;
-    this.#child = undefined;
-    return code;
+    return (await this.#child.exited).code;
   }
 
   /** kill -9; resolves when it is gone. */
@@ -62,12 +75,10 @@ export class Program {
     if (child === undefined) return;
     process.kill(child.pid, "SIGKILL");
     await child.exited;
-    this.#child = undefined;
   }
 
   /** Asks it to end, as an init system would. */
   async stop(): Promise<void> {
     await this.#child?.stop(STOP_WITHIN_MS);
-    this.#child = undefined;
   }
 }

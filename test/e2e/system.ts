@@ -164,17 +164,17 @@ export class System {
     await this.allow(name);
   }
 
-  /** Waits until a call could be recorded. */
   async startControlPlane(env: Record<string, string> = {}): Promise<void> {
     await this.controlPlane.start(env);
     await this.isReady();
   }
 
-  isReady(): Promise<unknown> {
-    return eventually(async () => (await fetch(`${this.publicUrl}/healthz`)).ok, {
-      timeoutMs: READY_WITHIN_MS,
-      intervalMs: 50,
-    });
+  /** Waits until a call could be recorded. */
+  async isReady(): Promise<void> {
+    await this.controlPlane.until(async () => {
+      const { status } = await fetch(`${this.publicUrl}/healthz`);
+      if (status !== 200) throw new Error(`/healthz answers ${status}`);
+    }, READY_WITHIN_MS);
   }
 
   async startAgent(): Promise<void> {
@@ -184,16 +184,10 @@ export class System {
   }
 
   async agentIsConnected(): Promise<void> {
-    const { pid } = this.agent;
-    await eventually(
-      async () => {
-        if ((await processIdentity(pid)) === undefined)
-          throw new Error(`the agent ended: ${this.agent.output}`);
-        const { items } = (await this.api().demand("GET", "agents")) as { items: { connected: boolean }[] };
-        return items.some(({ connected }) => connected);
-      },
-      { timeoutMs: READY_WITHIN_MS, intervalMs: 50 },
-    );
+    await this.agent.until(async () => {
+      const { items } = (await this.api().demand("GET", "agents")) as { items: { connected: boolean }[] };
+      if (!items.some(({ connected }) => connected)) throw new Error("the agent is not connected");
+    }, READY_WITHIN_MS);
   }
 
   /** Runs one of the agent's commands to its end. */

@@ -5,6 +5,8 @@ import { encodeSse, sseComment } from "@drawbridge/mcp";
 // A client that sees no header for 60 s gives up; proxies cut streams that are silent for as long.
 const STREAM_AFTER_MS = 20_000;
 const KEEP_ALIVE_MS = 15_000;
+// A client that takes nothing of what is written for this long is gone, whatever its socket says.
+const STALLED_MS = 60_000;
 
 const SESSION_HEADER = "Mcp-Session-Id";
 // The session as the REST API names it, which is also its recording: what a person quotes to an auditor.
@@ -69,6 +71,7 @@ export class Reply {
       "Cache-Control": "no-store",
     });
     this.response.end(message);
+    this.response.setTimeout(STALLED_MS);
   }
 
   /** Ends without an answer: the client has said that it does not want one. */
@@ -117,8 +120,12 @@ export class EventStream {
   ) {
     response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS });
     response.flushHeaders();
+    response.setTimeout(STALLED_MS);
+    // Unheard, the error of a response would end the process.
+    response.on("error", () => response.destroy());
+    // Not behind what waits for the client: a comment would count as a sign that the client still reads.
     this.keepAlive = setInterval(() => {
-      if (!response.writableNeedDrain) response.write(sseComment());
+      if (this.open && response.writableLength === 0) response.write(sseComment());
     }, KEEP_ALIVE_MS);
     response.once("close", () => clearInterval(this.keepAlive));
   }
@@ -139,7 +146,9 @@ export class EventStream {
     taken.abort();
   }
 
+  /** "close" comes only when the client has read the rest: nothing may be written until then. */
   end(): void {
+    clearInterval(this.keepAlive);
     if (this.open) this.response.end();
   }
 }

@@ -11,8 +11,9 @@ export type Script = (message: {
 const AGENT = "01900000-0000-7000-8000-000000000001";
 
 /** An agent with a target that answers by script, in place of the real link. */
-export class FakeAgentLinks implements Pick<AgentLinks, "isOnline" | "open"> {
+export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline" | "open" | "tidy"> {
   online = true;
+  readonly connected = [];
   readonly opened: OpenSessionLink[] = [];
   readonly sent: { sessionId: string; exchange: number; text: string }[] = [];
   readonly closed: string[] = [];
@@ -32,6 +33,8 @@ export class FakeAgentLinks implements Pick<AgentLinks, "isOnline" | "open"> {
       close: () => void this.closed.push(request.sessionId),
     };
   }
+
+  tidy(): void {}
 
   /** The calls of a method that reached the target. */
   reached(method: string): string[] {

@@ -36,7 +36,7 @@ interface Authorized {
   readonly epoch: bigint;
 }
 
-/** The way in, steps 4 to 7 of a call's life: decide, record, dispatch, in this order. */
+/** The way in of a call: decide, record, dispatch, in this order. */
 @Injectable()
 export class ClientTraffic {
   private readonly logger = new Logger("gateway");
@@ -128,7 +128,7 @@ export class ClientTraffic {
   /**
    * Decides, and writes the request and the decision down in one durable statement. That statement tells the
    * authorization epoch of its moment: if it has moved since the decision, what was decided may no longer hold, so it
-   * is decided again, until decision and epoch agree. Invariant 5.
+   * is decided again, until decision and epoch agree (ADR 0002).
    */
   private async authorizeAndRecord(
     incoming: Incoming<McpRequest | McpNotification>,

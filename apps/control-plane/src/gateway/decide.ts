@@ -32,7 +32,7 @@ export function contextOf({ id, groups, email, client }: Principal): Context {
   return { principal: { id, groups, email, emailVerified: email !== undefined }, client: { id: client } };
 }
 
-/** Step 4 of a call's life: a pure function of the policies and the message. */
+/** A pure function of the policies and the message: whoever gets new policies may ask it again. */
 export function decide(policies: CompiledPolicies, question: Question): GatewayDecision {
   const { target, context, message } = question;
   const rule = METHODS.get(message.method);

@@ -52,7 +52,7 @@ export const FAILURES = {
   },
 } as const satisfies Record<ExchangeFailure, Failure>;
 
-/** Invariant 8: the caller is told exactly that, and the system never repeats a call. */
+/** The caller is told exactly that; the system never repeats a call. */
 export function unknownOutcome(what: string) {
   return {
     code: RpcErrorCode.OutcomeUnknown,

@@ -27,7 +27,7 @@ export interface SessionClaim {
   readonly sessionId: string;
 }
 
-/** Opens, finds and ends sessions (step 3 of a call's life). What must survive a restart is in Postgres. */
+/** Opens, finds and ends sessions. What must survive a restart is in Postgres. */
 @Injectable()
 export class SessionsService {
   private readonly logger = new Logger("sessions");
@@ -153,7 +153,7 @@ export class SessionsService {
     }
   }
 
-  /** Ends somebody's session on behalf of an operator; false when it had ended already. */
+  /** Ends a session here, if this replica has it open. */
   async endById(id: string, reason: string): Promise<void> {
     const session = this.byId(id);
     if (session) await this.end(session, reason);

@@ -35,8 +35,8 @@ export interface TrafficDependencies {
 const ABANDONED = new Set<ExchangeFailure>([ExchangeFailure.SESSION_GONE]);
 
 /**
- * The way back, steps 9 and 10 of a call's life: what the agent has masked is recorded, and only then delivered. The
- * agent's frames of one session come strictly one after the other.
+ * The way back of a call: what the agent has masked is recorded, and only then delivered. The agent's frames of one
+ * session come strictly one after the other.
  */
 export class TargetTraffic implements SessionLinkListener {
   private readonly logger = new Logger("gateway");

@@ -15,7 +15,7 @@ const LAST_RETRY_MS = 10_000;
 const FLUSH_WITHIN_MS = 5_000;
 
 /**
- * Writes recordings: durable before anything is sent or delivered (invariant 5).
+ * Writes recordings: durable before anything is sent or delivered (ADR 0003).
  *
  * ```
  *  append, owe ──► queue ──► batch ──► sealed in order ──► one statement, one commit ──► callers go on

@@ -2,41 +2,13 @@ import { Inject, Injectable } from "@nestjs/common";
 import type { Page, PageQuery, SessionView, VisibleTarget } from "@drawbridge/contracts";
 import { isTargetVisible } from "@drawbridge/policy";
 import { AgentLinks } from "../agents/index.js";
-import { AuditLog } from "../audit/index.js";
 import { CONFIG, type Config } from "../config.js";
 import { isPermitted, type Principal } from "../identity/index.js";
-import { Database } from "../platform/database.js";
 import { DomainError } from "../platform/errors.js";
 import { pageFrom, readCursor, UUID } from "../platform/pagination.js";
 import { contextOf } from "./decide.js";
 import { SessionsRepository, type StoredSession } from "./sessions.repository.js";
 import { LiveState } from "./live-state.js";
-import { SessionsService } from "./sessions.service.js";
-
-/** Ends a session on an operator's word, here and, through the epoch, everywhere. */
-@Injectable()
-export class SessionEnding {
-  constructor(
-    private readonly database: Database,
-    private readonly sessions: SessionsRepository,
-    private readonly service: SessionsService,
-    private readonly audit: AuditLog,
-  ) {}
-
-  async end(principal: Principal, id: string): Promise<void> {
-    const reason = `ended by ${principal.id}`;
-    await this.database.transaction(async (transaction) => {
-      if (!(await this.sessions.closeByOperator(transaction, id, reason))) return;
-      await this.audit.record(transaction, {
-        actor: principal.id,
-        action: "session.ended",
-        subject: id,
-        details: {},
-      });
-    });
-    await this.service.endById(id, reason);
-  }
-}
 
 /** What the REST API shows of sessions and of the targets a principal may open one with. */
 @Injectable()
@@ -45,7 +17,6 @@ export class SessionsQueries {
     @Inject(CONFIG) private readonly config: Config,
     private readonly live: LiveState,
     private readonly sessions: SessionsRepository,
-    private readonly ending: SessionEnding,
     private readonly links: AgentLinks,
   ) {}
 
@@ -81,10 +52,6 @@ export class SessionsQueries {
       row && (row.principal === principal.id || isPermitted(principal.roles, "session:read_all"));
     if (!theirs) throw new DomainError("session_not_found", `there is no session ${id} for you`);
     return toView(row);
-  }
-
-  end(principal: Principal, id: string): Promise<void> {
-    return this.ending.end(principal, id);
   }
 }
 

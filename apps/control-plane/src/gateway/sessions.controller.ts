@@ -2,11 +2,15 @@ import { Controller, Delete, Get, HttpCode, Param, Query, SerializeOptions } fro
 import { PageQuery, SessionPage, SessionView, VisibleTargets } from "@drawbridge/contracts";
 import { z } from "zod";
 import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js";
+import { SessionEnding } from "./session-ending.js";
 import { SessionsQueries } from "./sessions-queries.js";
 
 @Controller("api/v1")
 export class SessionsController {
-  constructor(private readonly queries: SessionsQueries) {}
+  constructor(
+    private readonly queries: SessionsQueries,
+    private readonly ending: SessionEnding,
+  ) {}
 
   @Get("visible-targets")
   @Requires("target:use")
@@ -33,6 +37,6 @@ export class SessionsController {
   @HttpCode(204)
   @Requires("session:end")
   end(@CurrentPrincipal() principal: Principal, @Param("id", { schema: z.uuid() }) id: string) {
-    return this.queries.end(principal, id);
+    return this.ending.end(principal, id);
   }
 }

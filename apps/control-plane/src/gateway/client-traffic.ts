@@ -5,7 +5,6 @@ import {
   type McpNotification,
   type McpRequest,
   type McpResponse,
-  METHODS,
   RpcErrorCode,
 } from "@drawbridge/mcp";
 import { AgentUnavailableError } from "../agents/index.js";
@@ -67,7 +66,6 @@ export class ClientTraffic {
       id: message.id,
       method: message.method,
       name: message.name,
-      list: listOf(message),
       reply,
       question,
       epoch: 0n,
@@ -230,11 +228,6 @@ function notSent(error: unknown): GatewayError | undefined {
 
 function questionOf({ target, principal, message }: Incoming<McpRequest | McpNotification>): Question {
   return { target: { name: target.name, labels: target.labels }, context: contextOf(principal), message };
-}
-
-function listOf({ method }: McpRequest) {
-  const governance = METHODS.get(method)?.governance;
-  return governance?.as === "list" ? governance.list : undefined;
 }
 
 function gone(): GatewayDecision {

@@ -1,4 +1,4 @@
-import { idKey, type JsonRpcId, type ListName, type McpRequest } from "@drawbridge/mcp";
+import { idKey, type JsonRpcId, type McpRequest } from "@drawbridge/mcp";
 import type { SessionLink } from "../agents/index.js";
 import type { Question } from "./decide.js";
 import type { EventStream, Reply } from "./reply.js";
@@ -10,8 +10,6 @@ export interface Exchange {
   readonly id: JsonRpcId;
   readonly method: string;
   readonly name: string | undefined;
-  /** Whose entries the answer lists, when it is one of the list methods. */
-  readonly list: ListName | undefined;
   readonly reply: Reply;
   /** What was decided, to decide it again when the authorization epoch has moved. */
   readonly question: Question;
@@ -31,6 +29,7 @@ export interface SessionIdentity {
 
 // Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
 const BACKLOG_LIMIT = 256;
+const BACKLOG_BYTES = 256 * 1024;
 const IN_FLIGHT_LIMIT = 128;
 const ASKED_LIMIT = 64;
 
@@ -51,6 +50,7 @@ export class GatewaySession {
   private readonly exchanges = new Map<number, Exchange>();
   private readonly byRequestId = new Map<string, Exchange>();
   private readonly backlog: Uint8Array[] = [];
+  private backlogBytes = 0;
 
   constructor(
     identity: SessionIdentity,
@@ -129,12 +129,22 @@ export class GatewaySession {
       return;
     }
     this.backlog.push(message);
-    if (this.backlog.length > BACKLOG_LIMIT) this.backlog.shift();
+    this.backlogBytes += message.length;
+    while (this.backlog.length > BACKLOG_LIMIT || this.backlogBytes > BACKLOG_BYTES) this.takeOldest();
   }
 
   async attachEventStream(stream: EventStream): Promise<void> {
     this.eventStream = stream;
-    for (let next = this.backlog.shift(); next && stream.open; next = this.backlog.shift())
-      await stream.send(next);
+    while (stream.open) {
+      const oldest = this.takeOldest();
+      if (!oldest) return;
+      await stream.send(oldest);
+    }
+  }
+
+  private takeOldest(): Uint8Array | undefined {
+    const oldest = this.backlog.shift();
+    this.backlogBytes -= oldest?.length ?? 0;
+    return oldest;
   }
 }

@@ -32,8 +32,6 @@ export interface TrafficDependencies {
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
 }
 
-const ABANDONED = new Set<ExchangeFailure>([ExchangeFailure.SESSION_GONE]);
-
 /**
  * The way back of a call: what the agent has masked is recorded, and only then delivered. The agent's frames of one
  * session come strictly one after the other.
@@ -69,7 +67,8 @@ export class TargetTraffic implements SessionLinkListener {
   }) {
     const exchange = this.session.exchange(number);
     if (exchange) await this.failed(exchange, failure, message);
-    if (ABANDONED.has(failure)) await this.dependencies.onEnded(this.session, "the target ended its session");
+    if (failure === ExchangeFailure.SESSION_GONE)
+      await this.dependencies.onEnded(this.session, "the target ended its session");
   }
 
   async onStderr(text: Buffer): Promise<void> {
@@ -130,19 +129,15 @@ export class TargetTraffic implements SessionLinkListener {
   }
 
   /** Lists hold only what could be called. Undefined when a list is none, and so cannot be filtered. */
-  private async visiblePart(
-    response: McpResponse,
-    { list, question }: Exchange,
-  ): Promise<Uint8Array | undefined> {
-    if (!list || response.isError) return response.bytes;
+  private async visiblePart(response: McpResponse, { question }: Exchange): Promise<Uint8Array | undefined> {
     const governance = METHODS.get(question.message.method)?.governance;
-    if (governance?.as !== "list") return response.bytes;
+    if (governance?.as !== "list" || response.isError) return response.bytes;
     const { value: policies } = await this.dependencies.policies.get();
     const { target, context } = question;
     const keep = (name: string) =>
       couldBeAllowed(policies, { target, method: governance.call, name }, context);
     try {
-      return filterListResult(response, list, keep);
+      return filterListResult(response, governance.list, keep);
     } catch (error) {
       if (error instanceof NotAListResultError) return undefined;
       throw error;

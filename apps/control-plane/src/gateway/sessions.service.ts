@@ -110,16 +110,12 @@ export class SessionsService {
     } catch (error) {
       session.link = undefined;
       if (!(error instanceof AgentUnavailableError)) throw error;
-      if (session.agentId !== undefined) await this.end(session, "the target of this session is gone");
-      const refusal = session.agentId === undefined ? undefined : unknownSession();
-      throw (
-        refusal ??
-        new GatewayError({
-          status: 503,
-          code: RpcErrorCode.TargetUnavailable,
-          message: `${error.message}; nothing ran`,
-        })
-      );
+      if (session.agentId !== undefined) {
+        await this.end(session, "the target of this session is gone");
+        throw unknownSession();
+      }
+      const message = `${error.message}; nothing ran`;
+      throw new GatewayError({ status: 503, code: RpcErrorCode.TargetUnavailable, message });
     }
   }
 

@@ -161,6 +161,7 @@ describe("kill -9 of the control plane in the middle of a call", () => {
     await expectNoSuchSession(session);
     await expectHonestRecording(id, { call, session, kind: "outcome_unknown" });
     await expectRecovered();
+    expect(call.times()).toBe(1);
   });
 
   test("together with the agent leaves no child and no open session", async () => {
@@ -174,6 +175,7 @@ describe("kill -9 of the control plane in the middle of a call", () => {
     await expectNoSuchSession(session);
     await expectHonestRecording(id, { call, session, kind: "outcome_unknown" });
     await expectRecovered();
+    expect(call.times()).toBe(1);
   });
 });
 

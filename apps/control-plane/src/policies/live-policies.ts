@@ -2,6 +2,7 @@ import { Injectable } from "@nestjs/common";
 import { type CompiledPolicies, compilePolicies } from "@drawbridge/policy";
 import { Database } from "../platform/database.js";
 import { EpochSnapshot, type Snapshot } from "../platform/epoch-snapshot.js";
+import { ENFORCED_FEATURES } from "./enforced-features.js";
 import { PoliciesRepository } from "./policies.repository.js";
 
 /** The live policies, compiled, as the data path sees them. */
@@ -11,7 +12,7 @@ export class LivePolicies {
 
   constructor(database: Database, repository: PoliciesRepository) {
     this.snapshot = new EpochSnapshot(database, async (transaction) =>
-      compilePolicies(await repository.all(transaction)),
+      compilePolicies(await repository.all(transaction), ENFORCED_FEATURES),
     );
   }
 

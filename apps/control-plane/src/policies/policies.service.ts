@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { Injectable } from "@nestjs/common";
 import type { Page, PageQuery, PolicyApplied, PolicyView } from "@drawbridge/contracts";
-import { unenforceable } from "@drawbridge/policy";
 import { AuditLog } from "../audit/index.js";
 import type { Principal } from "../identity/index.js";
 import { Database, isUniqueViolation } from "../platform/database.js";
@@ -41,7 +40,7 @@ export class PoliciesService {
 
   /** Makes the document the live version; the same document again changes nothing, so that applying is idempotent. */
   async apply(principal: Principal, name: string, source: string): Promise<PolicyApplied> {
-    const document = readPolicy(source, unenforceable);
+    const document = readPolicy(source);
     if (document.metadata.name !== name) {
       throw new DomainError(
         "policy_invalid",

@@ -1,18 +1,15 @@
 import type { ProblemDetail } from "@drawbridge/contracts";
-import { parsePolicy, type PolicyDocument, type PolicyProblem } from "@drawbridge/policy";
+import { parsePolicy, type PolicyDocument, type PolicyProblem, unenforceable } from "@drawbridge/policy";
 import { type Document, isNode, LineCounter, parseDocument } from "yaml";
 import { DomainError } from "../platform/errors.js";
-
-// What the running system can enforce beyond plain rules. A policy that asks for more is refused when it is applied.
-const AVAILABLE = new Set<never>();
+import { ENFORCED_FEATURES } from "./enforced-features.js";
 
 /**
  * A policy from YAML or JSON text, with the lines of what is wrong in it.
  * @throws DomainError policy_invalid, policy_not_enforceable
  */
-export function readPolicy(source: string, unenforceable: Unenforceable): PolicyDocument {
+export function readPolicy(source: string): PolicyDocument {
   const lines = new LineCounter();
-  // Aliases could make a small text a huge document.
   const yaml = parseDocument(source, { lineCounter: lines, uniqueKeys: true });
   const [syntaxError] = yaml.errors;
   if (syntaxError) {
@@ -37,7 +34,7 @@ export function readPolicy(source: string, unenforceable: Unenforceable): Policy
       parsed.problems.map(withLine),
     );
   }
-  const missing = unenforceable(parsed.policy, AVAILABLE);
+  const missing = unenforceable(parsed.policy, ENFORCED_FEATURES);
   if (missing.length > 0) {
     throw new DomainError(
       "policy_not_enforceable",
@@ -48,8 +45,7 @@ export function readPolicy(source: string, unenforceable: Unenforceable): Policy
   return parsed.policy;
 }
 
-type Unenforceable = (policy: PolicyDocument, available: ReadonlySet<never>) => readonly PolicyProblem[];
-
+/** Aliases could make a small text a huge document. */
 function toValue(yaml: Document.Parsed): unknown {
   try {
     return yaml.toJS({ maxAliasCount: 0 });

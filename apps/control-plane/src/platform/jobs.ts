@@ -20,7 +20,7 @@ const SCHEMA = "jobs";
 @Injectable()
 export class Jobs implements OnModuleDestroy {
   private readonly logger = new Logger("jobs");
-  private readonly handlers = new Map<string, () => Promise<void>>();
+  private readonly repeated = new Map<string, { everyMs: number; handler: () => Promise<void> }>();
   private readonly queue: Queue;
   private worker: Worker | undefined;
 
@@ -32,23 +32,20 @@ export class Jobs implements OnModuleDestroy {
 
   /** Runs `handler` every `everyMs` on one of the replicas, from `start` on. One handler a name. */
   repeat(name: string, everyMs: number, handler: () => Promise<void>): void {
-    this.handlers.set(name, handler);
-    this.schedules.push({ name, everyMs });
+    this.repeated.set(name, { everyMs, handler });
   }
 
-  private readonly schedules: { name: string; everyMs: number }[] = [];
-
   async start(): Promise<void> {
-    for (const { name, everyMs } of this.schedules) {
+    for (const [name, { everyMs }] of this.repeated) {
       const keep = { removeOnComplete: true, removeOnFail: 100 };
       await this.queue.upsertJobScheduler(name, { every: everyMs }, { name, opts: keep });
     }
     const { connection, factory } = backendOf(this.config);
-    const run = async (job: { name: string }) => this.handlers.get(job.name)?.();
+    const run = async (job: { name: string }) => this.repeated.get(job.name)?.handler();
     this.worker = new Worker(QUEUE, run, { connection, concurrency: 2 } as never, factory as never);
     this.worker.on("error", (error) => this.logger.warn("the job queue does not answer", error.message));
     this.worker.on("failed", (job, error) =>
-      this.logger.error(`job ${job?.name ?? "?"} failed`, error.stack),
+      this.logger.error("a job failed", { job: job?.name, error: error.stack }),
     );
   }
 

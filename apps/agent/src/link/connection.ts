@@ -182,11 +182,12 @@ export class Connection {
   }
 }
 
-/** Where a control stream that ended by itself leaves the agent. */
+/** A newer connection with this identity has taken over. */
 export function isSuperseded(end: ConnectionEnd): boolean {
   return end.code === status.ABORTED;
 }
 
+/** The control plane does not accept this identity: its certificate was revoked or has expired. */
 export function isRejected(end: ConnectionEnd): boolean {
   return end.code === status.UNAUTHENTICATED || end.code === status.PERMISSION_DENIED;
 }

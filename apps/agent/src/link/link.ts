@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Isolation } from "@drawbridge/protocol";
 import type { Logger } from "pino";
 import { type Address, formatAddress } from "../enrolment/address.js";
@@ -82,7 +83,7 @@ export class Link implements SessionOwner {
     this.#stopping.abort();
     this.permission.stop();
     this.#connection?.finish();
-    await Promise.race([this.#running, delay(1_000)]);
+    await Promise.race([this.#running, sleep(1_000, undefined, { ref: false })]);
     this.#connection?.close();
   }
 
@@ -113,15 +114,11 @@ export class Link implements SessionOwner {
       this.#adopt(connection, old);
       return await Promise.race([connection.closed, this.#replacement.promise]);
     } catch (error) {
-      if (error instanceof ConnectionError) return this.#failedBeside(old, error.end);
-      throw error;
+      if (!(error instanceof ConnectionError)) throw error;
+      if (old && !old.isOver)
+        this.#log.warn({ status: error.end.code }, "the connection could not be replaced yet");
+      return error.end;
     }
-  }
-
-  /** While an old connection still serves, a failed replacement is tried again without hurry. */
-  #failedBeside(old: Connection | undefined, end: ConnectionEnd): ConnectionEnd {
-    if (old && !old.isOver) this.#log.warn({ status: end.code }, "the connection could not be replaced yet");
-    return end;
   }
 
   #open(): Promise<Connection> {
@@ -202,20 +199,6 @@ export class Link implements SessionOwner {
 
   /** Ends early when the agent stops. */
   async #wait(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    if (signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    const stop = () => resolve();
-    signal.addEventListener("abort", stop, { once: true });
-    await promise;
-    clearTimeout(timer);
-    signal.removeEventListener("abort", stop);
+    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
-}
-
-function delay(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

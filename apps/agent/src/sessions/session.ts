@@ -11,6 +11,7 @@ import {
   type McpMessage,
   type McpRequest,
   parseMessage,
+  RpcErrorCode,
 } from "@drawbridge/mcp";
 import type { Masker } from "@drawbridge/masking";
 import type { Logger } from "pino";
@@ -20,9 +21,8 @@ import { Exchanges, type ExchangeTimeouts, type Route } from "./exchanges.js";
 import { exchangeOfExcerpt } from "./oversized-message.js";
 import { Outbox, type Sink } from "./outbox.js";
 
-const INTERNAL_ERROR = -32603;
 const ERROR_RESPONSE_OF_TARGET_REQUEST = {
-  code: INTERNAL_ERROR,
+  code: RpcErrorCode.InternalError,
   message: "the request was withheld by the gateway",
 };
 const RESULT_REPEAT_WINDOW_MS = 15_000;
@@ -74,10 +74,6 @@ export class Session implements TargetListener {
   /** True once the control plane has said what the target is: from then on a new stream resumes. */
   get isOpen(): boolean {
     return this.#definition !== undefined;
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
   }
 
   /** Nothing more will come and all of it has been taken by a stream. */

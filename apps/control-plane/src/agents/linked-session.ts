@@ -67,10 +67,6 @@ export class LinkedSession implements SessionLink {
     this.#attached.promise.catch(() => undefined);
   }
 
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
   // ── from the gateway ───────────────────────────────────────────────────────────────────────────────────────────
 
   /** Resolves when the agent attached the session. @throws AgentUnavailableError when it did not in time */

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { Inject, Injectable } from "@nestjs/common";
 import { CONFIG, ConfigError, type Config } from "../config.js";
@@ -21,11 +21,6 @@ export class KeyEncryption {
   /** 32 bytes for one purpose (HKDF-SHA-256, RFC 5869). */
   derive(purpose: string): Buffer {
     return Buffer.from(hkdfSync("sha256", this.#key, "", `drawbridge/v1/${purpose}`, 32));
-  }
-
-  /** HMAC-SHA-256 under the key of a purpose: for values that must be found again but not read. */
-  keyedHash(purpose: string, value: string | Uint8Array): Buffer {
-    return createHmac("sha256", this.derive(purpose)).update(value).digest();
   }
 
   seal(purpose: string, context: string, plain: Uint8Array): Buffer {

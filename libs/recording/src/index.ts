@@ -7,7 +7,7 @@ export {
   MAX_EVENT_PAYLOAD_BYTES,
 } from "./event-encoding.js";
 export { toExport, type ExportedEvent } from "./event-export.js";
-export { openExchanges } from "./open-exchanges.js";
+export { EXCHANGE_ENDS, openExchanges } from "./open-exchanges.js";
 export {
   EVENT_DIRECTIONS,
   EVENT_KINDS,

@@ -1,10 +1,11 @@
 import type { EventKind } from "./recorded-event.js";
 
-const ENDS_EXCHANGE: readonly string[] = [
+/** After an event of one of these kinds its exchange is over. */
+export const EXCHANGE_ENDS = [
   "response",
   "not_sent",
   "outcome_unknown",
-] satisfies readonly EventKind[];
+] as const satisfies readonly EventKind[];
 
 /**
  * The exchanges whose request has no response, not_sent or outcome_unknown, in the order they were begun.
@@ -16,7 +17,11 @@ export function openExchanges(
   const open = new Set<number>();
   for (const { kind, exchange } of events) {
     if (kind === "request" && exchange !== 0) open.add(exchange);
-    else if (ENDS_EXCHANGE.includes(kind)) open.delete(exchange);
+    else if (isExchangeEnd(kind)) open.delete(exchange);
   }
   return [...open];
+}
+
+function isExchangeEnd(kind: string): boolean {
+  return EXCHANGE_ENDS.some((end) => end === kind);
 }

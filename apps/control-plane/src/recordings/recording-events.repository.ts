@@ -1,5 +1,5 @@
 import { Injectable } from "@nestjs/common";
-import type { EventKind } from "@drawbridge/recording";
+import { type EventKind, EXCHANGE_ENDS } from "@drawbridge/recording";
 import pg from "pg";
 import { Database } from "../platform/database.js";
 import { KIND_NUMBER, kindName } from "./event-kind.js";
@@ -83,29 +83,32 @@ const STORED = `
     ON event.recording_id = tried.recording_id AND event.index = tried.index
    AND event.hash = decode(tried.hash, 'hex')`;
 
+const REQUEST = KIND_NUMBER.request;
+const ENDS = EXCHANGE_ENDS.map((kind) => KIND_NUMBER[kind]).join(", ");
+
 // Another request of an exchange that was answered is none: exchange numbers are used once.
 const OPEN_EXCHANGES = `
   SELECT request.recording_id, request.exchange, request.at
   FROM recording JOIN recording_event AS request ON request.recording_id = recording.id
-  WHERE recording.ended_at IS NULL AND request.kind = 1 AND request.exchange <> 0
+  WHERE recording.ended_at IS NULL AND request.kind = ${REQUEST} AND request.exchange <> 0
     AND (recording.id, request.exchange) > ($1::uuid, $2::bigint)
     AND request.at < $3 AND (NOT $4 OR EXISTS (
       SELECT FROM session WHERE session.id = recording.id AND session.closed_at IS NOT NULL))
     AND NOT EXISTS (
       SELECT FROM recording_event AS ended
       WHERE ended.recording_id = request.recording_id AND ended.exchange = request.exchange
-        AND ended.kind IN (2, 7, 8))
+        AND ended.kind IN (${ENDS}))
   ORDER BY recording.id, request.exchange LIMIT $5`;
 
 const WITHOUT_OPEN = `
   SELECT wanted.id FROM unnest($1::uuid[]) AS wanted(id)
   WHERE NOT EXISTS (
     SELECT FROM recording_event AS request
-    WHERE request.recording_id = wanted.id AND request.kind = 1 AND request.exchange <> 0
+    WHERE request.recording_id = wanted.id AND request.kind = ${REQUEST} AND request.exchange <> 0
       AND NOT EXISTS (
         SELECT FROM recording_event AS ended
         WHERE ended.recording_id = request.recording_id AND ended.exchange = request.exchange
-          AND ended.kind IN (2, 7, 8)))`;
+          AND ended.kind IN (${ENDS})))`;
 
 const STILL_OPEN = `
   SELECT wanted.recording_id, wanted.exchange
@@ -113,7 +116,7 @@ const STILL_OPEN = `
   WHERE NOT EXISTS (
     SELECT FROM recording_event AS ended
     WHERE ended.recording_id = wanted.recording_id AND ended.exchange = wanted.exchange
-      AND ended.kind IN (2, 7, 8))`;
+      AND ended.kind IN (${ENDS}))`;
 
 // octet_length reads no stored payload, so the bytes beyond the limit are never touched.
 const SLICE = `

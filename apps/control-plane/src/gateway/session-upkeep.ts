@@ -45,7 +45,10 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
   }
 
   private async writeTouches(): Promise<void> {
-    const touched = [...this.sessions.all].filter((session) => session.touched || session.busy);
+    // Whoever listens uses the session: not written down, such sessions would stand before those that may expire.
+    const touched = [...this.sessions.all].filter(
+      (session) => session.touched || session.busy || session.eventStream?.open,
+    );
     if (touched.length === 0) return;
     for (const session of touched) session.touched = false;
     try {

@@ -7,11 +7,12 @@ import {
   type McpResponse,
   RpcErrorCode,
 } from "@drawbridge/mcp";
+import { evaluate } from "@drawbridge/policy";
 import { AgentUnavailableError } from "../agents/index.js";
 import type { Principal } from "../identity/index.js";
 import { RecordingUnavailableError } from "../recordings/index.js";
 import type { Target } from "../targets/index.js";
-import { contextOf, decide, type GatewayDecision, type Question } from "./decide.js";
+import { contextOf, decideNow, type GatewayDecision, gone, type Question } from "./decide.js";
 import { FAILURES } from "./exchange-failures.js";
 import { GatewayError, unknownSession } from "./gateway-error.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
@@ -107,9 +108,27 @@ export class ClientTraffic {
       const said = "the target has not asked anything with this id, or it was answered already";
       throw new GatewayError({ status: 400, code: RpcErrorCode.InvalidRequest, message: said });
     }
-    await this.recordMasked(incoming, { kind: "client_response", direction: "client_to_target", method });
+    const about = { direction: "client_to_target", method } as const;
+    const known = await this.live.known();
+    const epoch = await this.recordMasked(incoming, { kind: "client_response", ...about });
+    if (epoch > known.epoch && !(await this.mayStillAnswer(incoming, method, epoch))) {
+      await this.recordOrRefuse(session, { kind: "decision", ...about, decision: gone() });
+      throw unknownSession();
+    }
     await this.dispatch(incoming, 0);
     reply.finishEmpty(202);
+  }
+
+  private async mayStillAnswer(
+    { session, target: { name }, principal }: Incoming,
+    method: string,
+    epoch: bigint,
+  ): Promise<boolean> {
+    const { policies, targets } = await this.live.atLeast(epoch);
+    const target = targets.get(name);
+    if (!target || evaluate(policies, { target, method }, contextOf(principal)).effect !== "allow")
+      return false;
+    return this.sessions.isStillOpen(session);
   }
 
   private refuseWhatCannotBeTracked(session: GatewaySession, message: McpRequest): void {
@@ -134,8 +153,8 @@ export class ClientTraffic {
     exchange: number,
   ): Promise<Authorized> {
     const { session, message } = incoming;
-    let { epoch: decidedAt, value: policies } = await this.live.policies.get();
-    let decision = decide(policies, question);
+    let live = await this.live.known();
+    let decision = decideNow(live, question);
     const about = {
       direction: "client_to_target",
       exchange,
@@ -143,17 +162,12 @@ export class ClientTraffic {
       name: message.name,
     } as const;
     let epoch = await this.recordMasked(incoming, { kind: message.kind, ...about, decision });
-    while (epoch > decidedAt) {
-      ({ epoch: decidedAt, value: policies } = await this.live.policies.atLeast(epoch));
-      decision = (await this.isStillThere(incoming)) ? decide(policies, question) : gone();
+    while (epoch > live.epoch) {
+      live = await this.live.atLeast(epoch);
+      decision = (await this.sessions.isStillOpen(session)) ? decideNow(live, question) : gone();
       epoch = await this.recordOrRefuse(session, { kind: "decision", ...about, decision });
     }
     return { decision, epoch };
-  }
-
-  private async isStillThere({ session, target }: Incoming): Promise<boolean> {
-    const { value: targets } = await this.live.targets.atLeast((await this.live.policies.get()).epoch);
-    return targets.has(target.name) && (await this.sessions.isStillOpen(session));
   }
 
   private async recordMasked({ session, message }: Incoming, event: ToRecord): Promise<bigint> {
@@ -228,10 +242,6 @@ function notSent(error: unknown): GatewayError | undefined {
 
 function questionOf({ target, principal, message }: Incoming<McpRequest | McpNotification>): Question {
   return { target: { name: target.name, labels: target.labels }, context: contextOf(principal), message };
-}
-
-function gone(): GatewayDecision {
-  return { effect: "deny", reason: "the session or its target is gone", refusal: unknownSession() };
 }
 
 /** The target may still answer; nobody waits for it. */

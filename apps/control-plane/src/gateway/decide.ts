@@ -8,7 +8,8 @@ import {
   type Target,
 } from "@drawbridge/policy";
 import type { Principal } from "../identity/index.js";
-import { GatewayError } from "./gateway-error.js";
+import { GatewayError, unknownSession } from "./gateway-error.js";
+import type { LiveSnapshot } from "./live-state.js";
 
 /** What is decided about one message of a client, and how a refusal is told. */
 export interface GatewayDecision {
@@ -44,6 +45,16 @@ export function decide(policies: CompiledPolicies, question: Question): GatewayD
   return isTargetVisible(policies, target, context)
     ? { effect: "allow", reason: "part of using the target" }
     : denied("no rule makes the target visible", methodNotFound(message.method));
+}
+
+/** The same as of a moment: with the target's labels of that moment, or a refusal when it is gone. */
+export function decideNow({ policies, targets }: LiveSnapshot, question: Question): GatewayDecision {
+  const target = targets.get(question.target.name);
+  return target ? decide(policies, { ...question, target }) : gone();
+}
+
+export function gone(): GatewayDecision {
+  return { effect: "deny", reason: "the session or its target is gone", refusal: unknownSession() };
 }
 
 function decideOperation(

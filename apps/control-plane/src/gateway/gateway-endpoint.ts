@@ -32,6 +32,8 @@ import { SessionsService } from "./sessions.service.js";
 
 const PATH = /^\/mcp\/([a-z0-9-]{1,63})\/?(?:\?.*)?$/;
 const DRAIN_PATIENCE_MS = 5_000;
+// A timer that is set for longer fires at once.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * `/mcp/{target}`: Streamable HTTP for clients of the 2025 revisions. The way of a message through the control plane
@@ -120,15 +122,19 @@ export class GatewayEndpoint implements DataPath {
   ): Promise<void> {
     if (!acceptsEventStream(request.headers.accept)) throw refused(406, "accept text/event-stream");
     const session = await this.sessionOf(request, target, principal);
+    // Nothing is recorded that would tell of a revocation, and what waits for the client is given out at once.
+    const { epoch, policies, targets } = await this.live.now();
+    const current = targets.get(target.name);
+    const context = contextOf(principal);
+    if (!current || !isTargetVisible(policies, current, context)) throw unknownTarget();
+    if (session.ended) throw unknownSession();
     if (session.eventStream?.open) throw refused(409, "this session has an event stream already");
     reply.release();
     const stream = new EventStream(response);
-    const untilExpiry = setTimeout(
-      () => stream.end(),
-      Math.max(0, principal.expiresAt.getTime() - Date.now()),
-    );
+    const lifetime = Math.max(0, principal.expiresAt.getTime() - Date.now());
+    const untilExpiry = setTimeout(() => stream.end(), Math.min(lifetime, LONGEST_TIMER_MS));
     response.once("close", () => clearTimeout(untilExpiry));
-    await session.attachEventStream(stream);
+    await session.attachEventStream(stream, context, epoch);
   }
 
   private async delete(request: IncomingMessage, { target, principal, reply }: Caller): Promise<void> {

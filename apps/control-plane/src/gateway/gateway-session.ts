@@ -1,4 +1,5 @@
 import { idKey, type JsonRpcId, type McpRequest } from "@drawbridge/mcp";
+import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../agents/index.js";
 import type { Question } from "./decide.js";
 import type { EventStream, Reply } from "./reply.js";
@@ -42,7 +43,8 @@ export class GatewaySession {
   protocolVersion: string | undefined;
   agentId: string | undefined;
   link: Promise<SessionLink> | undefined;
-  eventStream: EventStream | undefined;
+  /** The event stream, with whom it was opened for and the epoch until which that is known to be right. */
+  listener: { readonly stream: EventStream; readonly context: Context; epoch: bigint } | undefined;
   ended = false;
   /** Set when something happened that counts as use; written down now and then. */
   touched = true;
@@ -68,6 +70,10 @@ export class GatewaySession {
 
   get inFlight(): Iterable<Exchange> {
     return this.exchanges.values();
+  }
+
+  get eventStream(): EventStream | undefined {
+    return this.listener?.stream;
   }
 
   get busy(): boolean {
@@ -133,8 +139,8 @@ export class GatewaySession {
     while (this.backlog.length > BACKLOG_LIMIT || this.backlogBytes > BACKLOG_BYTES) this.takeOldest();
   }
 
-  async attachEventStream(stream: EventStream): Promise<void> {
-    this.eventStream = stream;
+  async attachEventStream(stream: EventStream, context: Context, epoch: bigint): Promise<void> {
+    this.listener = { stream, context, epoch };
     while (stream.open) {
       const oldest = this.takeOldest();
       if (!oldest) return;

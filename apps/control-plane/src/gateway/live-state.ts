@@ -1,10 +1,18 @@
 import { Injectable } from "@nestjs/common";
+import type { CompiledPolicies } from "@drawbridge/policy";
 import { Database } from "../platform/database.js";
-import { readEpoch } from "../platform/epoch-snapshot.js";
+import { readEpoch, type Snapshot } from "../platform/epoch-snapshot.js";
 import { LivePolicies } from "../policies/index.js";
 import { LiveTargets } from "../targets/index.js";
 
-/** What decisions are made from. */
+/** What decisions are made from, all of it true at `epoch` or later. */
+export interface LiveSnapshot {
+  readonly epoch: bigint;
+  readonly targets: Awaited<ReturnType<LiveTargets["get"]>>["value"];
+  readonly policies: CompiledPolicies;
+}
+
+/** Policies and targets are read apart; a decision needs both as of one moment, so the older epoch counts. */
 @Injectable()
 export class LiveState {
   constructor(
@@ -14,18 +22,24 @@ export class LiveState {
   ) {}
 
   /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
-  async known() {
-    const [targets, policies] = await Promise.all([this.targets.get(), this.policies.get()]);
-    return { targets: targets.value, policies: policies.value };
+  async known(): Promise<LiveSnapshot> {
+    return together(await Promise.all([this.targets.get(), this.policies.get()]));
+  }
+
+  async atLeast(epoch: bigint): Promise<LiveSnapshot> {
+    return together(await Promise.all([this.targets.atLeast(epoch), this.policies.atLeast(epoch)]));
   }
 
   /** As of now. */
-  async now() {
-    const epoch = await readEpoch(this.database);
-    const [targets, policies] = await Promise.all([
-      this.targets.atLeast(epoch),
-      this.policies.atLeast(epoch),
-    ]);
-    return { targets: targets.value, policies: policies.value };
+  async now(): Promise<LiveSnapshot> {
+    return this.atLeast(await readEpoch(this.database));
   }
+}
+
+function together([targets, policies]: [
+  Snapshot<LiveSnapshot["targets"]>,
+  Snapshot<CompiledPolicies>,
+]): LiveSnapshot {
+  const epoch = targets.epoch < policies.epoch ? targets.epoch : policies.epoch;
+  return { epoch, targets: targets.value, policies: policies.value };
 }

@@ -222,7 +222,7 @@ export class SessionsService {
     if (!traffic) {
       traffic = new TargetTraffic(session, {
         recorder: this.storage.recorder,
-        policies: this.live.policies,
+        live: this.live,
         onInitialized: (initialized, response) => this.negotiated(initialized, response),
         onEnded: (ended, reason) => this.end(ended, reason),
       });

@@ -14,20 +14,20 @@ import {
   resultResponse,
   RpcErrorCode,
 } from "@drawbridge/mcp";
-import { couldBeAllowed, evaluate } from "@drawbridge/policy";
+import { couldBeAllowed, evaluate, isTargetVisible } from "@drawbridge/policy";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { MessageFromTarget, SessionLinkListener } from "../agents/index.js";
-import type { LivePolicies } from "../policies/index.js";
 import { RecordingUnavailableError } from "../recordings/index.js";
-import { decide } from "./decide.js";
+import { decideNow } from "./decide.js";
 import { FAILURES, unknownOutcome } from "./exchange-failures.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
+import type { LiveSnapshot, LiveState } from "./live-state.js";
 import type { Recorder } from "./recorder.js";
 
 /** What the traffic of a session needs from the rest of the gateway. */
 export interface TrafficDependencies {
   readonly recorder: Recorder;
-  readonly policies: LivePolicies;
+  readonly live: Pick<LiveState, "atLeast" | "known">;
   readonly onInitialized: (session: GatewaySession, response: McpResponse) => Promise<void>;
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
 }
@@ -85,8 +85,16 @@ export class TargetTraffic implements SessionLinkListener {
     const inFlight = [...this.session.inFlight];
     await Promise.all(
       inFlight.map((exchange) =>
-        exchange.sent ? this.fail(exchange, unknownOutcome(reason), "") : this.neverSent(exchange, reason),
+        exchange.sent ? this.cutOff(exchange, reason) : this.neverSent(exchange, reason),
       ),
+    );
+  }
+
+  /** A client that does not read must not keep its session from ending: nobody waits for it. */
+  private async cutOff(exchange: Exchange, reason: string): Promise<void> {
+    const payload = await this.recordFailure(exchange, unknownOutcome(reason), "");
+    this.deliver(exchange, payload).catch((error: unknown) =>
+      this.logger.error("the end of a session could not be told", String(error)),
     );
   }
 
@@ -94,7 +102,7 @@ export class TargetTraffic implements SessionLinkListener {
   private async neverSent(exchange: Exchange, reason: string): Promise<void> {
     const { number, method, name } = exchange;
     const event = { kind: "not_sent", exchange: number, method, name, attributes: { reason } } as const;
-    if (!(await this.tryToRecord(event))) this.dependencies.recorder.owe(this.session, event);
+    if ((await this.tryToRecord(event)) === undefined) this.dependencies.recorder.owe(this.session, event);
     this.session.finish(exchange);
   }
 
@@ -113,29 +121,35 @@ export class TargetTraffic implements SessionLinkListener {
       });
       return;
     }
-    const payload = await this.visiblePart(response, exchange);
+    const known = await this.dependencies.live.known();
+    const payload = this.visiblePart(response, exchange, known);
     if (payload === undefined) {
       await this.failed(exchange, ExchangeFailure.BAD_TARGET, `it is not the result of ${exchange.method}`);
       return;
     }
     const epoch = await this.recordAnswer(exchange, payload, masked);
     if (epoch === undefined) return;
-    if (epoch > exchange.epoch && !(await this.stillAllowed(exchange, epoch))) {
+    if (!(await this.stillAllowed(exchange, epoch))) {
       await this.deliver(exchange, accessEnded(exchange));
       return;
     }
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
-    await this.deliver(exchange, payload);
+    const live = epoch > known.epoch ? await this.dependencies.live.atLeast(epoch) : known;
+    await this.deliver(exchange, this.visiblePart(response, exchange, live) ?? payload);
   }
 
   /** Lists hold only what could be called. Undefined when a list is none, and so cannot be filtered. */
-  private async visiblePart(response: McpResponse, { question }: Exchange): Promise<Uint8Array | undefined> {
+  private visiblePart(
+    response: McpResponse,
+    { question }: Exchange,
+    { policies, targets }: LiveSnapshot,
+  ): Uint8Array | undefined {
     const governance = METHODS.get(question.message.method)?.governance;
     if (governance?.as !== "list" || response.isError) return response.bytes;
-    const { value: policies } = await this.dependencies.policies.get();
-    const { target, context } = question;
+    const { context } = question;
+    const target = targets.get(question.target.name);
     const keep = (name: string) =>
-      couldBeAllowed(policies, { target, method: governance.call, name }, context);
+      target !== undefined && couldBeAllowed(policies, { target, method: governance.call, name }, context);
     try {
       return filterListResult(response, governance.list, keep);
     } catch (error) {
@@ -180,10 +194,11 @@ export class TargetTraffic implements SessionLinkListener {
     }
   }
 
-  /** Something was revoked or changed while the call ran: the answer may no longer be the caller's to see. */
+  /** Something may have been revoked or changed while the call ran: then what it says is no longer the caller's. */
   private async stillAllowed(exchange: Exchange, epoch: bigint): Promise<boolean> {
-    const { value: policies } = await this.dependencies.policies.atLeast(epoch);
-    return decide(policies, exchange.question).effect === "allow" && !this.session.ended;
+    if (epoch <= exchange.epoch) return true;
+    const live = await this.dependencies.live.atLeast(epoch);
+    return decideNow(live, exchange.question).effect === "allow" && !this.session.ended;
   }
 
   private async notified(
@@ -200,11 +215,11 @@ export class TargetTraffic implements SessionLinkListener {
       });
       return;
     }
-    const durable = await this.tryToRecord({
+    const epoch = await this.tryToRecord({
       ...this.fromTarget(notification, exchange),
       attributes: { masked: { ...masked } },
     });
-    if (durable) await this.tell(bytes, exchange);
+    if (epoch !== undefined) await this.tell(bytes, exchange, epoch);
   }
 
   /** The target asks the client: sampling, elicitation, roots. Denied unless a rule allows it. */
@@ -214,40 +229,62 @@ export class TargetTraffic implements SessionLinkListener {
       await this.toTarget(resultResponse(request.id, {}));
       return;
     }
-    const refusal = await this.refusalOf(request, exchange);
-    const durable = await this.tryToRecord({
+    const known = await this.dependencies.live.known();
+    let refusal = this.refusalOf(request, exchange, known);
+    const epoch = await this.tryToRecord({
       ...this.fromTarget(request, exchange),
       kind: "server_request",
       attributes: { masked: { ...masked } },
       decision: refusal ?? { effect: "allow", reason: "the policy allows the target to ask this" },
     });
-    if (refusal || !durable) {
+    if (epoch !== undefined && epoch > known.epoch)
+      refusal ??= this.refusalOf(request, exchange, await this.dependencies.live.atLeast(epoch));
+    if (refusal || epoch === undefined) {
       const error = { code: RpcErrorCode.MethodNotFound, message: `Method not found: ${request.method}` };
       await this.toTarget(errorResponse(request.id, error));
       return;
     }
     this.session.expectAnswer(request);
-    await this.tell(request.bytes, exchange);
+    await this.tell(request.bytes, exchange, epoch);
   }
 
-  private async refusalOf(request: McpRequest, exchange: Exchange | undefined) {
+  private refusalOf(request: McpRequest, exchange: Exchange | undefined, live: LiveSnapshot) {
     const known = METHODS.get(request.method);
     if (!known || known.direction === "clientToServer" || known.kind !== "request") {
       return { effect: "deny", reason: "the method is not known" } as const;
     }
     if (known.governance.as === "lifecycle") return undefined;
-    // Whose session it is was verified with the requests it serves; without one nobody's rights are at hand.
+    return this.denialOf(request.method, exchange, live);
+  }
+
+  /** Whose session it is was verified with the requests it serves; without one nobody's rights are at hand. */
+  private denialOf(method: string, exchange: Exchange | undefined, { policies, targets }: LiveSnapshot) {
     const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
-    if (!question) return { effect: "deny", reason: "no request of the client is under way" } as const;
-    const { value: policies } = await this.dependencies.policies.get();
-    const { target, context } = question;
-    const decision = evaluate(policies, { target, method: request.method }, context);
+    const target = targets.get(this.session.target);
+    if (!question || !target)
+      return { effect: "deny", reason: "no request of the client is under way" } as const;
+    const decision = evaluate(policies, { target, method }, question.context);
     return decision.effect === "allow" ? undefined : ({ ...decision, effect: "deny" } as const);
   }
 
-  private async tell(message: Uint8Array, exchange: Exchange | undefined): Promise<void> {
-    if (exchange?.reply.open) await exchange.reply.push(message);
-    else await this.session.tellClient(message);
+  /** What was recorded at `epoch`, to whoever may still hear it then. */
+  private async tell(message: Uint8Array, exchange: Exchange | undefined, epoch: bigint): Promise<void> {
+    if (exchange?.reply.open) {
+      if (await this.stillAllowed(exchange, epoch)) await exchange.reply.push(message);
+      return;
+    }
+    await this.endStreamOfStranger(epoch);
+    await this.session.tellClient(message);
+  }
+
+  /** Ends the event stream of somebody who could not open it any more. */
+  private async endStreamOfStranger(epoch: bigint): Promise<void> {
+    const { listener } = this.session;
+    if (!listener || epoch <= listener.epoch) return;
+    const { policies, targets, epoch: checked } = await this.dependencies.live.atLeast(epoch);
+    const target = targets.get(this.session.target);
+    if (target && isTargetVisible(policies, target, listener.context)) listener.epoch = checked;
+    else listener.stream.end();
   }
 
   private async toTarget(payload: Uint8Array): Promise<void> {
@@ -256,11 +293,15 @@ export class TargetTraffic implements SessionLinkListener {
   }
 
   private async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
-    await this.fail(exchange, FAILURES[failure], detail);
+    await this.deliver(exchange, await this.recordFailure(exchange, FAILURES[failure], detail));
   }
 
-  /** Ends an exchange without the target's answer, in the recording first. */
-  async fail(exchange: Exchange, failure: (typeof FAILURES)[ExchangeFailure], detail: string): Promise<void> {
+  /** An exchange ends without the target's answer. Resolves with what its caller is told, which is recorded by then. */
+  private async recordFailure(
+    exchange: Exchange,
+    failure: (typeof FAILURES)[ExchangeFailure],
+    detail: string,
+  ): Promise<Uint8Array> {
     const message = detail ? `${failure.says}: ${detail}` : failure.says;
     const payload = errorResponse(exchange.id, { code: failure.code, message });
     const event = {
@@ -272,8 +313,8 @@ export class TargetTraffic implements SessionLinkListener {
       attributes: { failure: failure.code },
       payload,
     } as const;
-    if (!(await this.tryToRecord(event))) this.dependencies.recorder.owe(this.session, event);
-    await this.deliver(exchange, payload);
+    if ((await this.tryToRecord(event)) === undefined) this.dependencies.recorder.owe(this.session, event);
+    return payload;
   }
 
   private async deliver(exchange: Exchange, message: Uint8Array): Promise<void> {
@@ -284,15 +325,14 @@ export class TargetTraffic implements SessionLinkListener {
     if (neverOpened) await this.dependencies.onEnded(this.session, "the target did not accept initialize");
   }
 
-  /** False when it could not be recorded; then it must not be delivered either. */
-  private async tryToRecord(event: Parameters<Recorder["record"]>[1]): Promise<boolean> {
+  /** The epoch of its commit. Undefined when it could not be recorded; then it must not be delivered either. */
+  private async tryToRecord(event: Parameters<Recorder["record"]>[1]): Promise<bigint | undefined> {
     try {
-      await this.dependencies.recorder.record(this.session, event);
-      return true;
+      return await this.dependencies.recorder.record(this.session, event);
     } catch (error) {
       if (!(error instanceof RecordingUnavailableError)) throw error;
       this.logger.warn("a message of a target could not be recorded and is withheld", error.message);
-      return false;
+      return undefined;
     }
   }
 

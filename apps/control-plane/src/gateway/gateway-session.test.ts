@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { GatewaySession } from "./gateway-session.js";
+import type { EventStream } from "./reply.js";
+
+const MIB = 1024 * 1024;
+const CONTEXT = {
+  principal: { id: "alice", groups: [], email: undefined, emailVerified: false },
+  client: { id: "c" },
+};
+
+function newSession(): GatewaySession {
+  return new GatewaySession({ id: "s", principal: "alice", oauthClient: "c", target: "shop" }, 0);
+}
+
+/** Hears up to `room` messages and is closed then. */
+function listener(room: number): { stream: EventStream; heard: Uint8Array[] } {
+  const heard: Uint8Array[] = [];
+  const stream = {
+    get open() {
+      return heard.length < room;
+    },
+    send: async (message: Uint8Array) => void heard.push(message),
+  };
+  return { stream: stream as unknown as EventStream, heard };
+}
+
+test("a client that listens to nothing costs little memory, however much the target says", async () => {
+  const session = newSession();
+  for (let count = 0; count < 256; count += 1) await session.tellClient(Buffer.alloc(64 * 1024, count));
+  await session.tellClient(Buffer.alloc(8 * MIB));
+  await session.tellClient(Buffer.from("last"));
+  const { stream, heard } = listener(1_000);
+  await session.attachEventStream(stream, CONTEXT, 0n);
+  expect(heard.reduce((bytes, { length }) => bytes + length, 0)).toBeLessThanOrEqual(MIB);
+  expect(heard.at(-1)?.toString()).toBe("last");
+});
+
+test("the newest of what the client missed waits for it, in order", async () => {
+  const session = newSession();
+  for (let count = 0; count < 300; count += 1) await session.tellClient(Buffer.from(String(count)));
+  const { stream, heard } = listener(1_000);
+  await session.attachEventStream(stream, CONTEXT, 0n);
+  expect(heard.map(String)).toEqual(Array.from({ length: 256 }, (_, index) => String(index + 44)));
+});
+
+test("what a stream that breaks did not take waits for the next one", async () => {
+  const session = newSession();
+  for (const text of ["a", "b", "c"]) await session.tellClient(Buffer.from(text));
+  await session.attachEventStream(listener(1).stream, CONTEXT, 0n);
+  const { stream, heard } = listener(1_000);
+  await session.attachEventStream(stream, CONTEXT, 0n);
+  expect(heard.map(String)).toEqual(["b", "c"]);
+});

@@ -1,0 +1,256 @@
+import { connect, type Socket } from "node:net";
+import { toolCall } from "@drawbridge/testing";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { answerPolitely } from "./fakes/fake-agent-links.js";
+import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
+import { SessionUpkeep } from "./session-upkeep.js";
+
+const POLICY = `
+apiVersion: drawbridge/v1
+kind: Policy
+metadata: { name: engineers }
+spec:
+  targets: { names: [shop] }
+  subjects: { groups: [engineering] }
+  access: { mode: standing }
+  rules:
+    - { name: reading, tools: [read], effect: allow }
+`;
+const STILL_WAITING = Symbol("still waiting");
+
+let gateway: GatewayUnderTest;
+const sockets: Socket[] = [];
+beforeAll(async () => {
+  gateway = await GatewayUnderTest.start();
+  await gateway.applyTarget("shop");
+});
+afterAll(() => gateway.stop());
+beforeEach(async () => {
+  gateway.links.script = answerPolitely;
+  gateway.links.sent.length = 0;
+  await gateway.applyPolicy(POLICY);
+});
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+/** Sends one request and, unless told, reads nothing of the answer. */
+async function request(
+  method: "GET" | "POST",
+  session: string,
+  { body = "", token }: { body?: string; token?: string } = {},
+): Promise<Socket> {
+  const { host, port } = new URL(gateway.config.publicUrl);
+  const socket = connect(Number(port), "127.0.0.1");
+  sockets.push(socket);
+  socket.on("error", () => undefined);
+  socket.pause();
+  const lines = [
+    `${method} /mcp/shop HTTP/1.1`,
+    `Host: ${host}`,
+    `Authorization: Bearer ${token ?? (await gateway.mcpToken("alice"))}`,
+    "Accept: application/json, text/event-stream",
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Mcp-Session-Id: ${session}`,
+  ];
+  socket.write(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  return socket;
+}
+
+function logMessage(data: string) {
+  return Buffer.from(
+    `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"${data}"}}`,
+  );
+}
+
+const soon = (ms: number) =>
+  new Promise<typeof STILL_WAITING>((resolve) => setTimeout(() => resolve(STILL_WAITING), ms));
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error("it did not come to that in time");
+    await soon(20);
+  }
+}
+
+async function lastActivity(sessionId: string): Promise<number> {
+  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ at: Date }>(
+      "select last_activity_at as at from session where id = $1",
+      [sessionId],
+    );
+    return rows[0]!.at.getTime();
+  } finally {
+    await client.end();
+  }
+}
+
+test("an event stream lasts with a token that is valid for years", async () => {
+  const claims = { exp: Math.floor(Date.now() / 1_000) + 5 * 365 * 86_400 };
+  const token = await gateway.identity.issueToken({ username: "alice", resource: "mcp", claims });
+  const session = await gateway.openSession("shop");
+  const socket = await request("GET", session, { token });
+  let heard = "";
+  socket.on("data", (data) => (heard += String(data))).resume();
+  await until(() => heard.includes("text/event-stream"));
+  const ended = new Promise((resolve) => socket.once("end", resolve));
+  expect(await Promise.race([until(() => heard.includes("\r\n0\r\n")), ended, soon(500)])).toBe(
+    STILL_WAITING,
+  );
+});
+
+test("a session whose client only listens counts as used", async () => {
+  const session = await gateway.openSession("shop");
+  const { sessionId } = gateway.links.opened.at(-1)!;
+  const socket = await request("GET", session);
+  let heard = "";
+  socket.on("data", (data) => (heard += String(data))).resume();
+  await until(() => heard.includes("text/event-stream"));
+  const upkeep = gateway.get(SessionUpkeep);
+  await upkeep["writeTouches"]();
+  const before = await lastActivity(sessionId);
+  await soon(20);
+  await upkeep["writeTouches"]();
+  expect(await lastActivity(sessionId)).toBeGreaterThan(before);
+});
+
+/** A call whose answer does not come, with the target's end of it. */
+async function callUnderWay(session: string): Promise<{
+  exchange: number;
+  sessionId: string;
+  say: (payload: Buffer) => Promise<void>;
+}> {
+  gateway.links.script = () => [];
+  const before = gateway.links.sent.length;
+  await request("POST", session, { body: JSON.stringify(toolCall(7, "read", {})) });
+  await until(() => gateway.links.sent.length > before);
+  const { exchange } = gateway.links.sent.at(-1)!;
+  const { listener, sessionId } = gateway.links.opened.at(-1)!;
+  const say = (payload: Buffer) => listener.onMessage({ exchange, payload, masked: {}, final: false });
+  return { exchange, sessionId, say };
+}
+
+test("a client that does not read does not keep an operator from ending its session", async () => {
+  const { sessionId, say } = await callUnderWay(await gateway.openSession("shop"));
+  const large = logMessage("x".repeat(60_000));
+  for (let stalled = false; !stalled;)
+    stalled = (await Promise.race([say(large), soon(300)])) === STILL_WAITING;
+  const ended = gateway.api("DELETE", `sessions/${sessionId}`);
+  expect(await Promise.race([ended, soon(3_000)])).toMatchObject({ status: 204 });
+  expect((await gateway.api("GET", `sessions/${sessionId}`)).body["closedAt"]).not.toBeNull();
+  expect((await gateway.api("GET", `recordings/${sessionId}`)).body["endedAt"]).not.toBeNull();
+});
+
+test("whose access was revoked hears nothing more on an event stream", async () => {
+  const session = await gateway.openSession("shop");
+  const { listener } = gateway.links.opened.at(-1)!;
+  const say = (data: string) =>
+    listener.onMessage({ exchange: 0, payload: logMessage(data), masked: {}, final: false });
+  const socket = await request("GET", session);
+  let heard = "";
+  socket.on("data", (data) => (heard += String(data))).resume();
+  await until(() => heard.includes("text/event-stream"));
+  await say("before");
+  await until(() => heard.includes("before"));
+  await gateway.applyPolicy(POLICY.replace("engineering", "nobody"));
+  await say("after");
+  await until(() => heard.includes("\r\n0\r\n"));
+  expect(heard).not.toContain("after");
+});
+
+test("whose access was revoked hears nothing more of a call under way", async () => {
+  const { say, exchange } = await callUnderWay(await gateway.openSession("shop"));
+  const socket = sockets.at(-1)!;
+  let heard = "";
+  socket.on("data", (data) => (heard += String(data))).resume();
+  await say(logMessage("before"));
+  await until(() => heard.includes("before"));
+  await gateway.applyPolicy(POLICY.replace("engineering", "nobody"));
+  await say(logMessage("after"));
+  await gateway.links.opened.at(-1)!.listener.onMessage({
+    exchange,
+    payload: Buffer.from(`{"jsonrpc":"2.0","id":7,"result":{"content":"secret"}}`),
+    masked: {},
+    final: true,
+  });
+  await until(() => heard.includes("access ended"));
+  expect(heard).not.toContain("after");
+  expect(heard).not.toContain("secret");
+});
+
+const LABELLED = `
+apiVersion: drawbridge/v1
+kind: Policy
+metadata: { name: labelled }
+spec:
+  targets: { labels: { env: dev } }
+  subjects: { groups: [engineering] }
+  access: { mode: standing }
+  rules:
+    - { name: reading, tools: [read], effect: allow }
+`;
+
+async function applyLabelled(env: string): Promise<void> {
+  const { status } = await gateway.api("PUT", "targets/lab", {
+    apiVersion: "drawbridge/v1",
+    kind: "Target",
+    metadata: { name: "lab", labels: { env } },
+    spec: { agentGroup: "lab", transport: { stdio: { command: "/bin/true" } } },
+  });
+  expect(status).toBe(200);
+}
+
+test("the first call after a target got other labels is decided by those", async () => {
+  await gateway.applyPolicy(LABELLED);
+  await applyLabelled("dev");
+  const session = await gateway.openSession("lab");
+  expect((await gateway.post("lab", toolCall(2, "read", {}), { session })).json.result).toBeDefined();
+  gateway.links.sent.length = 0;
+  await applyLabelled("production");
+  expect((await gateway.post("lab", toolCall(3, "read", {}), { session })).json.result).toBeUndefined();
+  expect(gateway.links.reached("tools/call")).toEqual([]);
+});
+
+test("a target that is deleted while a call runs serves no other call", async () => {
+  await gateway.applyPolicy(LABELLED);
+  await applyLabelled("dev");
+  const session = await gateway.openSession("lab");
+  const { listener } = gateway.links.opened.at(-1)!;
+  gateway.links.script = () => [];
+  const running = gateway.post("lab", toolCall(2, "read", {}), { session });
+  await until(() => gateway.links.reached("tools/call").length === 1);
+  const { exchange } = gateway.links.sent.at(-1)!;
+  await gateway.api("DELETE", "targets/lab");
+  // Learning from the answer that something changed must not make what is known of the targets look new.
+  const payload = Buffer.from(`{"jsonrpc":"2.0","id":2,"result":{}}`);
+  await listener.onMessage({ exchange, payload, masked: {}, final: true });
+  expect((await running).json.error?.message).toMatch(/access ended/);
+  gateway.links.script = answerPolitely;
+  expect((await gateway.post("lab", toolCall(3, "read", {}), { session })).json.result).toBeUndefined();
+  expect(gateway.links.reached("tools/call")).toHaveLength(1);
+});
+
+test("an answer to what the target asked is not passed on after the revocation", async () => {
+  const asking = POLICY.replace(
+    "effect: allow }",
+    "effect: allow }\n    - { name: asking, methods: [elicitation/create], effect: allow }",
+  );
+  await gateway.applyPolicy(asking);
+  const session = await gateway.openSession("shop");
+  const { say } = await callUnderWay(session);
+  const ask = (id: number) =>
+    say(Buffer.from(`{"jsonrpc":"2.0","id":${id},"method":"elicitation/create","params":{}}`));
+  const answer = (id: number) => gateway.post("shop", { jsonrpc: "2.0", id, result: {} }, { session });
+  await ask(90);
+  expect((await answer(90)).status).toBe(202);
+  await ask(91);
+  gateway.links.sent.length = 0;
+  await gateway.applyPolicy(POLICY);
+  expect((await answer(91)).status).toBe(404);
+  expect(gateway.links.sent).toEqual([]);
+});

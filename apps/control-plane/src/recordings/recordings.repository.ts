@@ -1,5 +1,6 @@
 import { Injectable } from "@nestjs/common";
 import { Database, type Transaction } from "../platform/database.js";
+import { KIND_NUMBER } from "./event-kind.js";
 
 // Any constant will do as long as nothing else in the database uses it: "recover." in ASCII.
 const RECOVERY_LOCK = "8243107353866302510";
@@ -44,7 +45,7 @@ const LIST = `
   SELECT recording.id, recording.wrapped_key AS "wrappedKey", recording.ended_at AS "endedAt",
          (SELECT coalesce(max(index) + 1, 0)::int FROM recording_event WHERE recording_id = recording.id) AS events,
          (SELECT count(*)::int FROM recording_event
-          WHERE recording_id = recording.id AND kind = 1 AND exchange <> 0 AND method = 'tools/call') AS calls,
+          WHERE recording_id = recording.id AND kind = ${KIND_NUMBER.request} AND exchange <> 0 AND method = 'tools/call') AS calls,
          principal, email, oauth_client AS "oauthClient", client_name AS "clientName", target_name AS target,
          agent_id AS "agentId", protocol_version AS "protocolVersion", opened_at AS "openedAt",
          last_activity_at AS "lastActivityAt", closed_at AS "closedAt", close_reason AS "closeReason"

@@ -1,14 +1,10 @@
 import { createParamDecorator, type ExecutionContext, SetMetadata } from "@nestjs/common";
+import { REQUIRES } from "../platform/public-route.js";
 import type { Permission } from "./permissions.js";
 import type { Principal } from "./principal.js";
 
-export const REQUIRES = "drawbridge:requires";
-
 /** The permission a route needs. A route without one (and without `@Public`) is refused to everybody. */
 export const Requires = (permission: Permission) => SetMetadata(REQUIRES, permission);
-
-/** A route that anybody may read: metadata that clients need before they can sign in, and health. */
-export const Public = () => SetMetadata(REQUIRES, "public");
 
 export interface AuthenticatedRequest {
   principal?: Principal;

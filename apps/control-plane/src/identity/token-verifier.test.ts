@@ -114,11 +114,22 @@ describe("a token", () => {
     ["that has expired", { exp: 1000 }, "expired"],
     ["without an expiry", { exp: undefined }, "invalid"],
     ["without a subject", { sub: undefined }, "invalid"],
+    ["with an empty subject", { sub: "" }, "invalid"],
+    ["with a subject that is a number", { sub: 7 }, "invalid"],
+    ["with a subject that is an object", { sub: { id: "u1" } }, "invalid"],
+    ["with a NUL in the subject", { sub: "u1\0u2" }, "invalid"],
+    ["that expires at no date there is", { exp: 1e300 }, "invalid"],
     ["that is not valid yet", { nbf: Math.floor(Date.now() / 1000) + 600 }, "invalid"],
   ])("%s is refused", async (_what, claims, problem) => {
     await expect(verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp")).rejects.toMatchObject({
       problem,
     });
+  });
+
+  test("with a NUL in the client or the e-mail address names neither", async () => {
+    const claims = { client_id: "c\0", azp: "c2", email: "a\0@example.com", email_verified: true };
+    const principal = await verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp");
+    expect(principal).toMatchObject({ client: "c2", email: undefined });
   });
 
   test("without a signature, or signed with a secret, is refused", async () => {

@@ -115,15 +115,19 @@ export class TokenVerifier {
   }
 
   private toPrincipal(claims: JWTPayload): Principal {
+    const expiresAt = new Date((claims.exp ?? 0) * 1000);
+    const id = text(claims.sub);
+    if (id === undefined || Number.isNaN(expiresAt.getTime()))
+      throw new TokenError("invalid", "the token names nobody, or no date at which it expires");
     const groups = textList(claims[this.config.oidc.groupsClaim]);
     const authTime = claims["auth_time"];
     return Object.freeze({
-      id: claims.sub ?? "",
+      id,
       email: claims["email_verified"] === true ? text(claims["email"]) : undefined,
       groups,
       client: text(claims["client_id"]) ?? text(claims["azp"]) ?? "unknown",
       roles: this.rolesOf(groups),
-      expiresAt: new Date((claims.exp ?? 0) * 1000),
+      expiresAt,
       signedInAt: typeof authTime === "number" ? new Date(authTime * 1000) : undefined,
     });
   }
@@ -167,6 +171,8 @@ async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
   });
 }
 
-const text = (value: unknown) => (typeof value === "string" && value.length > 0 ? value : undefined);
+// No control characters: they belong to no name, and the database refuses NUL.
+const TEXT = /^\P{Cc}+$/u;
+const text = (value: unknown) => (typeof value === "string" && TEXT.test(value) ? value : undefined);
 const textList = (value: unknown) =>
   [value].flat().filter((item): item is string => typeof item === "string");

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { AppModule } from "./app.module.js";
 import { Settings } from "./config.js";
-import { REQUIRES } from "./identity/index.js";
 import { PERMISSIONS } from "./identity/permissions.js";
+import { REQUIRES } from "./platform/public-route.js";
 
 type Class = (new (...args: never[]) => unknown) & { name: string };
 

@@ -3,8 +3,9 @@ import { type CanActivate, type ExecutionContext, Injectable } from "@nestjs/com
 import { Reflector } from "@nestjs/core";
 import type { ErrorCode } from "@drawbridge/contracts";
 import { DomainError } from "../platform/errors.js";
+import { REQUIRES } from "../platform/public-route.js";
 import { isPermitted, type Permission, PERMISSIONS } from "./permissions.js";
-import { type AuthenticatedRequest, REQUIRES } from "./requires.js";
+import type { AuthenticatedRequest } from "./requires.js";
 import { TokenError, type TokenProblem, TokenVerifier } from "./token-verifier.js";
 
 const CODE = {

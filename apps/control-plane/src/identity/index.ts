@@ -2,5 +2,5 @@ export { IdentityModule } from "./identity.module.js";
 export { isPermitted } from "./permissions.js";
 export type { Principal } from "./principal.js";
 export { bearerChallenge } from "./protected-resource.js";
-export { CurrentPrincipal, REQUIRES, Requires } from "./requires.js";
+export { CurrentPrincipal, Requires } from "./requires.js";
 export { TokenError, TokenVerifier } from "./token-verifier.js";

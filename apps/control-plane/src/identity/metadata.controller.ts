@@ -2,10 +2,11 @@ import { Controller, Get, Inject, Param, SerializeOptions } from "@nestjs/common
 import { PublicInfo, WhoAmI } from "@drawbridge/contracts";
 import { z } from "zod";
 import { CONFIG, type Config } from "../config.js";
+import { Public } from "../platform/public-route.js";
 import { VERSION } from "../platform/version.js";
 import type { Principal } from "./principal.js";
 import { ProtectedResource, protectedResource } from "./protected-resource.js";
-import { CurrentPrincipal, Public, Requires } from "./requires.js";
+import { CurrentPrincipal, Requires } from "./requires.js";
 
 /** What a client reads before it has a token: RFC 9728 at the root and at the path-inserted addresses. */
 @Controller(".well-known/oauth-protected-resource")

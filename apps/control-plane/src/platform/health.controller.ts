@@ -1,6 +1,7 @@
-import { Controller, Get, Header, SetMetadata } from "@nestjs/common";
+import { Controller, Get, Header } from "@nestjs/common";
 import { Database } from "./database.js";
 import { DomainError } from "./errors.js";
+import { Public } from "./public-route.js";
 
 /** Ready means that a call could be recorded now. */
 @Controller("healthz")
@@ -8,7 +9,7 @@ export class HealthController {
   constructor(private readonly database: Database) {}
 
   @Get()
-  @SetMetadata("drawbridge:requires", "public")
+  @Public()
   @Header("Cache-Control", "no-store")
   async health() {
     try {

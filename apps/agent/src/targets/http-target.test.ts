@@ -265,6 +265,19 @@ describe("what an HTTP target does wrong", () => {
     expect(await session.response(1)).toContain('"resumed":true');
     expect(seen).toEqual(["POST ", "GET one"]);
   });
+
+  test("a server that wants no delay and ends every stream at once is not hammered", async () => {
+    let streams = 0;
+    const session = await callRaw((request, response) => {
+      if (request.method !== "POST") streams += 1;
+      response.writeHead(200, { "content-type": "text/event-stream" }).end("id: one\nretry: 0\ndata: \n\n");
+    });
+    await eventually(() => streams > 2);
+    const before = streams;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(streams - before).toBeLessThanOrEqual(6);
+    session.close();
+  });
 });
 
 describe("what this host does not allow", () => {

@@ -20,6 +20,8 @@ import type { OutgoingMessage, Target, TargetListener } from "./target.js";
 const NOTIFICATION_TIMEOUT_MS = 30_000;
 const FAREWELL_TIMEOUT_MS = 2_000;
 const RESUME_DELAY_MS = 1_000;
+// A server may ask for no delay at all and end every stream at once.
+const SHORTEST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 30_000;
 const MAX_RESUMES = 100;
 
@@ -176,9 +178,11 @@ export class HttpTarget implements Target {
       const isAnswered = !this.#listener.isWaiting(exchange);
       if (isAnswered || signal.aborted) return;
       if (parser.lastEventId === undefined || resumes >= MAX_RESUMES) break;
-      await sleep(Math.min(parser.retry ?? RESUME_DELAY_MS, LONGEST_DELAY_MS), undefined, { signal });
+      await sleep(bounded(parser.retry ?? RESUME_DELAY_MS), undefined, { signal });
       answer = await this.#get(signal, parser.lastEventId);
-      if (!isEventStream(answer)) break;
+      if (isEventStream(answer)) continue;
+      await answer.discard();
+      break;
     }
     throw new ExchangeError(
       ExchangeFailure.OUTCOME_UNKNOWN,
@@ -260,9 +264,7 @@ export class HttpTarget implements Target {
         if (error instanceof SseEventTooLargeError) this.#listener.oversized(0);
         delayMs *= 2;
       }
-      await sleep(Math.min(delayMs, LONGEST_DELAY_MS) * (0.5 + Math.random()), undefined, { signal }).catch(
-        () => undefined,
-      );
+      await sleep(bounded(delayMs) * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -285,6 +287,10 @@ export class HttpTarget implements Target {
 
 // Field names and line ends beside the data of one event.
 const EVENT_OVERHEAD = 64 * 1024;
+
+function bounded(delayMs: number): number {
+  return Math.max(SHORTEST_DELAY_MS, Math.min(delayMs, LONGEST_DELAY_MS));
+}
 
 function isEventStream(answer: HttpAnswer): boolean {
   return answer.status === 200 && isEventStreamContentType(answer.header(HttpHeader.contentType));

@@ -256,6 +256,35 @@ describe("sessions", () => {
     expect(newest?.closed_at).not.toBeNull();
   });
 
+  test("whose client leaves before it hears of them are closed", async () => {
+    gateway.links.script = () => [];
+    const opened = gateway.links.opened.length;
+    const leaving = new AbortController();
+    const answer = fetch(`${gateway.config.publicUrl}/mcp/shop`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${await gateway.mcpToken("alice")}`,
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+      },
+      body: JSON.stringify(initializeRequest()),
+      signal: leaving.signal,
+    });
+    await expect.poll(() => gateway.links.opened.length).toBe(opened + 1);
+    await expect.poll(() => gateway.links.sent.at(-1)?.text).toContain("initialize");
+    leaving.abort();
+    await expect(answer).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const link = gateway.links.opened.at(-1);
+    const [text = ""] = answerPolitely({ method: "initialize", id: 1 });
+    const { exchange } = gateway.links.sent.at(-1) ?? { exchange: 0 };
+    await link?.listener.onMessage({ exchange, payload: Buffer.from(text), masked: {}, final: true });
+    const [newest] = await query<{ close_reason: string | null }>(
+      "select close_reason from session order by opened_at desc limit 1",
+    );
+    expect(newest?.close_reason).toBe("the client left before it was told its session");
+  });
+
   test("whose target refuses initialize are not opened", async () => {
     gateway.links.script = ({ id }) => [
       `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"error":{"code":-32602,"message":"no"}}`,

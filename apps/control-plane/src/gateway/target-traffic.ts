@@ -319,10 +319,17 @@ export class TargetTraffic implements SessionLinkListener {
 
   private async deliver(exchange: Exchange, message: Uint8Array): Promise<void> {
     this.session.finish(exchange);
-    const neverOpened = exchange.method === "initialize" && this.session.protocolVersion === undefined;
-    if (neverOpened) exchange.reply.forgetSession();
+    const neverOpened = this.whyNeverOpened(exchange);
+    if (neverOpened !== undefined) exchange.reply.forgetSession();
     await exchange.reply.finish(message);
-    if (neverOpened) await this.dependencies.onEnded(this.session, "the target did not accept initialize");
+    if (neverOpened !== undefined) await this.dependencies.onEnded(this.session, neverOpened);
+  }
+
+  private whyNeverOpened({ method, reply }: Exchange): string | undefined {
+    if (method !== "initialize") return undefined;
+    if (this.session.protocolVersion === undefined) return "the target did not accept initialize";
+    // Nobody knows the id of the session, so nobody could ever close it.
+    return reply.open ? undefined : "the client left before it was told its session";
   }
 
   /** The epoch of its commit. Undefined when it could not be recorded; then it must not be delivered either. */

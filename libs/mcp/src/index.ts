@@ -45,6 +45,7 @@ export type {
 export { type Governance, type ListName, type MethodRule, METHODS, type NameSource } from "./methods.js";
 export { DEFAULT_MAX_DEPTH, parseMessage, type ParseLimits } from "./parse-message.js";
 export { replaceRanges, type Replacement } from "./replace-ranges.js";
+export { isPlainUri } from "./resource-uri.js";
 export { RpcErrorCode } from "./rpc-error-codes.js";
 export { encodeSse, sseComment, type SseFields } from "./sse-encoder.js";
 export { type SseEvent, SseEventTooLargeError, SseParser } from "./sse-parser.js";

@@ -1,4 +1,4 @@
-import { METHODS, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
+import { isPlainUri, METHODS, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
 import {
   type CompiledPolicies,
   type Context,
@@ -66,6 +66,14 @@ function decideOperation(
     return denied(
       "the message does not say what it is about",
       invalidParams(`${method} needs params.${named}`),
+    );
+  }
+  if (named === "uri" && name !== undefined && !isPlainUri(name)) {
+    return denied(
+      "the URI can be read in more than one way",
+      invalidParams(
+        "params.uri must be plain: no . or .. segments, nothing encoded needlessly, no backslashes",
+      ),
     );
   }
   const operation = { target, method, name };

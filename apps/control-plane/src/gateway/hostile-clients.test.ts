@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { toolCall } from "@drawbridge/testing";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
 import { SessionUpkeep } from "./session-upkeep.js";
@@ -253,4 +253,47 @@ test("an answer to what the target asked is not passed on after the revocation",
   await gateway.applyPolicy(POLICY);
   expect((await answer(91)).status).toBe(404);
   expect(gateway.links.sent).toEqual([]);
+});
+
+describe("a rule for the resources below a folder", () => {
+  const FOLDER = POLICY.replace(
+    "{ name: reading, tools: [read], effect: allow }",
+    `{ name: reading, methods: [resources/read], resources: ["file:///srv/public/*"], effect: allow }`,
+  );
+
+  test.each(["../secret", "%2e%2e/secret", "..%2fsecret", "a/..\\..\\secret"])(
+    "does not reach out of it with %s",
+    async (rest) => {
+      await gateway.applyPolicy(FOLDER);
+      const session = await gateway.openSession("shop");
+      const read = (uri: string) =>
+        gateway.post(
+          "shop",
+          { jsonrpc: "2.0", id: 2, method: "resources/read", params: { uri } },
+          { session },
+        );
+      expect((await read("file:///srv/public/a")).json.result).toBeDefined();
+      const answer = await read(`file:///srv/public/${rest}`);
+      expect(answer.json.error?.message).toMatch(/must be plain/);
+      expect(gateway.links.reached("resources/read")).toHaveLength(1);
+    },
+  );
+
+  test("lists none that could not be read", async () => {
+    await gateway.applyPolicy(FOLDER);
+    const session = await gateway.openSession("shop");
+    gateway.links.script = ({ id }) => [
+      JSON.stringify({
+        jsonrpc: "2.0",
+        id,
+        result: { resources: ["a", "../b"].map((name) => ({ name, uri: `file:///srv/public/${name}` })) },
+      }),
+    ];
+    const { json } = await gateway.post(
+      "shop",
+      { jsonrpc: "2.0", id: 2, method: "resources/list" },
+      { session },
+    );
+    expect(json.result?.["resources"]).toEqual([{ name: "a", uri: "file:///srv/public/a" }]);
+  });
 });

@@ -3,6 +3,7 @@ import {
   errorResponse,
   filterListResult,
   idKey,
+  isPlainUri,
   MalformedMessageError,
   type McpMessage,
   type McpNotification,
@@ -149,7 +150,9 @@ export class TargetTraffic implements SessionLinkListener {
     const { context } = question;
     const target = targets.get(question.target.name);
     const keep = (name: string) =>
-      target !== undefined && couldBeAllowed(policies, { target, method: governance.call, name }, context);
+      target !== undefined &&
+      (governance.list !== "resources" || isPlainUri(name)) &&
+      couldBeAllowed(policies, { target, method: governance.call, name }, context);
     try {
       return filterListResult(response, governance.list, keep);
     } catch (error) {

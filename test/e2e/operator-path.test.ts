@@ -111,10 +111,9 @@ async function drawbridge(who: string, ...typed: string[]): Promise<{ code: numb
     cwd: directory,
     env: { PATH, HOME: directory, XDG_CONFIG_HOME: inside(`config-${who}`) },
   });
-  await program.start();
-  const code = await program.ended();
-  printed += program.output;
-  return { code, output: program.output };
+  const { code, output } = await program.run();
+  printed += output;
+  return { code, output };
 }
 
 /** The JSON that a command prints, held against the schema of the REST API. */
@@ -134,6 +133,16 @@ async function asSuperuser(database: string, sql: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+async function canConnect(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+  const connected = await client.connect().then(
+    () => true,
+    () => false,
+  );
+  await client.end().catch(() => undefined);
+  return connected;
 }
 
 /** How one reaches the new database as this role. */
@@ -171,6 +180,8 @@ describe("docs/operating.md", () => {
     for (const role of ["drawbridge_owner", "drawbridge_app"]) {
       await asSuperuser("postgres", `alter role ${role} password '${role}-planted-password'`);
     }
+    expect(await canConnect(urlOf("drawbridge_app", "drawbridge_app-planted-password"))).toBe(true);
+    expect(await canConnect(shopDsn.replace("/shop?", "/governance?"))).toBe(false);
   });
 
   test("settings: from a file and the environment, and the control plane is up", async () => {
@@ -205,6 +216,7 @@ describe("docs/operating.md", () => {
       const { ok } = await fetch(`${publicUrl}/healthz`);
       if (!ok) throw new Error("not ready");
     }, 30_000);
+    expect(controlPlane.output).toContain("migrations applied");
   });
 
   test("sign in", async () => {

@@ -19,6 +19,7 @@ export class Program {
   readonly lines: string[] = [];
   readonly #options: ProgramOptions;
   #child: GuardedChild | undefined;
+  #exited: GuardedChild["exited"] | undefined;
 
   constructor(options: ProgramOptions) {
     this.name = options.name;
@@ -38,16 +39,16 @@ export class Program {
     return this.#child !== undefined;
   }
 
-  /** Resolves when it is started, not when it is ready. `env` changes its environment for this start. */
-  async start(env: Record<string, string> = {}): Promise<void> {
+  /** Resolves when it is started, not when it is ready. */
+  async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error(`${this.name} runs already`);
     this.#child = await spawnGuarded({
       ...this.#options,
-      env: { ...this.#options.env, ...env },
       stopSignal: "TERM",
       onLine: (line) => this.lines.push(line),
     });
     const child = this.#child;
+    this.#exited = child.exited;
     void child.exited.then(() => {
       if (this.#child === child) this.#child = undefined;
     });
@@ -63,10 +64,16 @@ export class Program {
     return ended === undefined ? tried : Promise.race([tried, ended]);
   }
 
-  /** Its exit code when it ends by itself. */
+  /** The exit code of its last start, once it has ended by itself. */
   async ended(): Promise<number> {
-    if (this.#child === undefined) throw new Error(`${this.name} does not run`);
-    return (await this.#child.exited).code;
+    if (this.#exited === undefined) throw new Error(`${this.name} was never started`);
+    return (await this.#exited).code;
+  }
+
+  /** Starts it and waits for its end. */
+  async run(): Promise<{ code: number; output: string }> {
+    await this.start();
+    return { code: await this.ended(), output: this.output };
   }
 
   /** kill -9; resolves when it is gone. */

@@ -47,7 +47,7 @@ export async function postRaw(
 }
 
 /** Every message of a response, each as soon as it is there: what breaks off later has been heard all the same. */
-export async function* messagesOf(response: Response): AsyncGenerator<string> {
+async function* messagesOf(response: Response): AsyncGenerator<string> {
   if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
     const text = await response.text();
     if (text !== "") yield text;
@@ -86,8 +86,8 @@ export class RawSession {
   }
 
   /** @throws when initialize is refused */
-  static async open(door: Door): Promise<RawSession> {
-    const answer = await postRaw(door, initialize(1));
+  static async open(door: Door, clientName = "e2e"): Promise<RawSession> {
+    const answer = await postRaw(door, initialize(1, { clientName }));
     if (answer.sessionId === undefined)
       throw new Error(`initialize was answered with ${answer.status} ${answer.text}`);
     const session = new RawSession(door, answer.sessionId);
@@ -122,6 +122,31 @@ export class RawSession {
   /** The process that serves this session, by the scriptable server's own word. */
   async pid(): Promise<number> {
     return (await this.demand<{ pid: number }>("pid")).pid;
+  }
+
+  /** Opens the stream for what belongs to no request. Returns what breaks it off. */
+  async listen(): Promise<() => void> {
+    const leaving = new AbortController();
+    const response = await fetch(this.#door.url, {
+      headers: {
+        authorization: `Bearer ${this.#door.token}`,
+        accept: "text/event-stream",
+        "mcp-session-id": this.id,
+      },
+      signal: leaving.signal,
+    });
+    if (response.status !== 200) throw new Error(`the stream was refused with ${response.status}`);
+    void this.#hear(response);
+    return () => leaving.abort();
+  }
+
+  /** Until the stream ends, in whatever way. */
+  async #hear(response: Response): Promise<void> {
+    try {
+      for await (const text of messagesOf(response)) this.heard.push(text);
+    } catch {
+      // We left, or the other side did.
+    }
   }
 
   async close(): Promise<void> {

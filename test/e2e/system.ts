@@ -53,6 +53,7 @@ export class System {
   readonly agent: Program;
   #postgres: EmbeddedPostgres;
   readonly #watchdogs = new Set<number>();
+  readonly #settings: Record<string, string>;
 
   private constructor(
     place: { directory: string; port: number; agentPort: number },
@@ -64,13 +65,8 @@ export class System {
     this.agentAddress = `127.0.0.1:${place.agentPort}`;
     this.identity = parts.identity;
     this.#postgres = parts.postgres;
-    this.controlPlane = new Program({
-      name: "control plane",
-      command: programs.node,
-      args: [programs.controlPlane],
-      cwd: place.directory,
-      env: { ...this.#controlPlaneEnvironment(), ...settings },
-    });
+    this.#settings = settings;
+    this.controlPlane = this.anotherControlPlane({});
     this.agent = new Program({
       name: "agent",
       command: programs.node,
@@ -164,9 +160,20 @@ export class System {
     await this.allow(name);
   }
 
-  async startControlPlane(env: Record<string, string> = {}): Promise<void> {
-    await this.controlPlane.start(env);
+  async startControlPlane(): Promise<void> {
+    await this.controlPlane.start();
     await this.isReady();
+  }
+
+  /** A control plane with the settings of ours but for these, not started. */
+  anotherControlPlane(settings: Record<string, string>): Program {
+    return new Program({
+      name: "control plane",
+      command: programs.node,
+      args: [programs.controlPlane],
+      cwd: this.directory,
+      env: { ...this.#controlPlaneEnvironment(), ...this.#settings, ...settings },
+    });
   }
 
   /** Waits until a call could be recorded. */
@@ -194,9 +201,7 @@ export class System {
   async runAgent(...args: string[]): Promise<{ code: number; output: string }> {
     const env = { PATH, HOME: this.agentHome };
     const options = { name: "agent", command: programs.node, cwd: this.directory, env };
-    const program = new Program({ ...options, args: [programs.agent, ...args] });
-    await program.start();
-    return { code: await program.ended(), output: program.output };
+    return new Program({ ...options, args: [programs.agent, ...args] }).run();
   }
 
   async invite(request: Record<string, unknown> = {}): Promise<{ token: string; id: string }> {

@@ -1,6 +1,5 @@
-import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
+import { Inject, Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
 import { CONFIG, type Config } from "../config.js";
-import { isDatabaseUnavailable } from "../platform/database.js";
 import { Jobs } from "../platform/jobs.js";
 import { RecordingRecovery } from "../recordings/index.js";
 import { SessionsRepository } from "./sessions.repository.js";
@@ -12,6 +11,7 @@ const EXPIRE_EVERY_MS = 60_000;
 /** Writes down now and then which sessions were used, and ends those that were not. */
 @Injectable()
 export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
+  private readonly logger = new Logger("sessions");
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -57,7 +57,11 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
         new Date(),
       );
     } catch (error) {
-      if (!isDatabaseUnavailable(error)) throw error;
+      // Whatever it was, the next time may do: thrown out of a timer it would end the process.
+      this.logger.warn(
+        "the use of sessions could not be written down yet",
+        error instanceof Error ? error.message : undefined,
+      );
       for (const session of touched) session.touched = true;
     }
   }

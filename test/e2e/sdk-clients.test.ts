@@ -33,7 +33,6 @@ let scriptable: ScriptableHttpServer | undefined;
 let folder: string;
 /** All that any client was given, as text. */
 const given: string[] = [];
-const tokens: string[] = [];
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), "drawbridge-files-"));
@@ -63,9 +62,7 @@ async function withClient(
   target: string,
   work: (client: SdkClient) => Promise<void>,
 ): Promise<void> {
-  const door = await system.door(target);
-  tokens.push(door.token);
-  const client = await connect(door);
+  const client = await connect(await system.door(target));
   try {
     await work(client);
   } finally {
@@ -180,8 +177,15 @@ describe("afterwards", () => {
     expect(requests.every(({ headers }) => headers["x-api-key"] === "injected")).toBe(true);
     const seen = requests.map(({ headers, body }) => JSON.stringify(headers) + body).join("\n");
     const said = [seen, system.agent.output, system.controlPlane.output, everything?.output].join("\n");
-    const signatures = tokens.map((token) => token.split(".").at(-1) ?? token);
-    expect(disclosed(said, [...tokens, ...signatures, "planted-cookie"])).toEqual([]);
+    // The secret part alone would do harm: a token's signature, the middle of a join token.
+    const parts = system.tokens.flatMap((token) => token.split(".")).filter((part) => part.length > 40);
+    const fingerprint = system.tokens
+      .find((token) => token.startsWith("drawbridge-join"))
+      ?.split(".")
+      .at(-1);
+    const secrets = new Set(parts.filter((part) => part !== fingerprint));
+    expect(secrets.size).toBeGreaterThan(20);
+    expect(disclosed(said, [...secrets, "planted-cookie"])).toEqual([]);
   });
 
   test("the logs hold no secret, password or content", () => {

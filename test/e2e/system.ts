@@ -51,6 +51,8 @@ export class System {
   readonly identity: IdentityProvider;
   readonly controlPlane: Program;
   readonly agent: Program;
+  /** Every token that anybody was given so far, of people and of agents. */
+  readonly tokens: string[] = [];
   #postgres: EmbeddedPostgres;
   readonly #watchdogs = new Set<number>();
   readonly #settings: Record<string, string>;
@@ -108,15 +110,17 @@ export class System {
   }
 
   api(username = "admin"): RestClient {
-    return new RestClient(this.publicUrl, () => this.identity.issueToken({ username, resource: "api" }));
+    return new RestClient(this.publicUrl, () => this.#issue(username, "api"));
   }
 
-  mcpToken(username = "alice"): Promise<string> {
-    return this.identity.issueToken({ username, resource: "mcp" });
+  async #issue(username: string, resource: "api" | "mcp"): Promise<string> {
+    const token = await this.identity.issueToken({ username, resource });
+    this.tokens.push(token);
+    return token;
   }
 
   async door(target: string, username = "alice"): Promise<Door> {
-    return { url: `${this.publicUrl}/mcp/${target}`, token: await this.mcpToken(username) };
+    return { url: `${this.publicUrl}/mcp/${target}`, token: await this.#issue(username, "mcp") };
   }
 
   async open(target: string, username = "alice"): Promise<RawSession> {
@@ -206,7 +210,9 @@ export class System {
 
   async invite(request: Record<string, unknown> = {}): Promise<{ token: string; id: string }> {
     const body = await this.api().demand("POST", "join-tokens", { group: GROUP, ...request });
-    return body as unknown as { token: string; id: string };
+    const invitation = body as unknown as { token: string; id: string };
+    this.tokens.push(invitation.token);
+    return invitation;
   }
 
   async joinAgent(): Promise<void> {

@@ -196,9 +196,8 @@ async function callUntil(session: Session, call: unknown, time: { countFrom: num
 async function measure(wish: LoadWish): Promise<LoadOutcome> {
   const agent = new http.Agent({ keepAlive: true, maxFreeSockets: wish.sessions });
   try {
-    const sessions: Session[] = [];
-    for (let index = 0; index < wish.sessions; index += 1)
-      sessions.push(await new Session(wish, agent).open());
+    const opening = Array.from({ length: wish.sessions }, () => new Session(wish, agent).open());
+    const sessions = await Promise.all(opening);
     const sample = JSON.stringify(await sessions[0]?.request("tools/call", wish.call));
 
     const countFrom = performance.now() + wish.warmUpMs;
@@ -210,7 +209,7 @@ async function measure(wish: LoadWish): Promise<LoadOutcome> {
     const mayClose = once(process, "message");
     process.send?.({ kind: "ends" });
     await mayClose;
-    for (const session of sessions) await session.close();
+    await Promise.all(sessions.map((session) => session.close()));
     return {
       sample,
       elapsedMs,

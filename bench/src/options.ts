@@ -50,7 +50,7 @@ export function parseOptions(args: readonly string[]): Options {
     },
   });
   const pace = values.quick
-    ? { rounds: 2, seconds: 1.5, warmUpMs: 200, firstWarmUpMs: 500 }
+    ? { rounds: 2, seconds: 1, warmUpMs: 150, firstWarmUpMs: 500 }
     : { rounds: 3, seconds: 12, warmUpMs: 500, firstWarmUpMs: 2_000 };
   const seconds =
     values.seconds === undefined ? pace.seconds : boundedNumber("--seconds", values.seconds, 600);

@@ -207,8 +207,10 @@ export class ClientTraffic {
       kind: "not_sent",
       direction: "target_to_client",
       exchange,
-      attributes: { reason: decision.reason },
-      payload: refusal.body(incoming.message.kind === "request" ? incoming.message.id : null),
+      attributes: { reason: this.recorder.maskedText(decision.reason) },
+      payload: this.recorder.maskedBytes(
+        refusal.body(incoming.message.kind === "request" ? incoming.message.id : null),
+      ),
     });
     return refusal;
   }

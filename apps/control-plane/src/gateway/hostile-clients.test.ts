@@ -65,6 +65,16 @@ function logMessage(data: string) {
   );
 }
 
+async function rows<Row extends pg.QueryResultRow>(sql: string, values: unknown[]): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
 const soon = (ms: number) =>
   new Promise<typeof STILL_WAITING>((resolve) => setTimeout(() => resolve(STILL_WAITING), ms));
 
@@ -77,17 +87,9 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 async function lastActivity(sessionId: string): Promise<number> {
-  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
-  await client.connect();
-  try {
-    const { rows } = await client.query<{ at: Date }>(
-      "select last_activity_at as at from session where id = $1",
-      [sessionId],
-    );
-    return rows[0]!.at.getTime();
-  } finally {
-    await client.end();
-  }
+  const sql = "select last_activity_at as at from session where id = $1";
+  const [row] = await rows<{ at: Date }>(sql, [sessionId]);
+  return row!.at.getTime();
 }
 
 test("an event stream lasts with a token that is valid for years", async () => {
@@ -296,4 +298,33 @@ describe("a rule for the resources below a folder", () => {
     );
     expect(json.result?.["resources"]).toEqual([{ name: "a", uri: "file:///srv/public/a" }]);
   });
+});
+
+test("a credential in the URI of a resource is nowhere in the recording, allowed or denied", async () => {
+  const secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+  await gateway.applyPolicy(
+    POLICY.replace("tools: [read]", `methods: [resources/read], resources: ["repo://*"]`),
+  );
+  const session = await gateway.openSession("shop");
+  const { sessionId } = gateway.links.opened.at(-1)!;
+  for (const [id, scheme] of ["repo", "other"].entries()) {
+    const params = { uri: `${scheme}://host/readme?token=${secret}` };
+    const answer = await gateway.post(
+      "shop",
+      { jsonrpc: "2.0", id, method: "resources/read", params },
+      { session },
+    );
+    expect(answer.status).toBe(200);
+  }
+  const stored = await rows<{ name: string | null }>(
+    "select name from recording_event where recording_id = $1 and method = 'resources/read'",
+    [sessionId],
+  );
+  expect(stored.map(({ name }) => name)).toContainEqual(expect.stringMatching(/^repo:/));
+  expect(JSON.stringify(stored)).not.toContain(secret);
+  // What the scripted target echoes was not masked: here there is no agent.
+  const { items } = (await gateway.api("GET", `recordings/${sessionId}/events?limit=100`)).body as {
+    items: { kind: string }[];
+  };
+  expect(JSON.stringify(items.filter(({ kind }) => kind !== "response"))).not.toContain(secret);
 });

@@ -39,6 +39,20 @@ export class Recorder {
     return this.masker.maskMessage(message.bytes);
   }
 
+  /** The copy that may be kept of our own answer, which repeats what the client named. @throws UnmaskableError */
+  maskedBytes(message: Uint8Array): Uint8Array {
+    return this.masker.maskMessage(message).payload;
+  }
+
+  /** Text that repeats what a client sent. */
+  maskedText(text: string): string {
+    try {
+      return this.masker.maskText(text).text;
+    } catch {
+      return "[not maskable]";
+    }
+  }
+
   /** Resolves when durable, with the authorization epoch of that moment. @throws RecordingUnavailableError */
   async record(session: GatewaySession, event: ToRecord): Promise<bigint> {
     return (await this.writer.append(this.entry(session.id, event))).epoch;
@@ -68,7 +82,7 @@ export class Recorder {
       payload = NOTHING,
       decision,
     } = event;
-    const decided = decision ? { decision: decidedAttributes(decision) } : {};
+    const decided = decision ? { decision: this.decidedAttributes(decision) } : {};
     return {
       recordingId,
       event: {
@@ -77,7 +91,8 @@ export class Recorder {
         exchange,
         at: this.clock.now().getTime(),
         method,
-        name,
+        // Of a resource it is a URI, which may hold a credential.
+        name: name === undefined ? undefined : this.maskedText(name),
         attributes: { ...attributes, ...decided },
         payload,
       },
@@ -85,14 +100,14 @@ export class Recorder {
       ...(decision?.rule === undefined ? {} : { rule: decision.rule }),
     };
   }
-}
 
-function decidedAttributes({ effect, policy, version, rule, reason }: GatewayDecision): EventAttributes {
-  return {
-    effect,
-    reason,
-    ...(policy === undefined ? {} : { policy }),
-    ...(version === undefined ? {} : { version }),
-    ...(rule === undefined ? {} : { rule }),
-  };
+  private decidedAttributes({ effect, policy, version, rule, reason }: GatewayDecision): EventAttributes {
+    return {
+      effect,
+      reason: this.maskedText(reason),
+      ...(policy === undefined ? {} : { policy }),
+      ...(version === undefined ? {} : { version }),
+      ...(rule === undefined ? {} : { rule }),
+    };
+  }
 }

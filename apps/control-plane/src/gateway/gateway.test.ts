@@ -273,7 +273,7 @@ describe("sessions", () => {
     await expect.poll(() => gateway.links.opened.length).toBe(opened + 1);
     await expect.poll(() => gateway.links.sent.at(-1)?.text).toContain("initialize");
     leaving.abort();
-    await expect(answer).rejects.toThrow();
+    await expect(answer).rejects.toThrow(/abort/i);
     await new Promise((resolve) => setTimeout(resolve, 50));
     const link = gateway.links.opened.at(-1);
     const [text = ""] = answerPolitely({ method: "initialize", id: 1 });

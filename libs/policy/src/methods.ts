@@ -13,7 +13,6 @@ export const GOVERNED_METHODS = {
   "resources/unsubscribe": "resources",
   "prompts/get": "prompts",
   "completion/complete": "none",
-  "logging/setLevel": "none",
   "subscriptions/listen": "none",
   "tasks/get": "none",
   "tasks/list": "none",

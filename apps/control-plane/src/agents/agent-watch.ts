@@ -39,13 +39,13 @@ export class AgentWatch {
   }
 
   private async look(): Promise<void> {
-    this.endSilent();
-    this.links.tidy();
     try {
+      this.endSilent();
+      this.links.tidy();
       await this.endInactive();
       await this.writeSeen();
     } catch (error) {
-      this.logger.warn("the state of the connected agents could not be read", {
+      this.logger.warn("the connected agents could not be looked after", {
         error: error instanceof Error ? error.message : String(error),
       });
     }

@@ -14,7 +14,7 @@ import { RecordingUnavailableError } from "../recordings/index.js";
 import type { Target } from "../targets/index.js";
 import { contextOf, decideNow, type GatewayDecision, gone, type Question } from "./decide.js";
 import { FAILURES } from "./exchange-failures.js";
-import { GatewayError, unknownSession } from "./gateway-error.js";
+import { GatewayError, unavailable, unknownSession } from "./gateway-error.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
 import { Recorder, type ToRecord } from "./recorder.js";
 import type { Reply } from "./reply.js";
@@ -78,6 +78,7 @@ export class ClientTraffic {
       const { decision, epoch } = await this.authorizeAndRecord(incoming, question, number);
       exchange.epoch = epoch;
       if (decision.effect === "deny") throw await this.refused(incoming, decision, number);
+      if (exchange.cancelled) throw await this.refused(incoming, cancelledEarly(), number);
       await this.dispatch(incoming, number);
     } catch (error) {
       session.finish(exchange);
@@ -95,8 +96,8 @@ export class ClientTraffic {
         message: `not accepted: ${message.method}`,
       });
     }
-    await this.dispatch(incoming, 0);
-    if (message.method === "notifications/cancelled") cancel(session, message);
+    if (message.method === "notifications/cancelled") await this.cancel(session, message);
+    else await this.dispatch(incoming, 0);
     reply.finishEmpty(202);
   }
 
@@ -129,6 +130,20 @@ export class ClientTraffic {
     if (!target || evaluate(policies, { target, method }, contextOf(principal)).effect !== "allow")
       return false;
     return this.sessions.isStillOpen(session);
+  }
+
+  /**
+   * Nobody waits for the exchange any more. It is the agent that tells the target and that says when the exchange is
+   * over: with a late answer, which is recorded, or without one.
+   */
+  private async cancel(session: GatewaySession, { requestId }: McpNotification): Promise<void> {
+    const exchange = requestId && session.exchangeOf(requestId);
+    // The specification forbids to cancel initialize.
+    if (!exchange || exchange.method === "initialize") return;
+    exchange.cancelled = true;
+    exchange.reply.abandon();
+    if (exchange.sent)
+      (await this.sessions.linkOf(session)).cancel(exchange.number, "cancelled by the client");
   }
 
   private refuseWhatCannotBeTracked(session: GatewaySession, message: McpRequest): void {
@@ -173,7 +188,11 @@ export class ClientTraffic {
   private async recordMasked({ session, message }: Incoming, event: ToRecord): Promise<bigint> {
     try {
       const { payload, masked } = this.recorder.maskedCopy(message);
-      return await this.recordOrRefuse(session, { ...event, attributes: { masked }, payload });
+      return await this.recordOrRefuse(session, {
+        ...event,
+        attributes: { ...event.attributes, masked },
+        payload,
+      });
     } catch (error) {
       if (!(error instanceof UnmaskableError)) throw error;
       const said = "the message could not be masked for the recording, so it was not sent";
@@ -192,8 +211,7 @@ export class ClientTraffic {
         const attributes = { reason: "the request could not be recorded in time and was not sent" };
         this.recorder.owe(session, { kind: "not_sent", exchange, method, name, attributes });
       }
-      const message = "the request could not be recorded, so it was not sent; try again in a moment";
-      throw new GatewayError({ status: 503, code: RpcErrorCode.RecordingUnavailable, message });
+      throw unavailable("the request could not be recorded, so it was not sent; try again in a moment");
     }
   }
 
@@ -235,6 +253,13 @@ export class ClientTraffic {
   }
 }
 
+/** The client changed its mind while its request was decided. */
+function cancelledEarly(): GatewayDecision {
+  const message = "the client cancelled the request before it was sent";
+  const refusal = new GatewayError({ status: 200, code: RpcErrorCode.TargetUnavailable, message });
+  return { effect: "deny", reason: message, refusal };
+}
+
 function notSent(error: unknown): GatewayError | undefined {
   if (error instanceof GatewayError) return error;
   if (!(error instanceof AgentUnavailableError)) return undefined;
@@ -244,12 +269,4 @@ function notSent(error: unknown): GatewayError | undefined {
 
 function questionOf({ target, principal, message }: Incoming<McpRequest | McpNotification>): Question {
   return { target: { name: target.name, labels: target.labels }, context: contextOf(principal), message };
-}
-
-/** The target may still answer; nobody waits for it. */
-function cancel(session: GatewaySession, { requestId }: McpNotification): void {
-  const exchange = requestId && session.exchangeOf(requestId);
-  if (!exchange || exchange.method === "initialize") return;
-  exchange.cancelled = true;
-  exchange.reply.abandon();
 }

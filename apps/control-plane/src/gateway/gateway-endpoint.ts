@@ -24,7 +24,7 @@ import { RecordingUnavailableError } from "../recordings/index.js";
 import type { Target } from "../targets/index.js";
 import { ClientTraffic } from "./client-traffic.js";
 import { contextOf } from "./decide.js";
-import { GatewayError, unknownSession, unknownTarget } from "./gateway-error.js";
+import { GatewayError, unavailable, unknownSession, unknownTarget } from "./gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
 import { EventStream, Reply } from "./reply.js";
 import { LiveState } from "./live-state.js";
@@ -283,13 +283,4 @@ function modernEra(): GatewayError {
 
 function refused(status: number, message: string, headers: Record<string, string> = {}): GatewayError {
   return new GatewayError({ status, code: RpcErrorCode.InvalidRequest, message, headers });
-}
-
-function unavailable(message: string): GatewayError {
-  return new GatewayError({
-    status: 503,
-    code: RpcErrorCode.RecordingUnavailable,
-    message,
-    headers: { "Retry-After": "1" },
-  });
 }

@@ -48,3 +48,13 @@ export function unknownSession(): GatewayError {
     message: "there is no such session; send initialize to open a new one",
   });
 }
+
+/** Something we stand on does not answer; the same request may do in a moment. */
+export function unavailable(message: string): GatewayError {
+  return new GatewayError({
+    status: 503,
+    code: RpcErrorCode.RecordingUnavailable,
+    message,
+    headers: { "Retry-After": "1" },
+  });
+}

@@ -1,5 +1,6 @@
 import { request } from "node:http";
-import { initialized, toolCall, toolsList } from "@drawbridge/testing";
+import { ExchangeFailure } from "@drawbridge/protocol";
+import { cancelled, initialized, toolCall, toolsList } from "@drawbridge/testing";
 import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
@@ -433,4 +434,52 @@ describe("what the target asks of the client", () => {
     expect(answer.text).not.toContain("sampling");
     expect(gateway.links.sent.some(({ text }) => text.includes(`"id":77,"error"`))).toBe(true);
   });
+});
+
+describe("a request that the client cancels", () => {
+  test("is taken back at the agent, and is over when the agent says so", async () => {
+    const session = await gateway.openSession("shop");
+    gateway.links.script = () => [];
+    const waiting = gateway.post("shop", call("slow", "read"), { session });
+    await expect.poll(() => gateway.links.sent.at(-1)?.text.includes("slow")).toBe(true);
+    const { exchange } = gateway.links.sent.at(-1) ?? { exchange: 0 };
+    const cancelling = await gateway.post("shop", cancelled("slow"), { session });
+    expect(cancelling.status).toBe(202);
+    expect(gateway.links.cancelled.at(-1)).toBe(exchange);
+    expect((await waiting).text).toBe("");
+    expect((await gateway.post("shop", call("slow", "read"), { session })).status).toBe(400);
+    const failure = { exchange, failure: ExchangeFailure.OUTCOME_UNKNOWN, message: "cancelled" };
+    await gateway.links.opened.at(-1)?.listener.onExchangeFailed(failure);
+    gateway.links.script = answerPolitely;
+    expect((await gateway.post("shop", call("slow", "read"), { session })).status).toBe(200);
+  });
+
+  test("but is not under way is nobody's business", async () => {
+    const session = await gateway.openSession("shop");
+    const before = gateway.links.cancelled.length;
+    expect((await gateway.post("shop", cancelled("never"), { session })).status).toBe(202);
+    expect(gateway.links.cancelled.length).toBe(before);
+  });
+});
+
+test.each([
+  ["answers another request", `{"jsonrpc":"2.0","id":"other","result":{}}`],
+  ["is no response", `{"jsonrpc":"2.0","method":"notifications/message","params":{}}`],
+])("a last frame that %s ends the exchange with an error", async (_what, payload) => {
+  const session = await gateway.openSession("shop");
+  gateway.links.script = ({ method }) => (method === "tools/call" ? [payload] : []);
+  const answer = await gateway.post("shop", call(2, "read"), { session });
+  expect(answer.json.error?.code).toBe(-31010);
+});
+
+test("of eight sessions opened at once, no more are opened than the limit allows", async () => {
+  await gateway.applyPolicy(POLICY.replace("[engineering]", "[dba]").replace("engineers", "crowd"));
+  await query(`insert into session (id, id_hash, principal, oauth_client, target_id, target_name)
+    select gen_random_uuid(), sha256(n::text::bytea), 'bob', 'x', gen_random_uuid(), 'shop' from generate_series(1, 499) n`);
+  const answers = await Promise.all(
+    Array.from({ length: 8 }, () => gateway.post("shop", initializeRequest(), { as: "bob" })),
+  );
+  await query("update session set closed_at = now() where principal = 'bob'");
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
 });

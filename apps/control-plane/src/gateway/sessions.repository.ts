@@ -1,6 +1,7 @@
 import { Injectable } from "@nestjs/common";
 import type { Session as Row } from "../generated/prisma/client.js";
 import { Database, type Transaction } from "../platform/database.js";
+import { moveEpoch } from "../platform/epoch-snapshot.js";
 
 export type StoredSession = Row;
 
@@ -41,8 +42,10 @@ export class SessionsRepository {
     return (await this.database.prisma.session.count({ where: { id, closedAt: null } })) > 0;
   }
 
-  countOpen(principal: string): Promise<number> {
-    return this.database.prisma.session.count({ where: { principal, closedAt: null } });
+  /** Until the transaction ends, nobody else opens or counts the principal's sessions: the limit cannot be raced. */
+  async countOpen(transaction: Transaction, principal: string): Promise<number> {
+    await transaction.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`sessions of ${principal}`}, 0))`;
+    return transaction.session.count({ where: { principal, closedAt: null } });
   }
 
   list({ principal, before }: SessionFilter, count: number): Promise<StoredSession[]> {
@@ -91,8 +94,7 @@ export class SessionsRepository {
       where: { id, closedAt: null },
       data: { closedAt: new Date(), closeReason: reason },
     });
-    if (count > 0)
-      await transaction.authorizationEpoch.update({ where: { id: 1 }, data: { value: { increment: 1 } } });
+    if (count > 0) await moveEpoch(transaction);
     return count > 0;
   }
 

@@ -31,7 +31,9 @@ export interface SessionClaim {
 @Injectable()
 export class SessionsService {
   private readonly logger = new Logger("sessions");
+  // By Mcp-Session-Id, which stays in memory; what is stored is its keyed hash.
   private readonly open = new Map<string, GatewaySession>();
+  private readonly keys = new Map<string, string>();
   private readonly traffic = new WeakMap<GatewaySession, TargetTraffic>();
   private readonly finding = new Map<string, Promise<GatewaySession | undefined>>();
   private readonly hashKey: Buffer;
@@ -47,18 +49,17 @@ export class SessionsService {
 
   /** A new session, recorded from its first event on. Nothing is started at the agent yet. */
   async create(principal: Principal, target: Target, initialize: McpRequest): Promise<OpenedSession> {
-    if ((await this.storage.sessions.countOpen(principal.id)) >= MAX_OPEN_PER_PRINCIPAL) {
-      const message = `you have ${MAX_OPEN_PER_PRINCIPAL} open sessions, which is the limit; close some`;
-      throw new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message });
-    }
     const sessionId = randomBytes(SESSION_ID_BYTES).toString("base64url");
-    const hash = this.hash(sessionId);
     const id = randomUUIDv7();
     const clientName = initialize.clientInfo?.name?.slice(0, 200).replaceAll("\0", "") ?? null;
     await this.storage.database.transaction(async (transaction) => {
+      if ((await this.storage.sessions.countOpen(transaction, principal.id)) >= MAX_OPEN_PER_PRINCIPAL) {
+        const message = `you have ${MAX_OPEN_PER_PRINCIPAL} open sessions, which is the limit; close some`;
+        throw new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message });
+      }
       await this.storage.sessions.create(transaction, {
         id,
-        idHash: new Uint8Array(hash),
+        idHash: this.hash(sessionId),
         principal: principal.id,
         email: principal.email ?? null,
         oauthClient: principal.client,
@@ -72,19 +73,23 @@ export class SessionsService {
       { id, principal: principal.id, oauthClient: principal.client, target: target.name },
       0,
     );
-    this.open.set(hash.toString("base64"), session);
-    await this.storage.recorder.record(session, {
-      kind: "session_opened",
-      attributes: {
-        principal: principal.id,
-        email: principal.email ?? null,
-        groups: [...principal.groups],
-        oauthClient: principal.client,
-        clientName,
-        target: target.name,
-        targetRevision: target.revision,
-      },
-    });
+    this.remember(sessionId, session);
+    const { email, groups, client } = principal;
+    const attributes = {
+      principal: principal.id,
+      email: email ?? null,
+      groups: [...groups],
+      oauthClient: client,
+      clientName,
+      target: target.name,
+      targetRevision: target.revision,
+    };
+    try {
+      await this.storage.recorder.record(session, { kind: "session_opened", attributes });
+    } catch (error) {
+      await this.end(session, "its opening could not be recorded");
+      throw error;
+    }
     return { session, sessionId };
   }
 
@@ -135,7 +140,7 @@ export class SessionsService {
     link?.close(reason);
     await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
     // Only now: until every exchange has its end in the recording, recovery must see that somebody works on them.
-    for (const [hash, candidate] of this.open) if (candidate === session) this.open.delete(hash);
+    this.forget(session);
     session.eventStream?.end();
     try {
       await this.storage.sessions.close(session.id, reason);
@@ -160,26 +165,33 @@ export class SessionsService {
   }
 
   byId(id: string): GatewaySession | undefined {
-    for (const session of this.open.values()) if (session.id === id) return session;
-    return undefined;
+    return this.open.get(this.keys.get(id) ?? "");
+  }
+
+  private remember(sessionId: string, session: GatewaySession): void {
+    this.open.set(sessionId, session);
+    this.keys.set(session.id, sessionId);
+  }
+
+  private forget({ id }: GatewaySession): void {
+    this.open.delete(this.keys.get(id) ?? "");
+    this.keys.delete(id);
   }
 
   private async lookUp(sessionId: string): Promise<GatewaySession | undefined> {
-    const hash = this.hash(sessionId);
-    const key = hash.toString("base64");
-    const known = this.open.get(key);
+    const known = this.open.get(sessionId);
     if (known) return known;
     // Two requests that arrive together after a restart must find one session, not make two.
-    let finding = this.finding.get(key);
+    let finding = this.finding.get(sessionId);
     if (!finding) {
-      finding = this.load(hash, key).finally(() => this.finding.delete(key));
-      this.finding.set(key, finding);
+      finding = this.load(sessionId).finally(() => this.finding.delete(sessionId));
+      this.finding.set(sessionId, finding);
     }
     return finding;
   }
 
-  private async load(hash: Buffer, key: string): Promise<GatewaySession | undefined> {
-    const row = await this.storage.sessions.findOpenByHash(new Uint8Array(hash));
+  private async load(sessionId: string): Promise<GatewaySession | undefined> {
+    const row = await this.storage.sessions.findOpenByHash(this.hash(sessionId));
     if (!row) return undefined;
     const identity = {
       id: row.id,
@@ -190,7 +202,7 @@ export class SessionsService {
     const session = new GatewaySession(identity, await this.storage.sessions.lastExchange(row.id));
     session.protocolVersion = row.protocolVersion ?? undefined;
     session.agentId = row.agentId ?? undefined;
-    this.open.set(key, session);
+    this.remember(sessionId, session);
     return session;
   }
 
@@ -242,7 +254,7 @@ export class SessionsService {
     await this.storage.sessions.negotiated(session.id, { protocolVersion: protocolVersion.slice(0, 32) });
   }
 
-  private hash(sessionId: string): Buffer {
-    return createHmac("sha256", this.hashKey).update(sessionId).digest();
+  private hash(sessionId: string): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(createHmac("sha256", this.hashKey).update(sessionId).digest());
   }
 }

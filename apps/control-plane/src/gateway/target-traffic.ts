@@ -53,6 +53,8 @@ export class TargetTraffic implements SessionLinkListener {
       return;
     }
     if (parsed.kind === "response") await this.answered(parsed, message, exchange);
+    else if (exchange && message.final)
+      await this.failed(exchange, ExchangeFailure.BAD_TARGET, "it is no response");
     else if (parsed.kind === "request") await this.asked(parsed, message, exchange);
     else await this.notified(parsed, message, exchange);
   }
@@ -107,19 +109,9 @@ export class TargetTraffic implements SessionLinkListener {
     this.session.finish(exchange);
   }
 
-  private async answered(
-    response: McpResponse,
-    { masked }: MessageFromTarget,
-    exchange: Exchange | undefined,
-  ) {
-    if (!exchange || !response.id || idKey(response.id) !== idKey(exchange.id)) {
-      const attributes = { unexpected: true, masked };
-      await this.tryToRecord({
-        kind: "notification",
-        direction: "target_to_client",
-        attributes,
-        payload: response.bytes,
-      });
+  private async answered(response: McpResponse, message: MessageFromTarget, exchange: Exchange | undefined) {
+    if (!exchange || !answers(response, exchange)) {
+      await this.unexpected(response, message, exchange);
       return;
     }
     const known = await this.dependencies.live.known();
@@ -128,7 +120,7 @@ export class TargetTraffic implements SessionLinkListener {
       await this.failed(exchange, ExchangeFailure.BAD_TARGET, `it is not the result of ${exchange.method}`);
       return;
     }
-    const epoch = await this.recordAnswer(exchange, payload, masked);
+    const epoch = await this.recordAnswer(exchange, payload, message.masked);
     if (epoch === undefined) return;
     if (!(await this.stillAllowed(exchange, epoch))) {
       await this.deliver(exchange, accessEnded(exchange));
@@ -137,6 +129,19 @@ export class TargetTraffic implements SessionLinkListener {
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
     const live = epoch > known.epoch ? await this.dependencies.live.atLeast(epoch) : known;
     await this.deliver(exchange, this.visiblePart(response, exchange, live) ?? payload);
+  }
+
+  /** An answer to nothing that was asked. The agent does not send such; it is kept, and nobody hears it. */
+  private async unexpected(
+    response: McpResponse,
+    { masked, final }: MessageFromTarget,
+    exchange: Exchange | undefined,
+  ) {
+    const attributes = { unexpected: true, masked };
+    const said = { kind: "notification", direction: "target_to_client", attributes } as const;
+    await this.tryToRecord({ ...said, payload: response.bytes });
+    if (exchange && final)
+      await this.failed(exchange, ExchangeFailure.BAD_TARGET, "it answers another request");
   }
 
   /** Lists hold only what could be called. Undefined when a list is none, and so cannot be filtered. */
@@ -369,4 +374,8 @@ export class TargetTraffic implements SessionLinkListener {
 function accessEnded(exchange: Exchange): Uint8Array {
   const message = "access ended while the request ran; its result is withheld";
   return errorResponse(exchange.id, { code: RpcErrorCode.AccessRevoked, message });
+}
+
+function answers(response: McpResponse, exchange: Exchange): boolean {
+  return response.id !== undefined && idKey(response.id) === idKey(exchange.id);
 }

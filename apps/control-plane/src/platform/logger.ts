@@ -1,9 +1,9 @@
 import type { LoggerService } from "@nestjs/common";
-import { type Logger as Pino, pino } from "pino";
+import { type DestinationStream, type Logger as Pino, pino } from "pino";
 import type { Config } from "../config.js";
 
 /** Structured logs on standard error. Messages are constant text; values go into fields. */
-export function createLogger(level: Config["logLevel"]): Pino {
+export function createLogger(level: Config["logLevel"], to: DestinationStream = standardError()): Pino {
   return pino(
     {
       level,
@@ -11,9 +11,11 @@ export function createLogger(level: Config["logLevel"]): Pino {
       timestamp: pino.stdTimeFunctions.isoTime,
       redact: ["token", "authorization", "headers.authorization", "password", "key"],
     },
-    pino.destination({ dest: 2, sync: true }),
+    to,
   );
 }
+
+const standardError = () => pino.destination({ dest: 2, sync: true });
 
 // What the framework says of its own start: one line a module and a route.
 const FRAMEWORK_CHATTER = new Set([
@@ -46,9 +48,17 @@ export class NestLogger implements LoggerService {
   }
 }
 
-/** Nest passes the context last; what stands before it is a detail or a stack. */
+/**
+ * Nest passes the context last; what stands before it is an object of fields, a text or a stack. Fields come out at the
+ * top, where redaction finds them.
+ */
 function fields(rest: unknown[]): Record<string, unknown> {
   const context = rest.at(-1);
-  const details = rest.slice(0, -1).filter((detail) => detail !== undefined);
-  return { ...(typeof context === "string" ? { context } : {}), ...(details.length > 0 ? { details } : {}) };
+  const given = rest.slice(0, -1).filter((detail) => detail !== undefined);
+  const details = given.filter((detail) => typeof detail !== "object");
+  return {
+    ...(typeof context === "string" ? { context } : {}),
+    ...Object.assign({}, ...given.filter((detail) => typeof detail === "object")),
+    ...(details.length > 0 ? { details } : {}),
+  };
 }

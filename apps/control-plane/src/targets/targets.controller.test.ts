@@ -68,6 +68,15 @@ describe("applying a target", () => {
     expect(rows[0]?.row).not.toContain("opensesame");
   });
 
+  test("masks a password that stands in its address", async () => {
+    const { text } = await put(
+      "spoken",
+      document("spoken", { transport: { http: { url: "http://u:opensesame@127.0.0.1:9/mcp" } } }),
+    );
+    expect(text).not.toContain("opensesame");
+    expect(text).toContain("127.0.0.1:9/mcp");
+  });
+
   test("gives the agent the values as they were applied", async () => {
     const live = api.app.get(LiveTargets);
     const { epoch } = await live.get();

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { Injectable } from "@nestjs/common";
 import type { Page, PageQuery, TargetDocument, TargetView } from "@drawbridge/contracts";
+import { createMasker } from "@drawbridge/masking";
 import { AgentLinks } from "../agents/index.js";
 import { AuditLog } from "../audit/index.js";
 import type { Principal } from "../identity/index.js";
@@ -11,6 +12,9 @@ import { type Target, TargetsRepository } from "./targets.repository.js";
 
 @Injectable()
 export class TargetsService {
+  // Somebody may have put a password on a command line or into a URL after all.
+  private readonly masker = createMasker();
+
   constructor(
     private readonly database: Database,
     private readonly repository: TargetsRepository,
@@ -78,10 +82,11 @@ export class TargetsService {
       labels,
       agentGroup,
       transport: "stdio" in transport ? "stdio" : "http",
-      address:
+      address: this.masker.maskText(
         "stdio" in transport
           ? [transport.stdio.command, ...transport.stdio.arguments].join(" ")
           : transport.http.url,
+      ).text,
       online: this.links.isOnline(agentGroup),
       revision,
       updatedAt: updatedAt.toISOString(),

@@ -17,6 +17,7 @@ export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline"
   readonly opened: OpenSessionLink[] = [];
   readonly sent: { sessionId: string; exchange: number; text: string }[] = [];
   readonly closed: string[] = [];
+  readonly cancelled: number[] = [];
   script: Script = answerPolitely;
 
   isOnline(): boolean {
@@ -29,7 +30,7 @@ export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline"
     return {
       agentId: AGENT,
       send: (message) => this.send(request, message),
-      cancel: () => undefined,
+      cancel: (exchange) => void this.cancelled.push(exchange),
       close: () => void this.closed.push(request.sessionId),
     };
   }

@@ -53,6 +53,8 @@ class JsonWalk {
   readonly #text: string;
   readonly #options: JsonScanOptions;
   #strings = 0;
+  /** The string read last begins a private key that it does not end. */
+  #isKeyOpen = false;
 
   constructor(text: string, options: JsonScanOptions) {
     this.#text = text;
@@ -98,6 +100,7 @@ class JsonWalk {
       index = this.#skipSpace(index + 1);
     }
     if (members) this.#maskByNotableMembers(members);
+    this.#isKeyOpen = false;
     return index + 1;
   }
 
@@ -126,10 +129,13 @@ class JsonWalk {
     const first = this.#skipSpace(at + 1);
     let second: Value | undefined;
     let index = first;
+    let isInsideKey = false;
+    this.#isKeyOpen = false;
     if (this.#text[index] === "]") return index + 1;
     for (let count = 1; ; count++) {
-      const end = this.#value(index, item);
+      const end = this.#item(index, { item, isInsideKey });
       if (end === -1) return -1;
+      isInsideKey = this.#isKeyOpen;
       second = count === 2 ? { start: index, end } : undefined;
       index = this.#skipSpace(end);
       if (this.#text[index] === "]") break;
@@ -139,6 +145,23 @@ class JsonWalk {
     if (second && this.#text[first] === '"')
       this.#maskNamed({ start: first, end: this.#stringEnd(first) }, second);
     return index + 1;
+  }
+
+  #item(at: number, { item, isInsideKey }: { item: Place; isInsideKey: boolean }): number {
+    return isInsideKey ? this.#lineOfKey(at, item) : this.#value(at, item);
+  }
+
+  /** A private key that is written line by line: what follows its first line is key until its last. */
+  #lineOfKey(at: number, place: Place): number {
+    if (this.#text[at] !== '"') return this.#value(at, place);
+    const token = readString(this.#text, at);
+    const line = token && this.#valueOf(at, token);
+    if (!token || line === undefined) return -1;
+    if (line !== "" && !isNoSecret(line)) {
+      this.edits.push({ start: at + 1, end: token.end - 1, kind: PRIVATE_KEY.kind });
+    }
+    if (line.includes(KEY_END)) this.#isKeyOpen = false;
+    return token.end;
   }
 
   #string(at: number, place: Place): { end: number } | undefined {
@@ -153,10 +176,9 @@ class JsonWalk {
       this.edits.push({ start: at + 1, end: token.end - 1, kind: place.sensitive.kind });
       return token;
     }
-    this.#addValueEdits(this.#options.scanValue(value, treatment ?? "data"), {
-      start: at,
-      hasEscapes: token.hasEscapes,
-    });
+    const found = this.#options.scanValue(value, treatment ?? "data");
+    this.#isKeyOpen = leavesKeyOpen(value, found);
+    this.#addValueEdits(found, { start: at, hasEscapes: token.hasEscapes });
     return token;
   }
 
@@ -324,6 +346,7 @@ type Role = "name" | "value" | "columns" | "rows" | "keyType";
 
 /** The private members of a JSON Web Key (RFC 7518, section 6), which are nothing special anywhere else. */
 const JWK_PRIVATE: ReadonlySet<string> = new Set(["d", "p", "q", "dp", "dq", "qi", "k"]);
+const KEY_END = "-----END";
 const PRIVATE_KEY: SensitiveName = { kind: "private-key", numbers: false };
 
 const ROLES: ReadonlyMap<string, Role> = new Map(
@@ -368,6 +391,11 @@ class NotableMembers {
     const role = ROLES.get(name);
     if (role) this[role] ??= value;
   }
+}
+
+function leavesKeyOpen(value: string, found: readonly Edit[]): boolean {
+  const reachesEnd = found.some(({ kind, end }) => kind === PRIVATE_KEY.kind && end === value.length);
+  return reachesEnd && !value.includes(KEY_END);
 }
 
 function isSpace(code: number): boolean {

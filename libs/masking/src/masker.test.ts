@@ -184,6 +184,25 @@ describe("names of members", () => {
     expect(maskResult({ t: { values: rows, fields } })).toEqual({ t: { values: expected, fields } });
   });
 
+  test("a private key that is written line by line is masked to its last line, and no further", () => {
+    const lines = [
+      ["-----BEGIN", "PRIVATE KEY-----"].join(" "),
+      "MIIEvQIBADANBg",
+      "",
+      "kqhkiG9w0BAQ",
+      "-----END PRIVATE KEY-----",
+      "after",
+    ];
+    const { payload } = createMasker().maskMessage(
+      Buffer.from(JSON.stringify({ result: { lines, next: ["plain"] } })),
+    );
+    const masked = "[REDACTED:private-key]";
+    expect(JSON.parse(Buffer.from(payload).toString("utf8"))).toEqual({
+      result: { lines: [masked, masked, "", masked, masked, "after"], next: ["plain"] },
+    });
+    expect(createMasker().maskMessage(payload).payload).toBe(payload);
+  });
+
   test("the private members of a JSON Web Key are masked, its public ones are not", () => {
     expect(maskResult({ keys: [{ kty: "EC", x: "pub", d: "priv" }], d: "plain" })).toEqual({
       keys: [{ kty: "EC", x: "pub", d: "[REDACTED:private-key]" }],

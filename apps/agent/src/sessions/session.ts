@@ -289,7 +289,7 @@ export class Session implements TargetListener {
     } catch (error) {
       const id = error instanceof MalformedMessageError ? error.id : undefined;
       const answered = exchange ?? (id && this.#exchanges.exchangeOfId(id));
-      this.rubbish(`the target sent something that is not MCP: ${this.#problemOf(error)}`, answered);
+      this.rubbish(this.#problemOf(error), answered);
       return undefined;
     }
   }
@@ -328,7 +328,8 @@ export class Session implements TargetListener {
 
   #withhold(parsed: McpMessage, route: Route, failure: ExchangeFailure): void {
     if (route.final) {
-      const reason = failure === ExchangeFailure.UNMASKABLE ? UNMASKABLE : this.#tooLarge();
+      // Why it could not be masked would quote it.
+      const reason = failure === ExchangeFailure.UNMASKABLE ? "" : this.#tooLarge();
       this.#fail([route.exchange], failure, reason);
       return;
     }
@@ -343,7 +344,7 @@ export class Session implements TargetListener {
   }
 
   #tooLarge(): string {
-    return `the result is larger than ${this.#options.maxMessageBytes()} bytes: ask for less`;
+    return `the limit is ${this.#options.maxMessageBytes()} bytes`;
   }
 
   // ── to the control plane ───────────────────────────────────────────────────────────────────────────────────────
@@ -356,6 +357,7 @@ export class Session implements TargetListener {
     }
   }
 
+  /** `message` adds to what the failure says already, for the control plane puts that into words itself. */
   #sayFailed(exchange: number, failure: ExchangeFailure, message: string): void {
     this.#say({ $case: "exchangeFailed", value: { exchange, failure, message } });
   }
@@ -365,7 +367,6 @@ export class Session implements TargetListener {
   }
 }
 
-const UNMASKABLE = "the call ran; its result could not be masked and is withheld";
 const FRAME_OVERHEAD = 64;
 
 function asBuffer(bytes: Uint8Array): Buffer {

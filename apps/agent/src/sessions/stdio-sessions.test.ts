@@ -157,7 +157,11 @@ describe("what a stdio target does wrong", () => {
     const { openInitialized } = await startBench();
     const session = await openInitialized(stdioTarget());
     session.send(2, toolCall(2, "duplicateKey"));
-    expect((await session.failure(2)).failure).toBe(ExchangeFailure.BAD_TARGET);
+    const { failure, message } = await session.failure(2);
+    expect(failure).toBe(ExchangeFailure.BAD_TARGET);
+    // The control plane says what a failure is before it adds this.
+    expect(message).toMatch(/key/);
+    expect(message).not.toContain("MCP");
   });
 
   test("a target that exits at once is unavailable, with its code and its last words, masked", async () => {

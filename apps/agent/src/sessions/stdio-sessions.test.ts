@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ExchangeFailure } from "@drawbridge/protocol";
@@ -184,6 +184,18 @@ describe("what a stdio target does wrong", () => {
     expect(await session.ended()).toContain("exited with code 3");
   });
 
+  test("a target that closes its stdout and stays is ended, and its call's outcome is unknown", async () => {
+    const session = await openOwnServer(STAYS_WITHOUT_STDOUT);
+    const child = await pidFrom(session, 2, "pid");
+    session.send(3, toolCall(3, "crash"));
+    expect(await session.failure(3)).toMatchObject({
+      failure: ExchangeFailure.OUTCOME_UNKNOWN,
+      message: "the target's process closed its stdout",
+    });
+    expect(await session.ended()).toBe("the target's process closed its stdout");
+    expect(isAlive(child)).toBe(false);
+  });
+
   test("stderr is recorded masked, and no more of it than allowed", async () => {
     const { openInitialized } = await startBench(testConfig([], { stderrBytesPerSecond: 2_000 }));
     const session = await openInitialized(stdioTarget());
@@ -323,6 +335,41 @@ function scriptable(): { arguments: string[] } {
 async function pidFrom(session: FakeSession, exchange: number, tool: string): Promise<number> {
   const answer: JsonRpcObject = await session.call(exchange, toolCall(exchange, tool));
   return (answer.result as { structuredContent: { pid: number } }).structuredContent.pid;
+}
+
+/** Answers every request with its process id after `ms`, whoever cancels it. */
+const DEAF_TO_CANCELLATIONS = `
+  import { createInterface } from "node:readline";
+  import { writeSync } from "node:fs";
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    const { id, params } = JSON.parse(line);
+    if (id === undefined) return;
+    const result = { structuredContent: { pid: process.pid } };
+    const answer = () => writeSync(1, JSON.stringify({ jsonrpc: "2.0", id, result }) + "\\n");
+    if (params?.name !== "crash") setTimeout(answer, params?.arguments?.ms ?? 0);
+  });
+`;
+
+/** The same, but told to crash it closes its stdout and stays. */
+const STAYS_WITHOUT_STDOUT = `
+  ${DEAF_TO_CANCELLATIONS}
+  import { closeSync } from "node:fs";
+  setInterval(() => undefined, 60_000);
+  createInterface({ input: process.stdin }).on("line", (line) => {
+    if (line.includes('"crash"')) closeSync(1);
+  });
+`;
+
+/** A session with a server of one's own, for what no well-behaved server does. */
+async function openOwnServer(source: string): Promise<FakeSession> {
+  const directory = await mkdtemp(path.join(tmpdir(), "drawbridge-server-"));
+  onTestEnd(() => rm(directory, { recursive: true }));
+  const script = path.join(directory, "server.mjs");
+  await writeFile(script, source);
+  const rule = { command: process.execPath, arguments: [script], directories: [], environment: [] };
+  const config = { ...testConfig(), allow: { commands: [rule], urls: [] } };
+  const { openInitialized } = await startBench(config);
+  return openInitialized(stdioTargetWith({ arguments: [script] }));
 }
 
 async function counterFile(): Promise<string> {

@@ -14,6 +14,8 @@ const STDIN_GRACE_MS = 1_000;
 const TERM_GRACE_MS = 2_000;
 const KILL_GRACE_MS = 1_000;
 const STRAY_PIPE_MS = 1_000;
+/** Between closing its stdout and exiting, for a process that leaves in order. */
+const STDOUT_GRACE_MS = 500;
 const NOISE_TOLERATED = 2;
 
 export interface StdioTargetOptions {
@@ -41,7 +43,7 @@ export class StdioTarget implements Target {
   #noise = 0;
   #paused = false;
   #closing = false;
-  #exit = "ended";
+  #exit: string | undefined;
 
   constructor(options: StdioTargetOptions) {
     this.#options = options;
@@ -111,6 +113,7 @@ export class StdioTarget implements Target {
     child.once("close", () => this.#ended(child));
     child.stdin.on("error", () => undefined);
     child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));
+    child.stdout.once("end", () => this.#fallenSilent());
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
     return child;
   }
@@ -157,12 +160,23 @@ export class StdioTarget implements Target {
     });
   }
 
+  /** Nothing can come of it any more: a process that stays after it closed its stdout is ended. */
+  #fallenSilent(): void {
+    const group = this.#group;
+    if (group === undefined || this.#closing || this.#exit !== undefined) return;
+    const timer = setTimeout(() => {
+      this.#exit = "closed its stdout";
+      signalGroup(group, "SIGKILL");
+    }, STDOUT_GRACE_MS);
+    this.#child.once("exit", () => clearTimeout(timer));
+  }
+
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     const group = this.#group;
     if (group === undefined) return;
     // What the server started and left behind goes with it.
     if (!this.#closing) signalGroup(group, "SIGKILL");
-    this.#exit = signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+    this.#exit ??= signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
     this.#dropStrayPipes();
   }
 
@@ -181,7 +195,7 @@ export class StdioTarget implements Target {
     if (child.pid === undefined) return;
     void this.#releaseGroup(child.pid);
     this.#stderr.end();
-    this.#end({ reason: `the target's process ${this.#exit}`, neverWorked: !this.#spokeMcp });
+    this.#end({ reason: `the target's process ${this.#exit ?? "ended"}`, neverWorked: !this.#spokeMcp });
   }
 
   async #releaseGroup(group: number): Promise<void> {

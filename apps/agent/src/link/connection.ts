@@ -6,10 +6,14 @@ import type {
   ConnectResponse_Welcome as Welcome,
 } from "@drawbridge/protocol";
 import { type ClientDuplexStream, type ServiceError, status } from "@grpc/grpc-js";
-import type { MonotonicClock } from "./permission.js";
+import { LONGEST_PERMISSION_MS, type MonotonicClock } from "./permission.js";
 
 const HANDSHAKE_DEADLINE_MS = 5_000;
 const PINGS_REMEMBERED = 16;
+const SHORTEST_PING_INTERVAL_MS = 1_000;
+const LONGEST_PING_INTERVAL_MS = 20_000;
+/** Even where the permission is shorter than any sense. */
+const BUSIEST_PING_INTERVAL_MS = 20;
 
 type ControlStream = ClientDuplexStream<ConnectRequest, ConnectResponse>;
 export type ControlFrame = Exclude<NonNullable<ConnectResponse["frame"]>, { $case: "welcome" | "pong" }>;
@@ -151,9 +155,9 @@ export class Connection {
 
   #welcomed(welcome: Welcome): void {
     if (this.#welcome) return;
-    this.#welcome = welcome;
+    this.#welcome = boundedWelcome(welcome);
     this.#ping();
-    this.#pinging = setInterval(() => this.#ping(), Math.max(10, welcome.pingIntervalMs));
+    this.#pinging = setInterval(() => this.#ping(), this.#welcome.pingIntervalMs);
   }
 
   #ping(): void {
@@ -180,6 +184,20 @@ export class Connection {
   #send(frame: NonNullable<ConnectRequest["frame"]>): void {
     if (!this.#isOver) this.#stream.write({ frame });
   }
+}
+
+/**
+ * What the agent makes of a welcome: a permission of at most a minute, and a ping every 1 to 20 seconds, more often only
+ * where the permission would lapse between two of them.
+ */
+export function boundedWelcome(welcome: Welcome): Welcome {
+  const permissionMs = Math.max(0, Math.min(welcome.permissionMs, LONGEST_PERMISSION_MS));
+  const wanted = Math.max(
+    SHORTEST_PING_INTERVAL_MS,
+    Math.min(welcome.pingIntervalMs, LONGEST_PING_INTERVAL_MS),
+  );
+  const inTime = Math.max(BUSIEST_PING_INTERVAL_MS, permissionMs / 3);
+  return { ...welcome, permissionMs, pingIntervalMs: Math.min(wanted, inTime) };
 }
 
 /** A newer connection with this identity has taken over. */

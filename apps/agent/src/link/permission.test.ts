@@ -32,6 +32,25 @@ describe("Permission", () => {
     permission.stop();
   });
 
+  test.each([
+    ["a week", 7 * 24 * 3_600_000, 60_000],
+    ["more than any timer can wait", 2 ** 32 - 1, 60_000],
+    ["nothing", 0, 0],
+    ["a negative time", -5_000, 0],
+  ])("lasts a minute at most: %s", (_name, wantedMs, grantedMs) => {
+    let now = 0;
+    const permission = new Permission(
+      () => now,
+      () => undefined,
+    );
+    permission.renew(0, wantedMs);
+    now = Math.max(0, grantedMs - 1);
+    expect(permission.holds).toBe(grantedMs > 0);
+    now = grantedMs;
+    expect(permission.holds).toBe(false);
+    permission.stop();
+  });
+
   test("says once that it lapsed, and again only after it was renewed", async () => {
     let lapses = 0;
     const permission = new Permission(

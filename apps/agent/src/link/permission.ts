@@ -1,6 +1,9 @@
 /** Milliseconds on a clock that never jumps. */
 export type MonotonicClock = () => number;
 
+/** The longest an agent operates without hearing from its control plane, whatever that asks for. */
+export const LONGEST_PERMISSION_MS = 60_000;
+
 /**
  * The permission to operate that one control plane gives: it lasts a while from the moment the last answered ping was
  * *sent*, so it never outlives what the control plane believes. When it lapses `onLapse` is called, once until renewed.
@@ -21,10 +24,10 @@ export class Permission {
     return this.#now() < this.#until;
   }
 
-  /** An answer to an older ping never shortens what a newer one gave. */
+  /** An answer to an older ping never shortens what a newer one gave. More than a minute counts as a minute. */
   renew(sentAt: number, durationMs: number): void {
     if (this.#isStopped) return;
-    this.#until = Math.max(this.#until, sentAt + durationMs);
+    this.#until = Math.max(this.#until, sentAt + Math.min(durationMs, LONGEST_PERMISSION_MS));
     this.#timer ??= this.#schedule();
   }
 

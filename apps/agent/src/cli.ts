@@ -41,11 +41,15 @@ interface RunFlags extends JoinFlags {
 
 const LOG_LEVELS = ["debug", "info", "warn", "error"];
 
-/** Runs one command and returns the exit code: 0, 1 when it failed, 2 when it was not understood. */
+const NOT_JOINED = 3;
+
+/** Runs one command and returns the exit code: 0, 1 when it failed, 2 when it was not understood, 3 when it has to join. */
 export async function runCommandLine(args: readonly string[], surroundings: Surroundings): Promise<number> {
   try {
-    await program(surroundings).parseAsync([...args], { from: "user" });
-    return 0;
+    let exitCode = 0;
+    const end = (code: number) => (exitCode = code);
+    await program(surroundings, end).parseAsync([...args], { from: "user" });
+    return exitCode;
   } catch (error) {
     // Commander has printed the help or the problem itself.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
@@ -55,7 +59,8 @@ export async function runCommandLine(args: readonly string[], surroundings: Surr
   }
 }
 
-function program(surroundings: Surroundings): Command {
+/** `end`: with another exit code than 0, though nothing failed. */
+function program(surroundings: Surroundings, end: (exitCode: number) => void): Command {
   const root = new Command("drawbridge-agent")
     .description("Runs and reaches the MCP servers of this network for a Drawbridge control plane.")
     .version(AGENT_VERSION)
@@ -86,9 +91,14 @@ function program(surroundings: Surroundings): Command {
     .description("Show who this agent is and until when its certificate is valid.")
     .requiredOption("--state <dir>", "the agent's private directory")
     .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `\nExits with ${NOT_JOINED} when this agent has not joined; with --json it says so in "joined" and exits with 0.`,
+    )
     .action(async ({ state, json }: { state: string; json?: boolean }) => {
       const status = await readStatus(new StateDirectory(state), new Date());
       surroundings.writeOut(json ? `${JSON.stringify(status, null, 2)}\n` : describeStatus(status));
+      if (!json && !status.joined) end(NOT_JOINED);
     });
   return root;
 }

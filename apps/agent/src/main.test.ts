@@ -91,6 +91,17 @@ describe("drawbridge-agent", () => {
     expect((await finish(...join, "--force", "--token", controlPlane.invite())).code).toBe(0);
   });
 
+  test("status ends with 3 where it has not joined, so that a health check reads nothing", async () => {
+    const { controlPlane, state } = await surroundings();
+    const before = await finish("status", "--state", state);
+    expect(before).toMatchObject({ code: 3, stdout: expect.stringContaining("not joined") as string });
+    expect((await finish("status", "--state", state, "--json")).code).toBe(0);
+    const join = ["join", "--control-plane", controlPlane.addressText, "--state", state];
+    await finish(...join, "--token", controlPlane.invite());
+    expect((await finish("status", "--state", state)).code).toBe(0);
+    expect((await finish("status", "--help")).stdout).toContain("Exits with 3");
+  });
+
   test("explains itself", async () => {
     expect((await finish("--help")).stdout).toContain("join");
     expect((await finish("run", "--help")).stdout).toContain("--config");

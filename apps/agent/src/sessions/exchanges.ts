@@ -6,6 +6,17 @@ export interface ExchangeTimeouts {
   readonly idleMs: number;
 }
 
+// Node fires a timer beyond 2^31-1 ms at once; no call is meant to take longer than a day anyway.
+const LONGEST_MS = 24 * 3_600_000;
+
+/** What a target's definition wants, each where it is a usable number and at most a day; this host's own otherwise. */
+export function boundedTimeouts(wanted: ExchangeTimeouts, own: ExchangeTimeouts): ExchangeTimeouts {
+  return {
+    totalMs: Math.min(wanted.totalMs > 0 ? wanted.totalMs : own.totalMs, LONGEST_MS),
+    idleMs: Math.min(wanted.idleMs > 0 ? wanted.idleMs : own.idleMs, LONGEST_MS),
+  };
+}
+
 /** Where a message of the target goes. */
 export interface Route {
   /** 0: no exchange in particular. */
@@ -13,6 +24,9 @@ export interface Route {
   /** It answers the exchange's request. */
   readonly final: boolean;
 }
+
+/** Why an exchange ends without its response: the limits of a call, and of a call that nobody waits for. */
+export type Lateness = "total" | "idle" | "cancelled";
 
 export type Beginning = "begun" | "seen_before" | "id_in_use";
 
@@ -41,9 +55,10 @@ export class Exchanges {
   readonly #byId = new Map<string, number>();
   readonly #byToken = new Map<string, number>();
   readonly #seen = new Set<number>();
-  readonly #onTimeout: (exchange: number, after: "total" | "idle") => void;
+  readonly #onTimeout: (exchange: number, after: Lateness) => void;
 
-  constructor(onTimeout: (exchange: number, after: "total" | "idle") => void) {
+  /** Whoever is told of a time-out ends the exchange. */
+  constructor(onTimeout: (exchange: number, after: Lateness) => void) {
     this.#onTimeout = onTimeout;
   }
 
@@ -70,7 +85,8 @@ export class Exchanges {
     const holder = this.#byId.get(key);
     if (holder !== undefined) {
       if (!this.isCancelled(holder)) return "id_in_use";
-      this.end(holder);
+      // The client uses the id of a call it gave up again: what comes with this id from now on answers the new call.
+      this.#onTimeout(holder, "cancelled");
     }
     this.#remember(exchange);
     const tokenKey = request.progressToken && idKey(request.progressToken);
@@ -87,14 +103,14 @@ export class Exchanges {
     return "begun";
   }
 
-  /** A cancelled exchange stays for a minute: a late response is still recorded. */
+  /** A cancelled exchange stays for a minute, so that a late response is still recorded; then it is late for good. */
   cancel(exchange: number): void {
     const open = this.#open.get(exchange);
     if (!open) return;
     open.isCancelled = true;
     clearTimeout(open.total);
     clearTimeout(open.idle);
-    open.total = setTimeout(() => this.end(exchange), CANCELLED_KEPT_MS);
+    open.total = setTimeout(() => this.#onTimeout(exchange, "cancelled"), CANCELLED_KEPT_MS);
   }
 
   end(exchange: number): void {

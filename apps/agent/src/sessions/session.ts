@@ -17,7 +17,7 @@ import type { Masker } from "@drawbridge/masking";
 import type { Logger } from "pino";
 import type { Target, TargetEnd, TargetListener } from "../targets/target.js";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
-import { Exchanges, type ExchangeTimeouts, type Route } from "./exchanges.js";
+import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness, type Route } from "./exchanges.js";
 import { exchangeOfExcerpt } from "./oversized-message.js";
 import { Outbox, type Sink } from "./outbox.js";
 
@@ -163,17 +163,21 @@ export class Session implements TargetListener {
 
   #beginExchange(exchange: number, parsed: McpMessage): boolean {
     if (parsed.kind !== "request") return true;
-    const timeouts = {
-      totalMs: this.#definition?.exchangeTimeoutMs || this.#options.timeouts.totalMs,
-      idleMs: this.#definition?.idleTimeoutMs || this.#options.timeouts.idleMs,
-    };
-    const beginning = this.#exchanges.begin(exchange, parsed, timeouts);
+    const beginning = this.#exchanges.begin(exchange, parsed, this.#timeouts());
     if (beginning === "seen_before")
       this.#log.warn({ exchange }, "a request arrived twice and was sent once");
     if (beginning === "id_in_use") {
       this.#refuse(exchange, "another request with this id is still in flight: use a new id");
     }
     return beginning === "begun";
+  }
+
+  #timeouts(): ExchangeTimeouts {
+    const wanted = {
+      totalMs: this.#definition?.exchangeTimeoutMs ?? 0,
+      idleMs: this.#definition?.idleTimeoutMs ?? 0,
+    };
+    return boundedTimeouts(wanted, this.#options.timeouts);
   }
 
   #targetFor(exchange: number): Target | undefined {
@@ -199,11 +203,10 @@ export class Session implements TargetListener {
     this.#target?.cancel(exchange, request, reason);
   }
 
-  #timedOut(exchange: number, after: "total" | "idle"): void {
-    const reason =
-      after === "total" ? "the call took longer than allowed" : "the target was silent for too long";
+  #timedOut(exchange: number, after: Lateness): void {
+    const { failure, reason } = LATENESS[after];
     this.#cancel(exchange, reason);
-    this.exchangeFailed(exchange, ExchangeFailure.TIMED_OUT, reason);
+    this.exchangeFailed(exchange, failure, reason);
   }
 
   // ── from the target to the client ──────────────────────────────────────────────────────────────────────────────
@@ -366,6 +369,12 @@ export class Session implements TargetListener {
     this.#outbox.push({ frame }, sizeOf(frame), isResult(frame));
   }
 }
+
+const LATENESS = {
+  total: { failure: ExchangeFailure.TIMED_OUT, reason: "the call took longer than allowed" },
+  idle: { failure: ExchangeFailure.TIMED_OUT, reason: "the target was silent for too long" },
+  cancelled: { failure: ExchangeFailure.OUTCOME_UNKNOWN, reason: "cancelled; the target did not answer" },
+} as const satisfies Record<Lateness, { failure: ExchangeFailure; reason: string }>;
 
 const FRAME_OVERHEAD = 64;
 

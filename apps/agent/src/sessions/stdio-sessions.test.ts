@@ -85,6 +85,36 @@ describe("a governed call over stdio", () => {
     expect(JSON.stringify(await session.call(3, toolCall(3, "cancellations")))).toContain("abandoned");
   });
 
+  test("a late response to a call nobody waits for still comes, as its last word", async () => {
+    const session = await openOwnServer(DEAF_TO_CANCELLATIONS);
+    session.send(2, toolCall(2, "slow", { ms: 300 }));
+    session.cancel(2);
+    await session.response(2);
+    expect(session.finals(2)).toHaveLength(1);
+    expect(session.failureOf(2)).toBeUndefined();
+  });
+
+  test("ends as unknown when nobody waits for it and its id is used again", async () => {
+    const { openInitialized } = await startBench();
+    const session = await openInitialized(stdioTarget());
+    session.send(2, toolCall("again", "slow", { ms: 60_000 }));
+    session.cancel(2);
+    session.send(3, ping("again"));
+    expect(await session.failure(2)).toMatchObject({
+      failure: ExchangeFailure.OUTCOME_UNKNOWN,
+      message: "cancelled; the target did not answer",
+    });
+    await session.response(3);
+  });
+
+  test("does not overflow a timer, however long its definition lets it take", async () => {
+    const { openInitialized } = await startBench();
+    const forever = { exchangeTimeoutMs: 2 ** 32 - 1, idleTimeoutMs: 2 ** 31 };
+    const session = await openInitialized({ ...stdioTarget(), ...forever });
+    const answer = await session.call(2, toolCall(2, "slow", { ms: 600 }));
+    expect(answer.result).toMatchObject({ content: [{ text: "slept 600 ms" }] });
+  });
+
   test("is sent to the target once, however often the control plane sends it", async () => {
     const { openInitialized } = await startBench();
     const file = await counterFile();

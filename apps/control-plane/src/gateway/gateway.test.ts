@@ -483,3 +483,26 @@ test("of eight sessions opened at once, no more are opened than the limit allows
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
 });
+
+test("the OpenAPI document tells what every route takes and answers, who may use it, and how it fails", async () => {
+  interface Operation {
+    operationId: string;
+    security?: unknown;
+    responses: Record<string, { content?: Record<string, { schema: { properties?: object } }> }>;
+  }
+  const response = await fetch(`${gateway.config.publicUrl}/api/docs-json`);
+  const document = (await response.json()) as { paths: Record<string, Record<string, Operation>> };
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path));
+  const schemaOf = ({ responses }: Operation) => responses["200"]?.content?.["application/json"]?.schema;
+  const silent = operations.filter(
+    ({ responses, ...rest }) => responses["200"] && !schemaOf({ responses, ...rest }),
+  );
+  expect(silent.map(({ operationId }) => operationId)).toEqual([
+    "HealthController_health",
+    "RecordingsController_export",
+  ]);
+  expect(operations.filter(({ security }) => !security)).toHaveLength(5);
+  const apply = document.paths["/api/v1/policies/{name}"]?.["put"];
+  expect(apply && schemaOf(apply)?.properties).toHaveProperty("changed");
+  expect(operations.every(({ responses }) => responses["default"])).toBe(true);
+});

@@ -1,10 +1,10 @@
 import { StandardSchemaSerializerInterceptor, StandardSchemaValidationPipe } from "@nestjs/common";
 import { Reflector } from "@nestjs/core";
 import type { NestExpressApplication } from "@nestjs/platform-express";
-import { DocumentBuilder, SwaggerModule } from "@nestjs/swagger";
+import { SwaggerModule } from "@nestjs/swagger";
 import { DomainError } from "./errors.js";
+import { createOpenApi } from "./openapi.js";
 import { ProblemFilter } from "./problem-filter.js";
-import { VERSION } from "./version.js";
 
 /** What holds for every route of the REST API, in one place: bodies, validation, answers, errors, documentation. */
 export function prepareApi(app: NestExpressApplication): void {
@@ -30,14 +30,7 @@ export function prepareApi(app: NestExpressApplication): void {
   );
   app.useGlobalInterceptors(new StandardSchemaSerializerInterceptor(app.get(Reflector)));
   app.useGlobalFilters(new ProblemFilter());
-  SwaggerModule.setup("api/docs", app, () => {
-    const description = new DocumentBuilder()
-      .setTitle("Drawbridge")
-      .setVersion(VERSION)
-      .addBearerAuth()
-      .build();
-    return SwaggerModule.createDocument(app, description);
-  });
+  SwaggerModule.setup("api/docs", app, () => createOpenApi(app));
 }
 
 function pathText(path: readonly unknown[] | undefined): string {

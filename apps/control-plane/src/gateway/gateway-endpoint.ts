@@ -248,17 +248,30 @@ function checkContent({ headers }: IncomingMessage): void {
 }
 
 /** The whole body, or an error once it is larger than `limit` bytes: nothing of it is kept then. */
-async function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
   const tooLarge = () => refused(413, `the message is larger than ${limit} bytes`);
-  if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > limit) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+  if (Number(request.headers["content-length"] ?? 0) > limit) return Promise.reject(tooLarge());
+  // By events: an async iterator takes several turns of the event loop for what usually is one chunk.
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const give = (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) {
+        chunks.push(chunk);
+        return;
+      }
+      chunks.length = 0;
+      request.off("data", give);
+      reject(tooLarge());
+    };
+    request.on("data", give);
+    request.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.once("error", reject);
+    request.once("close", () =>
+      reject(refused(400, "the connection closed before the message was complete")),
+    );
+  });
 }
 
 function parse(body: Buffer, answering: { id: JsonRpcId | null }): McpMessage {

@@ -167,6 +167,24 @@ describe("a token", () => {
     await expect(tokens.verify(`Bearer ${token}`, "mcp")).rejects.toMatchObject({ problem: "expired" });
   });
 
+  test("stops working five minutes after its key was read when the issuer has withdrawn the key", async () => {
+    const clock = new HeldClock();
+    const tokens = verifier(clock);
+    await issuer.addKey("withdrawn");
+    const token = await issuer.token({}, "withdrawn");
+    const other = await issuer.token();
+    await tokens.verify(`Bearer ${token}`, "mcp");
+    issuer.keys = issuer.keys.filter(({ id }) => id !== "withdrawn");
+    clock.at += 200_000;
+    const late = await issuer.token({ jti: "late" }, "one");
+    await tokens.verify(`Bearer ${late}`, "mcp");
+    clock.at += 99_999;
+    await tokens.verify(`Bearer ${token}`, "mcp");
+    clock.at += 1;
+    await expect(tokens.verify(`Bearer ${token}`, "mcp")).rejects.toMatchObject({ problem: "invalid" });
+    for (const sound of [other, late]) expect((await tokens.verify(`Bearer ${sound}`, "mcp")).id).toBe("u1");
+  });
+
   test("cannot be judged while the issuer is away, and can when it is back", async () => {
     const tokens = verifier(new Clock(), { OIDC_ISSUER: "http://127.0.0.1:1" });
     await expect(tokens.verify(`Bearer ${await issuer.token()}`, "mcp")).rejects.toMatchObject({

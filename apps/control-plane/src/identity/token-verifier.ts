@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Inject, Injectable, Logger } from "@nestjs/common";
 import type { Role } from "@drawbridge/contracts";
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey } from "jose";
@@ -37,7 +37,19 @@ const ALGORITHMS = [
 const CLOCK_TOLERANCE_SECONDS = 5;
 const MAX_TOKEN_LENGTH = 16_384;
 const CACHE_SIZE = 10_000;
+/** A key that the issuer withdraws verifies nothing, and nothing it verified is remembered, after this long. */
+const KEYS_TRUSTED_MS = 5 * 60_000;
 const DISCOVERY_TIMEOUT_MS = 5_000;
+
+interface IssuerKeys {
+  readonly readAt: number;
+  readonly get: Promise<JWTVerifyGetKey>;
+}
+
+interface Verified {
+  readonly principal: Principal;
+  readonly until: number;
+}
 
 /**
  * Verifies bearer tokens (RFC 9068, RFC 8725): signature by the issuer's published keys, issuer, expiry, and that the
@@ -46,9 +58,10 @@ const DISCOVERY_TIMEOUT_MS = 5_000;
 @Injectable()
 export class TokenVerifier {
   private readonly logger = new Logger("identity");
-  // By SHA-256 of the token: a token's content cannot change, so until it expires its verification need not be repeated.
-  private readonly verified = new Map<string, Principal>();
-  private keys: Promise<JWTVerifyGetKey> | undefined;
+  // By SHA-256 of the token: its content cannot change, so until it expires or the keys that verified it are read again,
+  // its verification need not be repeated.
+  private readonly verified = new Map<string, Verified>();
+  private keys: IssuerKeys | undefined;
 
   constructor(
     @Inject(CONFIG) private readonly config: Config,
@@ -58,20 +71,22 @@ export class TokenVerifier {
   /** @throws TokenError */
   async verify(authorization: string | undefined, door: Door): Promise<Principal> {
     const token = bearerToken(authorization);
-    const cacheKey = door + createHash("sha256").update(token).digest("base64");
+    const cacheKey = door + hash("sha256", token, "base64");
     const known = this.verified.get(cacheKey);
-    if (known && known.expiresAt > this.clock.now()) return known;
+    if (known && known.until > this.clock.now().getTime()) return known.principal;
     this.verified.delete(cacheKey);
-    const principal = this.toPrincipal(await this.check(token, door));
-    this.remember(cacheKey, principal);
+    const keys = this.issuerKeys();
+    const principal = this.toPrincipal(await this.check(token, door, keys));
+    const until = Math.min(principal.expiresAt.getTime(), keys.readAt + KEYS_TRUSTED_MS);
+    this.remember(cacheKey, { principal, until });
     return principal;
   }
 
-  private async check(token: string, door: Door): Promise<JWTPayload> {
+  private async check(token: string, door: Door, keys: IssuerKeys): Promise<JWTPayload> {
     const { issuer, mcpAudience, apiAudience } = this.config.oidc;
     const [audience, other] = door === "mcp" ? [mcpAudience, apiAudience] : [apiAudience, mcpAudience];
     try {
-      const { payload } = await jwtVerify(token, await this.issuerKeys(), {
+      const { payload } = await jwtVerify(token, await keys.get, {
         issuer,
         audience,
         algorithms: ALGORITHMS,
@@ -109,8 +124,11 @@ export class TokenVerifier {
     return new TokenError("invalid", "the token is not valid here; sign in again");
   }
 
-  private issuerKeys(): Promise<JWTVerifyGetKey> {
-    this.keys ??= discoverKeys(this.config.oidc.issuer);
+  private issuerKeys(): IssuerKeys {
+    const now = this.clock.now().getTime();
+    if (!this.keys || this.keys.readAt + KEYS_TRUSTED_MS <= now) {
+      this.keys = { readAt: now, get: discoverKeys(this.config.oidc.issuer) };
+    }
     return this.keys;
   }
 
@@ -139,12 +157,12 @@ export class TokenVerifier {
     return ["user", ...granted.map(([role]) => role as Role)];
   }
 
-  private remember(cacheKey: string, principal: Principal): void {
+  private remember(cacheKey: string, verified: Verified): void {
     if (this.verified.size >= CACHE_SIZE) {
       const [oldest] = this.verified.keys();
       if (oldest !== undefined) this.verified.delete(oldest);
     }
-    this.verified.set(cacheKey, principal);
+    this.verified.set(cacheKey, verified);
   }
 }
 

@@ -1,6 +1,7 @@
-import { pipeline, type Readable, type Transform } from "node:stream";
+import { pipeline, Readable, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
-import type { Agent, Dispatcher } from "undici";
+import type { Dispatcher, Pool } from "undici";
+import { HttpBody } from "./http-body.js";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 64;
@@ -23,14 +24,16 @@ export interface HttpRequest {
 
 /** HTTP to one URL: no redirects, no repeats, no cookies, no shared connections, bodies decoded and bounded. */
 export class HttpClient {
-  readonly #url: URL;
+  readonly #origin: string;
+  readonly #path: string;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #maxBodyBytes: number;
   readonly #flow = new Flow();
-  #agent: Promise<Agent> | undefined;
+  #pool: Promise<Pool> | undefined;
 
   constructor(url: URL, headers: Readonly<Record<string, string>>, maxBodyBytes: number) {
-    this.#url = url;
+    this.#origin = url.origin;
+    this.#path = `${url.pathname}${url.search}`;
     this.#headers = headers;
     this.#maxBodyBytes = maxBodyBytes;
   }
@@ -45,88 +48,187 @@ export class HttpClient {
   }
 
   async request({ method, headers, body, signal }: HttpRequest): Promise<HttpAnswer> {
-    const agent = await (this.#agent ??= createAgent());
-    const response = await agent.request({
-      origin: this.#url.origin,
-      path: `${this.#url.pathname}${this.#url.search}`,
+    const pool = await (this.#pool ??= createPool(this.#origin));
+    signal.throwIfAborted();
+    const options = {
+      path: this.#path,
       method,
       headers: { ...this.#headers, ...headers },
       body: body ?? null,
-      signal,
       // Exchanges have time-outs of their own, and streams may be silent for long.
       headersTimeout: 0,
       bodyTimeout: 0,
+    };
+    const limits = { maxBytes: this.#maxBodyBytes, flow: this.#flow };
+    return new Promise((resolve, reject) => {
+      pool.dispatch(options, new AnswerHandler({ signal, limits, resolve, reject }));
     });
-    return new HttpAnswer(response, this.#maxBodyBytes, this.#flow);
   }
 
   async close(): Promise<void> {
-    const agent = await this.#agent;
-    await agent?.destroy();
+    const pool = await this.#pool;
+    await pool?.destroy();
   }
 }
 
 /** Loaded with the first HTTP target: it takes 17 MB an agent with only stdio targets does not need. */
-async function createAgent(): Promise<Agent> {
-  const { Agent } = await import("undici");
-  return new Agent({ connections: MAX_CONNECTIONS, pipelining: 1, connect: { timeout: CONNECT_TIMEOUT_MS } });
+async function createPool(origin: string): Promise<Pool> {
+  const { Pool } = await import("undici");
+  return new Pool(origin, {
+    connections: MAX_CONNECTIONS,
+    pipelining: 1,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+  });
 }
+
+interface BodyLimits {
+  readonly maxBytes: number;
+  readonly flow: Flow;
+}
+
+interface Pending {
+  readonly signal: AbortSignal;
+  readonly limits: BodyLimits;
+  readonly resolve: (answer: HttpAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Follows one request from its dispatch to the end of its answer. undici's own `request` costs a stream each. */
+class AnswerHandler implements Dispatcher.DispatchHandler {
+  readonly #pending: Pending;
+  #controller: Dispatcher.DispatchController | undefined;
+  #body: HttpBody | undefined;
+
+  constructor(pending: Pending) {
+    this.#pending = pending;
+    pending.signal.addEventListener("abort", this.#abort);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#pending.signal.aborted) this.#abort();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    // What comes before the answer (RFC 9110 §15.2) says nothing of use here.
+    if (status < 200) return;
+    this.#body = new HttpBody(controller);
+    this.#pending.resolve(new HttpAnswer({ status, headers }, this.#body, this.#pending.limits));
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#body?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    this.#pending.signal.removeEventListener("abort", this.#abort);
+    this.#body?.end();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#pending.signal.removeEventListener("abort", this.#abort);
+    this.#pending.reject(error);
+    this.#body?.end(error);
+  }
+
+  /** A request that waits for a connection is aborted when it gets one: it is not sent then. */
+  readonly #abort = (): void => {
+    const error = new Error("the request was aborted", { cause: this.#pending.signal.reason });
+    this.#pending.reject(error);
+    this.#controller?.abort(error);
+  };
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 export class HttpAnswer {
   readonly status: number;
-  readonly #response: Dispatcher.ResponseData;
-  readonly #maxBytes: number;
-  readonly #flow: Flow;
+  readonly #headers: Headers;
+  readonly #body: HttpBody;
+  readonly #limits: BodyLimits;
 
-  constructor(response: Dispatcher.ResponseData, maxBytes: number, flow: Flow) {
-    this.status = response.statusCode;
-    // A body that is dropped half-way emits an error nobody waits for.
-    response.body.on("error", () => undefined);
-    this.#response = response;
-    this.#maxBytes = maxBytes;
-    this.#flow = flow;
+  constructor(head: { status: number; headers: Headers }, body: HttpBody, limits: BodyLimits) {
+    this.status = head.status;
+    this.#headers = head.headers;
+    this.#body = body;
+    this.#limits = limits;
   }
 
   header(name: string): string | undefined {
-    const value = this.#response.headers[name];
+    const value = this.#headers[name];
     return Array.isArray(value) ? value[0] : value;
   }
 
   /** The decoded body as it comes. Unbounded in total: for event streams, whose events are bounded one by one. */
   async *chunks(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of this.#decoded() as AsyncIterable<Buffer>) {
-      yield chunk;
-      await this.#flow.open;
+    try {
+      for await (const chunk of this.#isEncoded ? this.#decoded() : this.#body.chunks()) {
+        yield chunk;
+        await this.#limits.flow.open;
+      }
+    } finally {
+      this.#body.abort();
     }
   }
 
   /** Throws BodyTooLargeError as soon as the decoded body exceeds the limit. */
   async readWhole(): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of this.chunks()) {
-      bytes += chunk.length;
-      if (bytes > this.#maxBytes) throw new BodyTooLargeError("the body is larger than the limit");
-      chunks.push(chunk);
+    const whole = new WholeBody(this.#limits.maxBytes);
+    if (this.#isEncoded) {
+      for await (const chunk of this.chunks()) whole.add(chunk);
+      return whole.bytes;
     }
-    return Buffer.concat(chunks);
+    // Most answers are one chunk that is there already: it is not sent through an iterator.
+    try {
+      for (;;) {
+        for (const chunk of this.#body.take()) whole.add(chunk);
+        if (this.#body.isExhausted) return whole.bytes;
+        await this.#body.more();
+        await this.#limits.flow.open;
+      }
+    } finally {
+      this.#body.abort();
+    }
   }
 
-  async discard(): Promise<void> {
-    await this.#response.body.dump();
+  discard(): Promise<void> {
+    return this.#body.discard();
   }
 
-  #decoded(): Readable {
-    const encoding = this.header("content-encoding")?.trim().toLowerCase() ?? "identity";
-    if (encoding === "identity" || encoding === "") return this.#response.body;
-    const create = DECODERS.get(encoding);
-    if (!create) {
-      this.#response.body.destroy();
-      throw new UnreadableBodyError("the target answered in an encoding it was not asked for");
-    }
-    const decoder = create();
-    pipeline(this.#response.body, decoder, () => undefined);
-    return decoder;
+  get #encoding(): string {
+    return this.header("content-encoding")?.trim().toLowerCase() ?? "";
+  }
+
+  get #isEncoded(): boolean {
+    return this.#encoding !== "" && this.#encoding !== "identity";
+  }
+
+  #decoded(): AsyncIterable<Uint8Array> {
+    const create = DECODERS.get(this.#encoding);
+    if (!create) throw new UnreadableBodyError("the target answered in an encoding it was not asked for");
+    return pipeline(Readable.from(this.#body.chunks()), create(), () => undefined);
+  }
+}
+
+/** Collects a body up to a limit. */
+class WholeBody {
+  readonly #maxBytes: number;
+  readonly #chunks: Uint8Array[] = [];
+  #size = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  add(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    if (this.#size > this.#maxBytes) throw new BodyTooLargeError("the body is larger than the limit");
+    this.#chunks.push(chunk);
+  }
+
+  get bytes(): Uint8Array {
+    const [only, ...more] = this.#chunks;
+    return only && more.length === 0 ? only : Buffer.concat(this.#chunks, this.#size);
   }
 }
 

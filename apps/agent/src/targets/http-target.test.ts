@@ -121,6 +121,45 @@ describe("a governed call over Streamable HTTP", () => {
     expect(JSON.stringify(await session.call(4, toolCall(4, "cancellations")))).toContain("abandoned");
   });
 
+  test("is whole though it comes in pieces, after a hint that is no answer", async () => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { text: "x".repeat(90_000) } });
+    const session = await callRaw((_request, response) => {
+      response.writeEarlyHints({ link: "</style.css>; rel=preload" }, () => {
+        response.writeHead(200, { "content-type": "application/json" });
+        response.write(body.slice(0, 10));
+        setTimeout(() => response.write(body.slice(10, 80_000)), 20);
+        setTimeout(() => response.end(body.slice(80_000)), 60);
+      });
+    });
+    expect(await session.response(1)).toBe(body);
+  });
+
+  test("leaves its answer with the server while the control plane does not read", async () => {
+    let written = 0;
+    const url = await startRawServer((_request, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      const event = `data: ${JSON.stringify({ jsonrpc: "2.0", method: "notifications/message", params: { text: "x".repeat(60_000) } })}\n\n`;
+      const writeOn = () => {
+        while (written < 1_000) {
+          written += 1;
+          if (!response.write(event)) return void response.once("drain", writeOn);
+        }
+        response.end('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n');
+      };
+      writeOn();
+    });
+    const { controlPlane } = await startBench(testConfig([url], { bufferedBytes: 100_000 }));
+    const session = await controlPlane.openSession(httpTarget(url));
+    session.stopReading();
+    session.send(1, ping(1));
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    const writtenBefore = written;
+    expect(writtenBefore).toBeLessThan(600);
+    session.read();
+    expect(JSON.parse(await session.response(1, 20_000))).toEqual({ jsonrpc: "2.0", id: 1, result: {} });
+    expect(session.messages(1)).toHaveLength(1_001);
+  });
+
   test("is not overtaken: what was sent after a notification arrives after it", async () => {
     const order: string[] = [];
     const url = await startRawServer((request, response) => {
@@ -243,6 +282,26 @@ describe("what an HTTP target does wrong", () => {
         .end(gzipSync(JSON.stringify(secret))),
     );
     expect(await session.response(1)).toContain("card [REDACTED:card]");
+  });
+
+  test.each([
+    ["is no gzip at all", Buffer.from("plain"), ExchangeFailure.OUTCOME_UNKNOWN],
+    ["ends too early", gzipSync("{}".repeat(1_000)).subarray(0, 20), ExchangeFailure.OUTCOME_UNKNOWN],
+  ])("a compressed answer that %s fails the call", async (_name, body, failure) => {
+    const session = await callRaw((_request, response) =>
+      response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(body),
+    );
+    expect((await session.failure(1)).failure).toBe(failure);
+  });
+
+  test("a body that is too large is not read on: its connection is closed", async () => {
+    let closed = false;
+    const session = await callRaw((_request, response) => {
+      response.on("close", () => (closed = true));
+      response.writeHead(200, { "content-type": "application/json" }).write(" ".repeat(200_000));
+    });
+    expect((await session.failure(1)).failure).toBe(ExchangeFailure.RESULT_TOO_LARGE);
+    await eventually(() => closed);
   });
 
   test("a small body that unpacks to a large one is stopped", async () => {

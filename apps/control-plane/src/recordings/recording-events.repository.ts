@@ -49,25 +49,32 @@ export interface EventRow {
   readonly hash: Buffer;
 }
 
+const EVENT_COLUMNS = "recording_id, index, at, kind, exchange, method, name, decision, rule, sealed, hash";
+
 // FOR SHARE makes revocation exact. Whoever moves the epoch must wait until this statement has committed, so what it
 // recorded came before the revocation; or moved it first, and then this statement waits for that commit and returns the
 // new value. A plain SELECT would return the value of its snapshot while a revocation commits beside it, unseen.
-// The one statement is the whole transaction. Sealed bytes and hashes come as one binary value each and are cut apart
-// here: as arrays they would travel as hexadecimal text.
-const APPEND = `
+// The one statement is the whole transaction.
+const appendOf = (events: string) => `
   WITH epoch AS (SELECT value FROM authorization_epoch WHERE id = 1 FOR SHARE),
-  inserted AS (
-    INSERT INTO recording_event
-      (recording_id, index, at, kind, exchange, method, name, decision, rule, sealed, hash)
-    SELECT recording_id, index, to_timestamp(at / 1000.0), kind, exchange, method, name, decision, rule,
-           substring($10::bytea FROM sealed_start FOR sealed_length),
-           substring($11::bytea FROM (32 * (position - 1) + 1)::int FOR 32)
-    FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::bigint[],
-                $6::text[], $7::text[], $8::text[], $9::text[], $12::int[], $13::int[])
-      WITH ORDINALITY AS event
-        (recording_id, index, at, kind, exchange, method, name, decision, rule, sealed_start, sealed_length, position)
-  )
+  inserted AS (INSERT INTO recording_event (${EVENT_COLUMNS}) ${events})
   SELECT value FROM epoch`;
+
+// Sealed bytes and hashes come as one binary value each and are cut apart here: as arrays they would travel as
+// hexadecimal text.
+const APPEND_MANY = appendOf(`
+  SELECT recording_id, index, to_timestamp(at / 1000.0), kind, exchange, method, name, decision, rule,
+         substring($10::bytea FROM sealed_start FOR sealed_length),
+         substring($11::bytea FROM (32 * (position - 1) + 1)::int FOR 32)
+  FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::smallint[], $5::bigint[],
+              $6::text[], $7::text[], $8::text[], $9::text[], $12::int[], $13::int[])
+    WITH ORDINALITY AS event
+      (recording_id, index, at, kind, exchange, method, name, decision, rule, sealed_start, sealed_length, position)`);
+
+// Alone a call waits for each of its commits: without arrays one takes a fifth less time.
+const APPEND_ONE = appendOf(
+  "VALUES ($1, $2, to_timestamp($3::bigint / 1000.0), $4, $5, $6, $7, $8, $9, $10, $11)",
+);
 
 const HEADS = `
   SELECT recording.id, recording.wrapped_key, last.index, last.kind, last.hash
@@ -155,7 +162,7 @@ export class RecordingEventsRepository {
     client.on("error", ignore);
     let failure: Error | undefined;
     try {
-      const query = { name: "recording-append", text: APPEND, values: columnsOf(rows) };
+      const query = appendQuery(rows);
       const result = await client.query<{ value: string }>({
         ...query,
         query_timeout: WRITE_TIMEOUT_MS,
@@ -260,6 +267,29 @@ export class RecordingEventsRepository {
 type StoredEvent = Omit<EventRow, "kind" | "exchange"> & { kind: number; exchange: string };
 
 const ignore = () => undefined;
+
+function appendQuery(rows: readonly NewEventRow[]): { name: string; text: string; values: unknown[] } {
+  const [row] = rows;
+  return row && rows.length === 1
+    ? { name: "recording-append-one", text: APPEND_ONE, values: valuesOf(row) }
+    : { name: "recording-append", text: APPEND_MANY, values: columnsOf(rows) };
+}
+
+function valuesOf(row: NewEventRow): unknown[] {
+  return [
+    row.recordingId,
+    row.index,
+    row.at,
+    KIND_NUMBER[row.kind],
+    row.exchange,
+    clear(row.method, CLEAR_LENGTH.method),
+    clear(row.name, CLEAR_LENGTH.name),
+    clear(row.decision, CLEAR_LENGTH.decision),
+    clear(row.rule, CLEAR_LENGTH.rule),
+    row.sealed,
+    row.hash,
+  ];
+}
 
 function columnsOf(rows: readonly NewEventRow[]): unknown[] {
   let start = 1;

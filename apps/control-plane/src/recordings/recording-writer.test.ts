@@ -26,6 +26,12 @@ beforeEach(() => {
 
 const open = () => openSession(platform, recorder.writer);
 
+/** One event has a statement of its own; what is appended in one turn shares another. */
+const TOGETHER = [1, 3];
+
+const appendTogether = (recordingId: string, count: number) =>
+  Promise.all(Array.from({ length: count }, () => recorder.writer.append({ recordingId, event: event() })));
+
 /** The stored recording, verified and opened as far as it is sound. */
 async function read(recordingId: string) {
   const { rows } = await platform.admin.query<{ wrapped_key: Buffer }>(
@@ -169,21 +175,21 @@ describe("append", () => {
     expect((await read(good)).verification).toMatchObject({ ok: true, events: 2 });
   });
 
-  test("text that Postgres refuses or that is too long for a list fails nobody and is sealed as it was", async () => {
-    const id = await open();
-    const name = `nul \0 half \uD800 ${"x".repeat(5_000)}`;
-    await recorder.writer.append({
-      recordingId: id,
-      event: request(1, { name, method: "\0".repeat(3_000) }),
-      decision: "allow",
-      rule: "read \0",
-    });
-    const { rows, verification } = await read(id);
-    expect(verification).toMatchObject({ ok: true });
-    expect(rows[0]).toMatchObject({ decision: "allow", rule: "read \uFFFD" });
-    expect(rows[0]!.name).toHaveLength(1_024);
-    expect(rows[0]!.name).toMatch(/^nul \uFFFD half \uFFFD x/);
-  });
+  test.each(TOGETHER)(
+    "text that Postgres refuses or that is too long for a list fails none of %i and is sealed as it was",
+    async (count) => {
+      const id = await open();
+      const name = `nul \0 half \uD800 ${"x".repeat(5_000)}`;
+      const odd = request(1, { name, method: "\0".repeat(3_000) });
+      const entry = { recordingId: id, event: odd, decision: "allow", rule: "read \0" };
+      await Promise.all(Array.from({ length: count }, () => recorder.writer.append(entry)));
+      const { rows, verification } = await read(id);
+      expect(verification).toMatchObject({ ok: true, events: count });
+      expect(rows[0]).toMatchObject({ decision: "allow", rule: "read \uFFFD" });
+      expect(rows[0]!.name).toHaveLength(1_024);
+      expect(rows[0]!.name).toMatch(/^nul \uFFFD half \uFFFD x/);
+    },
+  );
 
   test("reads the end of a recording again when it was dropped from memory", async () => {
     recorder.chains.capacity = 2;
@@ -208,16 +214,16 @@ describe("append", () => {
   });
 });
 
-describe("the authorization epoch", () => {
+describe.each(TOGETHER)("the authorization epoch, of %i events in a commit", (count) => {
   test("a revocation that commits before the append does is seen, even when it began before", async () => {
     const id = await open();
     await recorder.writer.append({ recordingId: id, event: event() });
     const before = await epochNow();
     const finish = await holdEpoch();
-    const append = recorder.writer.append({ recordingId: id, event: event() });
+    const append = appendTogether(id, count);
     await until(isWaitingForLock);
     await finish("commit");
-    expect((await append).epoch).toBe(before + 1n);
+    for (const { epoch } of await append) expect(epoch).toBe(before + 1n);
   });
 
   test("a revocation waits for a commit that has read the epoch, so none passes between reading and commit", async () => {
@@ -229,7 +235,7 @@ describe("the authorization epoch", () => {
       "insert into recording_event (recording_id, index, at, kind, exchange, sealed, hash) values ($1, 0, now(), 3, 0, '', '')",
       [id],
     );
-    const append = recorder.writer.append({ recordingId: id, event: event() });
+    const append = appendTogether(id, count);
     await until(isWaitingForLock);
 
     const before = await epochNow();
@@ -241,7 +247,7 @@ describe("the authorization epoch", () => {
     expect(revoked).toBe(false);
     await blocker.query("rollback");
     blocker.release();
-    expect((await append).epoch).toBe(before);
+    for (const { epoch } of await append) expect(epoch).toBe(before);
     await revocation;
     expect((await recorder.writer.append({ recordingId: id, event: event() })).epoch).toBe(before + 1n);
   });
@@ -260,8 +266,7 @@ describe("the authorization epoch", () => {
     let appends = 0;
     while (!done) {
       const known = committed;
-      const { epoch } = await recorder.writer.append({ recordingId: id, event: event() });
-      expect(epoch).toBeGreaterThanOrEqual(known);
+      for (const { epoch } of await appendTogether(id, count)) expect(epoch).toBeGreaterThanOrEqual(known);
       appends += 1;
     }
     await revoker;
@@ -272,9 +277,7 @@ describe("the authorization epoch", () => {
     const id = await open();
     await platform.admin.query("create table kept as table authorization_epoch");
     await platform.admin.query("delete from authorization_epoch");
-    await expect(recorder.writer.append({ recordingId: id, event: event() })).rejects.toMatchObject({
-      reason: "database",
-    });
+    await expect(appendTogether(id, count)).rejects.toMatchObject({ reason: "database" });
     await platform.admin.query("insert into authorization_epoch table kept");
     await platform.admin.query("drop table kept");
   });

@@ -1,7 +1,8 @@
+import type { CompiledRule } from "./compiled-rule.js";
 import { methodsOf, namesFor, type PolicyDocument, type PolicyRule } from "./document.js";
 import { needsGrant, ruleFeatures, type Feature } from "./features.js";
+import { MethodRules } from "./method-rules.js";
 import { append, NameIndex } from "./name-index.js";
-import type { Effect } from "./operation.js";
 
 export interface PolicyVersion {
   readonly name: string;
@@ -9,30 +10,11 @@ export interface PolicyVersion {
   readonly document: PolicyDocument;
 }
 
-export interface CompiledRule {
-  readonly policy: string;
-  readonly version: number;
-  readonly name: string;
-  readonly effect: Effect;
-  /** Set when the rule asks for something nobody here enforces; its effect is then deny, whatever it says. */
-  readonly unenforceable?: Feature;
-  readonly message?: string;
-  /** Position among all rules by policy name, then by place in the policy: decides between equals. */
-  readonly position: number;
-}
-
-/** The rules of one method, found by name. */
-export interface MethodRules {
-  /** Of the rules that speak of every name only the decisive one: the others can never win. */
-  readonly everyName: CompiledRule | undefined;
-  readonly byName: Pick<NameIndex<CompiledRule>, "forEachMatch">;
-}
-
 export interface CompiledPolicy {
   readonly labels: readonly (readonly [key: string, value: string])[];
   readonly names: Pick<NameIndex<true>, "forEachMatch"> | undefined;
   readonly subjects: ReadonlySet<string>;
-  readonly methods: ReadonlyMap<string, MethodRules>;
+  readonly methods: ReadonlyMap<string, Pick<MethodRules, "decisiveFor">>;
   readonly hasRuleThatDoesNotDeny: boolean;
 }
 
@@ -84,15 +66,6 @@ export function labelKey(key: string, value: string): string {
   return JSON.stringify([key, value]);
 }
 
-const STRICTNESS = { deny: 2, require_approval: 1, allow: 0 } as const satisfies Record<Effect, number>;
-
-/** Which of two matching rules decides: the stricter, among equals the one that stands first. */
-export function decisive(rule: CompiledRule | undefined, other: CompiledRule): CompiledRule {
-  if (!rule) return other;
-  const difference = STRICTNESS[other.effect] - STRICTNESS[rule.effect];
-  return difference > 0 || (difference === 0 && other.position < rule.position) ? other : rule;
-}
-
 /** How a subject is written in the index: the kind, so that a group cannot pass for a user, and the identifier. */
 export function subjectKey(kind: "group" | "user" | "client" | "workload", id: string): string {
   return `${kind}:${id}`;
@@ -119,21 +92,16 @@ interface CompileOptions {
 
 function compilePolicy(version: PolicyVersion, { available, position }: CompileOptions): CompiledPolicy {
   const { spec } = version.document;
-  const everyName = new Map<string, CompiledRule>();
-  const byName = new Map<string, NameIndex<CompiledRule>>();
+  const methods = new Map<string, MethodRules>();
   let hasRuleThatDoesNotDeny = false;
   for (const [index, rule] of spec.rules.entries()) {
     const compiled = compileRule(rule, { version, available, position: position + index });
     hasRuleThatDoesNotDeny ||= compiled.effect !== "deny";
     for (const method of new Set(methodsOf(rule))) {
-      const names = namesFor(rule, method);
-      if (!names) everyName.set(method, decisive(everyName.get(method), compiled));
-      else for (const name of names) nameIndexOf(byName, method).add(name, compiled);
+      const rules = methods.get(method) ?? new MethodRules();
+      methods.set(method, rules);
+      rules.add(compiled, namesFor(rule, method));
     }
-  }
-  const methods = new Map<string, MethodRules>();
-  for (const method of new Set([...everyName.keys(), ...byName.keys()])) {
-    methods.set(method, { everyName: everyName.get(method), byName: nameIndexOf(byName, method) });
   }
   return Object.freeze({
     labels: Object.entries(spec.targets.labels ?? {}),
@@ -161,12 +129,6 @@ function compileRule(rule: PolicyRule, { version, available, position }: RuleOpt
     ...(rule.message !== undefined && { message: rule.message }),
     position,
   });
-}
-
-function nameIndexOf(indexes: Map<string, NameIndex<CompiledRule>>, method: string): NameIndex<CompiledRule> {
-  const index = indexes.get(method) ?? new NameIndex<CompiledRule>();
-  indexes.set(method, index);
-  return index;
 }
 
 function targetNames(names: readonly string[]): NameIndex<true> {

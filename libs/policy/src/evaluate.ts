@@ -1,12 +1,5 @@
-import {
-  decisive,
-  emailKey,
-  labelKey,
-  subjectKey,
-  type CompiledPolicies,
-  type CompiledPolicy,
-  type CompiledRule,
-} from "./compile.js";
+import { emailKey, labelKey, subjectKey, type CompiledPolicies, type CompiledPolicy } from "./compile.js";
+import { decisive, type CompiledRule } from "./compiled-rule.js";
 import type { Feature } from "./features.js";
 import { GOVERNED_METHODS, isGovernedMethod } from "./methods.js";
 import type { Context, Decision, Effect, Operation, Target } from "./operation.js";
@@ -22,15 +15,11 @@ export function evaluate(compiled: CompiledPolicies, operation: Operation, conte
     return denied(`the ${method} request names nothing`);
 
   let decidedBy: CompiledRule | undefined;
-  const consider = (rule: CompiledRule): void => {
-    decidedBy = decisive(decidedBy, rule);
-  };
   let selected = false;
   forEachSelected(compiled, { target: operation.target, context }, (policy) => {
     selected = true;
-    const rules = policy.methods.get(method);
-    if (rules?.everyName) consider(rules.everyName);
-    if (name !== undefined) rules?.byName.forEachMatch(name, consider);
+    const rule = policy.methods.get(method)?.decisiveFor(name);
+    if (rule) decidedBy = decisive(decidedBy, rule);
   });
 
   if (decidedBy) return decisionOf(decidedBy, operation);

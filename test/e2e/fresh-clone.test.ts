@@ -71,7 +71,8 @@ function plainPath(): string {
 }
 
 async function firstOfFourFreePorts(): Promise<number> {
-  for (let first = 40_000 + Math.floor(Math.random() * 15_000); ; first += 4) {
+  // Below the range from which the system gives ports to whoever asks for any: those come and go.
+  for (let first = 20_000 + Math.floor(Math.random() * 10_000); ; first += 4) {
     const free = await Promise.all([0, 1, 2, 3].map((offset) => isPortFree(first + offset)));
     if (free.every(Boolean)) return first;
   }

@@ -268,9 +268,9 @@ function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
     request.on("data", give);
     request.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
     request.once("error", reject);
-    request.once("close", () =>
-      reject(refused(400, "the connection closed before the message was complete")),
-    );
+    request.once("close", () => {
+      if (!request.complete) reject(refused(400, "the connection closed before the message was complete"));
+    });
   });
 }
 

@@ -177,7 +177,13 @@ export const TOKEN_SHAPES: readonly TokenShape[] = [
     max: 128,
     source: "https://www.twilio.com/docs/sendgrid/ui/account-and-settings/api-keys",
   },
-  { head: "npm_", alphabet: ALNUM, min: 36, max: 36, source: "https://docs.npmjs.com/about-access-tokens" },
+  {
+    head: "npm_",
+    alphabet: ALNUM,
+    min: 36,
+    max: 36,
+    source: "https://github.blog/2021-09-23-announcing-npms-new-access-token-format/",
+  },
   { head: "pypi-", alphabet: BASE64URL, min: 50, max: 1024, source: "https://pypi.org/help/#apitoken" },
   {
     head: "rubygems_",

@@ -78,7 +78,6 @@ export class ClientTraffic {
       const { decision, epoch } = await this.authorizeAndRecord(incoming, question, number);
       exchange.epoch = epoch;
       if (decision.effect === "deny") throw await this.refused(incoming, decision, number);
-      if (exchange.cancelled) throw await this.refused(incoming, cancelledEarly(), number);
       await this.dispatch(incoming, number);
     } catch (error) {
       session.finish(exchange);
@@ -238,6 +237,8 @@ export class ClientTraffic {
       const link = await this.sessions.linkOf(session);
       // It may have ended while the request was decided and recorded.
       if (session.ended) throw unknownSession();
+      // The last moment: from here on the agent is told to take it back.
+      if (session.exchange(exchange)?.cancelled) throw cancelledBeforeSent();
       session.markSent(exchange);
       await link.send({ exchange, payload: message.bytes, protocolVersion: session.protocolVersion ?? "" });
     } catch (error) {
@@ -253,11 +254,10 @@ export class ClientTraffic {
   }
 }
 
-/** The client changed its mind while its request was decided. */
-function cancelledEarly(): GatewayDecision {
+/** Nobody hears it, the reply is abandoned; it is what the recording says of the request. */
+function cancelledBeforeSent(): GatewayError {
   const message = "the client cancelled the request before it was sent";
-  const refusal = new GatewayError({ status: 200, code: RpcErrorCode.TargetUnavailable, message });
-  return { effect: "deny", reason: message, refusal };
+  return new GatewayError({ status: 200, code: RpcErrorCode.TargetUnavailable, message });
 }
 
 function notSent(error: unknown): GatewayError | undefined {

@@ -454,6 +454,24 @@ describe("a request that the client cancels", () => {
     expect((await gateway.post("shop", call("slow", "read"), { session })).status).toBe(200);
   });
 
+  test("while its agent is still being asked for the session never runs", async () => {
+    const session = await gateway.openSession("shop");
+    await gateway.stopControlPlane();
+    await gateway.startControlPlane();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    gateway.links.opening = promise;
+    const openedBefore = gateway.links.opened.length;
+    const waiting = gateway.post("shop", call("early", "read"), { session });
+    await expect.poll(() => gateway.links.opened.length).toBe(openedBefore + 1);
+    const cancelling = gateway.post("shop", cancelled("early"), { session });
+    expect((await cancelling).status).toBe(202);
+    resolve();
+    gateway.links.opening = Promise.resolve();
+    expect((await waiting).text).toBe("");
+    expect((await gateway.post("shop", call("next", "read"), { session })).status).toBe(200);
+    expect(gateway.links.reached("tools/call").filter((text) => text.includes("early"))).toEqual([]);
+  });
+
   test("but is not under way is nobody's business", async () => {
     const session = await gateway.openSession("shop");
     const before = gateway.links.cancelled.length;

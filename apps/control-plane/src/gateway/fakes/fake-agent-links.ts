@@ -19,6 +19,8 @@ export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline"
   readonly closed: string[] = [];
   readonly cancelled: number[] = [];
   script: Script = answerPolitely;
+  /** Resolves when an agent may answer that it has a session. */
+  opening: Promise<void> = Promise.resolve();
 
   isOnline(): boolean {
     return this.online;
@@ -27,6 +29,7 @@ export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline"
   async open(request: OpenSessionLink): Promise<SessionLink> {
     if (!this.online) throw new AgentUnavailableError("no agent of the group is connected");
     this.opened.push(request);
+    await this.opening;
     return {
       agentId: AGENT,
       send: (message) => this.send(request, message),

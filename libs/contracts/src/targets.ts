@@ -12,6 +12,15 @@ const StdioTransport = z.strictObject({
   arguments: z.array(Text).max(64).default([]),
   workingDirectory: Text.optional(),
   environment: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), Text).default({}),
+  limits: z
+    .strictObject({
+      memoryMegabytes: z.number().int().min(16).max(1_048_576).optional(),
+      cpuSeconds: z.number().int().min(1).max(2_147_483_647).optional(),
+      openFiles: z.number().int().min(16).max(1_048_576).optional(),
+      processes: z.number().int().min(1).max(1_048_576).optional(),
+    })
+    .optional()
+    .meta({ description: "What the process and each process it starts may use" }),
 });
 
 const HttpTransport = z.strictObject({
@@ -19,10 +28,11 @@ const HttpTransport = z.strictObject({
   headers: z.record(z.string().regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/), Text).default({}),
 });
 
-/** How the agent reaches the target: exactly one of `stdio` and `http`. */
+/** How the agent reaches the target: exactly one of `stdio`, `http` (Streamable HTTP) and `sse` (HTTP+SSE of 2024-11-05). */
 export const TargetTransport = z.union([
   z.strictObject({ stdio: StdioTransport }),
   z.strictObject({ http: HttpTransport }),
+  z.strictObject({ sse: HttpTransport }),
 ]);
 
 /** A target as an operator writes it. */
@@ -37,8 +47,8 @@ export const TargetDocument = z.strictObject({
   spec: z.strictObject({
     agentGroup: ResourceName,
     transport: TargetTransport,
-    exchangeTimeoutSeconds: z.number().int().min(1).max(86_400).default(600),
-    idleTimeoutSeconds: z.number().int().min(1).max(86_400).default(120),
+    exchangeTimeoutSeconds: z.number().int().min(1).max(86_400).default(3600),
+    idleTimeoutSeconds: z.number().int().min(1).max(86_400).default(300),
     commands: z
       .array(
         z.strictObject({
@@ -60,9 +70,17 @@ export const TargetView = z.object({
   description: z.string().optional(),
   labels: z.record(z.string(), z.string()),
   agentGroup: z.string(),
-  transport: z.enum(["stdio", "http"]),
+  transport: z.enum(["stdio", "http", "sse"]),
   address: z.string().meta({ description: "The command or URL" }),
   online: z.boolean().meta({ description: "Whether an agent of its group is connected" }),
+  protocolVersions: z
+    .object({ versions: z.array(z.string()), learnedAt: Timestamp })
+    .optional()
+    .meta({ description: "The MCP revisions it was found to speak; absent until it was used" }),
+  failing: z
+    .object({ failures: z.number().int(), reason: z.string(), retryAt: Timestamp })
+    .optional()
+    .meta({ description: "Its process keeps failing: how often in a row, why, and when it is started again" }),
   revision: z.number().int(),
   updatedAt: Timestamp,
 });

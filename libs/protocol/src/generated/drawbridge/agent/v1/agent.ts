@@ -64,6 +64,12 @@ export const ExchangeFailure = {
   SESSION_GONE: 8,
   /** TIMED_OUT - It ran longer than allowed; whether it had an effect is not known. */
   TIMED_OUT: 9,
+  /** ERA_NOT_SPOKEN - The target does not speak the session's era; nothing was sent to it. */
+  ERA_NOT_SPOKEN: 10,
+  /** HEADER_MISMATCH - A header of the request (Mcp-Param-*) says something else than its body; nothing was sent to the target. */
+  HEADER_MISMATCH: 11,
+  /** RESULT_CUT_OFF - It ran; the connection broke while its large result was carried, and it cannot be carried again. */
+  RESULT_CUT_OFF: 12,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -80,7 +86,29 @@ export namespace ExchangeFailure {
   export type BAD_TARGET = typeof ExchangeFailure.BAD_TARGET;
   export type SESSION_GONE = typeof ExchangeFailure.SESSION_GONE;
   export type TIMED_OUT = typeof ExchangeFailure.TIMED_OUT;
+  export type ERA_NOT_SPOKEN = typeof ExchangeFailure.ERA_NOT_SPOKEN;
+  export type HEADER_MISMATCH = typeof ExchangeFailure.HEADER_MISMATCH;
+  export type RESULT_CUT_OFF = typeof ExchangeFailure.RESULT_CUT_OFF;
   export type UNRECOGNIZED = typeof ExchangeFailure.UNRECOGNIZED;
+}
+
+/** See the MCP specification, Versioning: the eras differ on the wire, and a target's process speaks one of them. */
+export const Era = {
+  UNSPECIFIED: 0,
+  /** LEGACY - initialize and sessions: up to 2025-11-25. */
+  LEGACY: 1,
+  /** MODERN - Stateless: from 2026-07-28. */
+  MODERN: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Era = typeof Era[keyof typeof Era];
+
+export namespace Era {
+  export type UNSPECIFIED = typeof Era.UNSPECIFIED;
+  export type LEGACY = typeof Era.LEGACY;
+  export type MODERN = typeof Era.MODERN;
+  export type UNRECOGNIZED = typeof Era.UNRECOGNIZED;
 }
 
 export interface JoinRequest {
@@ -113,10 +141,12 @@ export interface RenewCertificateResponse {
 }
 
 export interface ConnectRequest {
-  frame: { $case: "hello"; value: ConnectRequest_Hello } | { $case: "ping"; value: ConnectRequest_Ping } | {
-    $case: "sessionEnded";
-    value: ConnectRequest_SessionEnded;
-  } | undefined;
+  frame:
+    | { $case: "hello"; value: ConnectRequest_Hello }
+    | { $case: "ping"; value: ConnectRequest_Ping }
+    | { $case: "sessionEnded"; value: ConnectRequest_SessionEnded }
+    | { $case: "targetHealth"; value: ConnectRequest_TargetHealth }
+    | undefined;
 }
 
 export interface ConnectRequest_Hello {
@@ -135,6 +165,17 @@ export interface ConnectRequest_Ping {
 /** A session this agent ended on its own: child gone while detached, permission lapsed. */
 export interface ConnectRequest_SessionEnded {
   sessionId: string;
+  reason: string;
+}
+
+/** A target's process failed again, or works again. Said when it changes, and for every failing target after hello. */
+export interface ConnectRequest_TargetHealth {
+  target: string;
+  /** Failures in a row; 0: it works. */
+  failures: number;
+  /** It is not started again before this has passed. */
+  retryAfterMs: number;
+  /** Masked. */
   reason: string;
 }
 
@@ -184,6 +225,9 @@ export interface TargetDefinition {
   transport:
     | { $case: "stdio"; value: TargetDefinition_StdioTransport }
     | { $case: "http"; value: TargetDefinition_HttpTransport }
+    | //
+    /** The deprecated HTTP+SSE of 2024-11-05: a stream to listen on, and the address to post to as its first event. */
+    { $case: "sse"; value: TargetDefinition_HttpTransport }
     | undefined;
   /** How long one exchange may take in all, and without a sign of life. 0: the agent's default. */
   exchangeTimeoutMs: number;
@@ -196,6 +240,7 @@ export interface TargetDefinition_StdioTransport {
   arguments: string[];
   workingDirectory: string;
   environment: { [key: string]: string };
+  limits: TargetDefinition_Limits | undefined;
 }
 
 export interface TargetDefinition_StdioTransport_EnvironmentEntry {
@@ -203,7 +248,14 @@ export interface TargetDefinition_StdioTransport_EnvironmentEntry {
   value: string;
 }
 
-/** Streamable HTTP. */
+/** What the process and each process it starts may use. 0: the agent's own limit, or none. */
+export interface TargetDefinition_Limits {
+  memoryBytes: number;
+  cpuSeconds: number;
+  openFiles: number;
+  processes: number;
+}
+
 export interface TargetDefinition_HttpTransport {
   url: string;
   headers: { [key: string]: string };
@@ -222,6 +274,8 @@ export interface SessionRequest {
     | { $case: "exchangeFailed"; value: SessionRequest_ExchangeFailed }
     | { $case: "stderr"; value: SessionRequest_Stderr }
     | { $case: "targetEnded"; value: SessionRequest_TargetEnded }
+    | { $case: "messageChunk"; value: SessionRequest_MessageChunk }
+    | { $case: "targetVersions"; value: SessionRequest_TargetVersions }
     | undefined;
 }
 
@@ -249,12 +303,43 @@ export interface SessionRequest_Message_MaskedEntry {
   value: number;
 }
 
+/** A piece of a response that is too large for one frame, masked. Its pieces come in order, other frames between them. */
+export interface SessionRequest_MessageChunk {
+  /** Names the response among those under way in the session. */
+  transfer: number;
+  payload: Buffer;
+  /** With the last piece. Until it has come, nothing of the response may reach the client. */
+  end:
+    | SessionRequest_MessageChunk_End
+    | undefined;
+  /** The rest will not come; an exchange_failed says why. */
+  aborted: boolean;
+}
+
+/** Which exchange it answers is known only now: servers write the id last. */
+export interface SessionRequest_MessageChunk_End {
+  exchange: number;
+  masked: { [key: string]: number };
+}
+
+export interface SessionRequest_MessageChunk_End_MaskedEntry {
+  key: string;
+  value: number;
+}
+
+/** The MCP revisions the target was found to speak. Sent when the agent has just learned it. */
+export interface SessionRequest_TargetVersions {
+  versions: string[];
+}
+
 /** The exchange ends without a response of the target. */
 export interface SessionRequest_ExchangeFailed {
   exchange: number;
   failure: ExchangeFailure;
   /** For the caller; never holds a secret or what the target said unmasked. */
   message: string;
+  /** With ERA_NOT_SPOKEN: what the target speaks instead. */
+  supportedVersions: string[];
 }
 
 /** What the target's process wrote to stderr, masked, whole lines. */
@@ -279,7 +364,11 @@ export interface SessionResponse {
 
 /** First frame. With a resumed session the agent keeps its target; otherwise it starts one when the first message comes. */
 export interface SessionResponse_Open {
-  target: TargetDefinition | undefined;
+  target:
+    | TargetDefinition
+    | undefined;
+  /** Of the whole session. Unspecified: legacy. */
+  era: Era;
 }
 
 /** One JSON-RPC message of the client, byte for byte as it was decided and recorded. */
@@ -287,8 +376,15 @@ export interface SessionResponse_Message {
   /** Not 0 for a request; a notification or a response of the client carries 0. */
   exchange: number;
   payload: Buffer;
-  /** The MCP-Protocol-Version the session negotiated; empty before. */
+  /** The MCP-Protocol-Version the session negotiated, or of this request at 2026-07-28; empty before. */
   protocolVersion: string;
+  /** Mcp-Param-* headers of the client's request, names in lower case. All other headers are made from the payload. */
+  parameterHeaders: { [key: string]: string };
+}
+
+export interface SessionResponse_Message_ParameterHeadersEntry {
+  key: string;
+  value: string;
 }
 
 /** Nobody waits for this exchange any more. */
@@ -633,6 +729,9 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       case "sessionEnded":
         ConnectRequest_SessionEnded.encode(message.frame.value, writer.uint32(26).fork()).join();
         break;
+      case "targetHealth":
+        ConnectRequest_TargetHealth.encode(message.frame.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -677,6 +776,17 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
             };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.frame = {
+              $case: "targetHealth",
+              value: ConnectRequest_TargetHealth.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -710,6 +820,12 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       case "sessionEnded": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "sessionEnded", value: ConnectRequest_SessionEnded.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "targetHealth": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "targetHealth", value: ConnectRequest_TargetHealth.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -926,6 +1042,97 @@ export const ConnectRequest_SessionEnded: MessageFns<ConnectRequest_SessionEnded
   fromPartial(object: DeepPartial<ConnectRequest_SessionEnded>): ConnectRequest_SessionEnded {
     const message = createBaseConnectRequest_SessionEnded();
     message.sessionId = object.sessionId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseConnectRequest_TargetHealth(): ConnectRequest_TargetHealth {
+  return { target: "", failures: 0, retryAfterMs: 0, reason: "" };
+}
+
+export const ConnectRequest_TargetHealth: MessageFns<ConnectRequest_TargetHealth> = {
+  encode(message: ConnectRequest_TargetHealth, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.target !== "") {
+      writer.uint32(10).string(message.target);
+    }
+    if (message.failures !== 0) {
+      writer.uint32(16).uint32(message.failures);
+    }
+    if (message.retryAfterMs !== 0) {
+      writer.uint32(24).uint32(message.retryAfterMs);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConnectRequest_TargetHealth {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConnectRequest_TargetHealth();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.failures = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.retryAfterMs = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ConnectRequest_TargetHealth>): ConnectRequest_TargetHealth {
+    return ConnectRequest_TargetHealth.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ConnectRequest_TargetHealth>): ConnectRequest_TargetHealth {
+    const message = createBaseConnectRequest_TargetHealth();
+    message.target = object.target ?? "";
+    message.failures = object.failures ?? 0;
+    message.retryAfterMs = object.retryAfterMs ?? 0;
     message.reason = object.reason ?? "";
     return message;
   },
@@ -1411,6 +1618,9 @@ export const TargetDefinition: MessageFns<TargetDefinition> = {
       case "http":
         TargetDefinition_HttpTransport.encode(message.transport.value, writer.uint32(26).fork()).join();
         break;
+      case "sse":
+        TargetDefinition_HttpTransport.encode(message.transport.value, writer.uint32(50).fork()).join();
+        break;
     }
     if (message.exchangeTimeoutMs !== 0) {
       writer.uint32(32).uint32(message.exchangeTimeoutMs);
@@ -1462,6 +1672,14 @@ export const TargetDefinition: MessageFns<TargetDefinition> = {
               $case: "http",
               value: TargetDefinition_HttpTransport.decode(reader, reader.uint32()),
             };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.transport = { $case: "sse", value: TargetDefinition_HttpTransport.decode(reader, reader.uint32()) };
             continue;
           }
           case 4: {
@@ -1517,6 +1735,15 @@ export const TargetDefinition: MessageFns<TargetDefinition> = {
         }
         break;
       }
+      case "sse": {
+        if (object.transport?.value !== undefined && object.transport?.value !== null) {
+          message.transport = {
+            $case: "sse",
+            value: TargetDefinition_HttpTransport.fromPartial(object.transport.value),
+          };
+        }
+        break;
+      }
     }
     message.exchangeTimeoutMs = object.exchangeTimeoutMs ?? 0;
     message.idleTimeoutMs = object.idleTimeoutMs ?? 0;
@@ -1525,7 +1752,7 @@ export const TargetDefinition: MessageFns<TargetDefinition> = {
 };
 
 function createBaseTargetDefinition_StdioTransport(): TargetDefinition_StdioTransport {
-  return { command: "", arguments: [], workingDirectory: "", environment: {} };
+  return { command: "", arguments: [], workingDirectory: "", environment: {}, limits: undefined };
 }
 
 export const TargetDefinition_StdioTransport: MessageFns<TargetDefinition_StdioTransport> = {
@@ -1543,6 +1770,9 @@ export const TargetDefinition_StdioTransport: MessageFns<TargetDefinition_StdioT
       TargetDefinition_StdioTransport_EnvironmentEntry.encode({ key: key as any, value }, writer.uint32(34).fork())
         .join();
     });
+    if (message.limits !== undefined) {
+      TargetDefinition_Limits.encode(message.limits, writer.uint32(42).fork()).join();
+    }
     return writer;
   },
 
@@ -1594,6 +1824,14 @@ export const TargetDefinition_StdioTransport: MessageFns<TargetDefinition_StdioT
             }
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.limits = TargetDefinition_Limits.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1623,6 +1861,9 @@ export const TargetDefinition_StdioTransport: MessageFns<TargetDefinition_StdioT
       },
       {},
     );
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? TargetDefinition_Limits.fromPartial(object.limits)
+      : undefined;
     return message;
   },
 };
@@ -1699,6 +1940,97 @@ export const TargetDefinition_StdioTransport_EnvironmentEntry: MessageFns<
     const message = createBaseTargetDefinition_StdioTransport_EnvironmentEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseTargetDefinition_Limits(): TargetDefinition_Limits {
+  return { memoryBytes: 0, cpuSeconds: 0, openFiles: 0, processes: 0 };
+}
+
+export const TargetDefinition_Limits: MessageFns<TargetDefinition_Limits> = {
+  encode(message: TargetDefinition_Limits, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memoryBytes !== 0) {
+      writer.uint32(8).uint64(message.memoryBytes);
+    }
+    if (message.cpuSeconds !== 0) {
+      writer.uint32(16).uint32(message.cpuSeconds);
+    }
+    if (message.openFiles !== 0) {
+      writer.uint32(24).uint32(message.openFiles);
+    }
+    if (message.processes !== 0) {
+      writer.uint32(32).uint32(message.processes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TargetDefinition_Limits {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTargetDefinition_Limits();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.memoryBytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.cpuSeconds = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.openFiles = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.processes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TargetDefinition_Limits>): TargetDefinition_Limits {
+    return TargetDefinition_Limits.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TargetDefinition_Limits>): TargetDefinition_Limits {
+    const message = createBaseTargetDefinition_Limits();
+    message.memoryBytes = object.memoryBytes ?? 0;
+    message.cpuSeconds = object.cpuSeconds ?? 0;
+    message.openFiles = object.openFiles ?? 0;
+    message.processes = object.processes ?? 0;
     return message;
   },
 };
@@ -1875,6 +2207,12 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       case "targetEnded":
         SessionRequest_TargetEnded.encode(message.frame.value, writer.uint32(42).fork()).join();
         break;
+      case "messageChunk":
+        SessionRequest_MessageChunk.encode(message.frame.value, writer.uint32(50).fork()).join();
+        break;
+      case "targetVersions":
+        SessionRequest_TargetVersions.encode(message.frame.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1935,6 +2273,28 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.frame = { $case: "targetEnded", value: SessionRequest_TargetEnded.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.frame = {
+              $case: "messageChunk",
+              value: SessionRequest_MessageChunk.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.frame = {
+              $case: "targetVersions",
+              value: SessionRequest_TargetVersions.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1983,6 +2343,21 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       case "targetEnded": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "targetEnded", value: SessionRequest_TargetEnded.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "messageChunk": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "messageChunk", value: SessionRequest_MessageChunk.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "targetVersions": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = {
+            $case: "targetVersions",
+            value: SessionRequest_TargetVersions.fromPartial(object.frame.value),
+          };
         }
         break;
       }
@@ -2239,8 +2614,306 @@ export const SessionRequest_Message_MaskedEntry: MessageFns<SessionRequest_Messa
   },
 };
 
+function createBaseSessionRequest_MessageChunk(): SessionRequest_MessageChunk {
+  return { transfer: 0, payload: Buffer.alloc(0), end: undefined, aborted: false };
+}
+
+export const SessionRequest_MessageChunk: MessageFns<SessionRequest_MessageChunk> = {
+  encode(message: SessionRequest_MessageChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transfer !== 0) {
+      writer.uint32(8).uint32(message.transfer);
+    }
+    if (message.payload.length !== 0) {
+      writer.uint32(18).bytes(message.payload);
+    }
+    if (message.end !== undefined) {
+      SessionRequest_MessageChunk_End.encode(message.end, writer.uint32(26).fork()).join();
+    }
+    if (message.aborted !== false) {
+      writer.uint32(32).bool(message.aborted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRequest_MessageChunk {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRequest_MessageChunk();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.transfer = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.end = SessionRequest_MessageChunk_End.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.aborted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionRequest_MessageChunk>): SessionRequest_MessageChunk {
+    return SessionRequest_MessageChunk.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionRequest_MessageChunk>): SessionRequest_MessageChunk {
+    const message = createBaseSessionRequest_MessageChunk();
+    message.transfer = object.transfer ?? 0;
+    message.payload = object.payload ?? Buffer.alloc(0);
+    message.end = (object.end !== undefined && object.end !== null)
+      ? SessionRequest_MessageChunk_End.fromPartial(object.end)
+      : undefined;
+    message.aborted = object.aborted ?? false;
+    return message;
+  },
+};
+
+function createBaseSessionRequest_MessageChunk_End(): SessionRequest_MessageChunk_End {
+  return { exchange: 0, masked: {} };
+}
+
+export const SessionRequest_MessageChunk_End: MessageFns<SessionRequest_MessageChunk_End> = {
+  encode(message: SessionRequest_MessageChunk_End, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exchange !== 0) {
+      writer.uint32(8).uint64(message.exchange);
+    }
+    globalThis.Object.entries(message.masked).forEach(([key, value]: [string, number]) => {
+      SessionRequest_MessageChunk_End_MaskedEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRequest_MessageChunk_End {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRequest_MessageChunk_End();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.exchange = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = SessionRequest_MessageChunk_End_MaskedEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.masked[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionRequest_MessageChunk_End>): SessionRequest_MessageChunk_End {
+    return SessionRequest_MessageChunk_End.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionRequest_MessageChunk_End>): SessionRequest_MessageChunk_End {
+    const message = createBaseSessionRequest_MessageChunk_End();
+    message.exchange = object.exchange ?? 0;
+    message.masked = (globalThis.Object.entries(object.masked ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseSessionRequest_MessageChunk_End_MaskedEntry(): SessionRequest_MessageChunk_End_MaskedEntry {
+  return { key: "", value: 0 };
+}
+
+export const SessionRequest_MessageChunk_End_MaskedEntry: MessageFns<SessionRequest_MessageChunk_End_MaskedEntry> = {
+  encode(
+    message: SessionRequest_MessageChunk_End_MaskedEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint32(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRequest_MessageChunk_End_MaskedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRequest_MessageChunk_End_MaskedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionRequest_MessageChunk_End_MaskedEntry>): SessionRequest_MessageChunk_End_MaskedEntry {
+    return SessionRequest_MessageChunk_End_MaskedEntry.fromPartial(base ?? {});
+  },
+  fromPartial(
+    object: DeepPartial<SessionRequest_MessageChunk_End_MaskedEntry>,
+  ): SessionRequest_MessageChunk_End_MaskedEntry {
+    const message = createBaseSessionRequest_MessageChunk_End_MaskedEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseSessionRequest_TargetVersions(): SessionRequest_TargetVersions {
+  return { versions: [] };
+}
+
+export const SessionRequest_TargetVersions: MessageFns<SessionRequest_TargetVersions> = {
+  encode(message: SessionRequest_TargetVersions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.versions) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRequest_TargetVersions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRequest_TargetVersions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.versions.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionRequest_TargetVersions>): SessionRequest_TargetVersions {
+    return SessionRequest_TargetVersions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionRequest_TargetVersions>): SessionRequest_TargetVersions {
+    const message = createBaseSessionRequest_TargetVersions();
+    message.versions = object.versions?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseSessionRequest_ExchangeFailed(): SessionRequest_ExchangeFailed {
-  return { exchange: 0, failure: 0, message: "" };
+  return { exchange: 0, failure: 0, message: "", supportedVersions: [] };
 }
 
 export const SessionRequest_ExchangeFailed: MessageFns<SessionRequest_ExchangeFailed> = {
@@ -2253,6 +2926,9 @@ export const SessionRequest_ExchangeFailed: MessageFns<SessionRequest_ExchangeFa
     }
     if (message.message !== "") {
       writer.uint32(26).string(message.message);
+    }
+    for (const v of message.supportedVersions) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -2294,6 +2970,14 @@ export const SessionRequest_ExchangeFailed: MessageFns<SessionRequest_ExchangeFa
             message.message = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.supportedVersions.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2314,6 +2998,7 @@ export const SessionRequest_ExchangeFailed: MessageFns<SessionRequest_ExchangeFa
     message.exchange = object.exchange ?? 0;
     message.failure = object.failure ?? 0;
     message.message = object.message ?? "";
+    message.supportedVersions = object.supportedVersions?.map((e) => e) || [];
     return message;
   },
 };
@@ -2550,13 +3235,16 @@ export const SessionResponse: MessageFns<SessionResponse> = {
 };
 
 function createBaseSessionResponse_Open(): SessionResponse_Open {
-  return { target: undefined };
+  return { target: undefined, era: 0 };
 }
 
 export const SessionResponse_Open: MessageFns<SessionResponse_Open> = {
   encode(message: SessionResponse_Open, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.target !== undefined) {
       TargetDefinition.encode(message.target, writer.uint32(10).fork()).join();
+    }
+    if (message.era !== 0) {
+      writer.uint32(16).int32(message.era);
     }
     return writer;
   },
@@ -2582,6 +3270,14 @@ export const SessionResponse_Open: MessageFns<SessionResponse_Open> = {
             message.target = TargetDefinition.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.era = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2602,12 +3298,13 @@ export const SessionResponse_Open: MessageFns<SessionResponse_Open> = {
     message.target = (object.target !== undefined && object.target !== null)
       ? TargetDefinition.fromPartial(object.target)
       : undefined;
+    message.era = object.era ?? 0;
     return message;
   },
 };
 
 function createBaseSessionResponse_Message(): SessionResponse_Message {
-  return { exchange: 0, payload: Buffer.alloc(0), protocolVersion: "" };
+  return { exchange: 0, payload: Buffer.alloc(0), protocolVersion: "", parameterHeaders: {} };
 }
 
 export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
@@ -2621,6 +3318,9 @@ export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
     if (message.protocolVersion !== "") {
       writer.uint32(26).string(message.protocolVersion);
     }
+    globalThis.Object.entries(message.parameterHeaders).forEach(([key, value]: [string, string]) => {
+      SessionResponse_Message_ParameterHeadersEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
     return writer;
   },
 
@@ -2661,6 +3361,17 @@ export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
             message.protocolVersion = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = SessionResponse_Message_ParameterHeadersEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.parameterHeaders[entry4.key] = entry4.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2681,9 +3392,93 @@ export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
     message.exchange = object.exchange ?? 0;
     message.payload = object.payload ?? Buffer.alloc(0);
     message.protocolVersion = object.protocolVersion ?? "";
+    message.parameterHeaders = (globalThis.Object.entries(object.parameterHeaders ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
+
+function createBaseSessionResponse_Message_ParameterHeadersEntry(): SessionResponse_Message_ParameterHeadersEntry {
+  return { key: "", value: "" };
+}
+
+export const SessionResponse_Message_ParameterHeadersEntry: MessageFns<SessionResponse_Message_ParameterHeadersEntry> =
+  {
+    encode(
+      message: SessionResponse_Message_ParameterHeadersEntry,
+      writer: BinaryWriter = new BinaryWriter(),
+    ): BinaryWriter {
+      if (message.key !== "") {
+        writer.uint32(10).string(message.key);
+      }
+      if (message.value !== "") {
+        writer.uint32(18).string(message.value);
+      }
+      return writer;
+    },
+
+    decode(input: BinaryReader | Uint8Array, length?: number): SessionResponse_Message_ParameterHeadersEntry {
+      const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+      const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+      if (previousRecursionDepth >= 100) {
+        throw new globalThis.Error("protobuf decode recursion limit exceeded");
+      }
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+      try {
+        const end = length === undefined ? reader.len : reader.pos + length;
+        const message = createBaseSessionResponse_Message_ParameterHeadersEntry();
+        while (reader.pos < end) {
+          const tag = reader.uint32();
+          switch (tag >>> 3) {
+            case 1: {
+              if (tag !== 10) {
+                break;
+              }
+
+              message.key = reader.string();
+              continue;
+            }
+            case 2: {
+              if (tag !== 18) {
+                break;
+              }
+
+              message.value = reader.string();
+              continue;
+            }
+          }
+          if ((tag & 7) === 4 || tag === 0) {
+            break;
+          }
+          reader.skip(tag & 7);
+        }
+        return message;
+      } finally {
+        (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+      }
+    },
+
+    create(
+      base?: DeepPartial<SessionResponse_Message_ParameterHeadersEntry>,
+    ): SessionResponse_Message_ParameterHeadersEntry {
+      return SessionResponse_Message_ParameterHeadersEntry.fromPartial(base ?? {});
+    },
+    fromPartial(
+      object: DeepPartial<SessionResponse_Message_ParameterHeadersEntry>,
+    ): SessionResponse_Message_ParameterHeadersEntry {
+      const message = createBaseSessionResponse_Message_ParameterHeadersEntry();
+      message.key = object.key ?? "";
+      message.value = object.value ?? "";
+      return message;
+    },
+  };
 
 function createBaseSessionResponse_CancelExchange(): SessionResponse_CancelExchange {
   return { exchange: 0, reason: "" };

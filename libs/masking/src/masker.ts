@@ -1,6 +1,7 @@
 import { Budget } from "./budget.js";
 import { addEditsOfMasked, applyEdits, mergeEdits, type Edit } from "./edits.js";
 import { scanJson } from "./json-scanner.js";
+import { CollectingMaskStream, type MaskStream } from "./mask-stream.js";
 import { DEFAULT_LIMITS, type Kind, type MaskingProfile } from "./profile.js";
 import { MESSAGE_ROOT } from "./protocol-fields.js";
 import { TextScanner } from "./text-scanner.js";
@@ -17,6 +18,8 @@ export interface Masker {
   readonly maskMessage: (payload: Uint8Array) => { payload: Uint8Array; masked: MaskedCounts };
   /** Masks plain text, such as a line of standard error. Throws like `maskMessage`. */
   readonly maskText: (text: string) => { text: string; masked: MaskedCounts };
+  /** Masks one JSON-RPC message that comes in pieces. */
+  readonly maskStream: () => MaskStream;
 }
 
 /** JSON in strings of JSON is followed so deep; what is nested deeper cannot be vouched for. */
@@ -50,7 +53,9 @@ export function createMasker(profile: MaskingProfile = {}): Masker {
       : { text: applyEdits(text, edits), masked: countKinds(edits) };
   };
 
-  return { maskMessage: failClosed(maskMessage), maskText: failClosed(maskText) };
+  const whole = failClosed(maskMessage);
+  const maskStream = (): MaskStream => new CollectingMaskStream(limits.maxBytes, whole);
+  return { maskMessage: whole, maskText: failClosed(maskText), maskStream };
 }
 
 /** The scan of one message. */

@@ -47,6 +47,8 @@ export const RpcErrorCode = {
   BadTarget: -31010,
   /** Too many requests or sessions at once; try later. */
   TooManyRequests: -31011,
+  /** Ran, and the result is withheld: the connection broke while it was carried. */
+  ResultCutOff: -31012,
 } as const;
 
 export type RpcErrorCode = (typeof RpcErrorCode)[keyof typeof RpcErrorCode];

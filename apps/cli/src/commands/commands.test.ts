@@ -26,6 +26,7 @@ const SESSION = {
   oauthClient: "drawbridge-cli",
   clientName: "evil \u001b[31m client",
   target: "shop",
+  era: "legacy",
   agentId: ID,
   protocolVersion: "2025-11-25",
   openedAt: AT,

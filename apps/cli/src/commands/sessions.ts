@@ -39,11 +39,12 @@ async function list(shell: Shell, { limit, json }: ListOptions, command: Command
   const items = await api.list<typeof SessionView>("/sessions", SessionPage, { limit });
   if (json) return shell.output.json({ items });
   shell.output.table(
-    ["ID", "WHO", "TARGET", "CLIENT", "OPENED", "LAST ACTIVITY", "CLOSED"],
+    ["ID", "WHO", "TARGET", "ERA", "CLIENT", "OPENED", "LAST ACTIVITY", "CLOSED"],
     items.map((session) => [
       session.id,
       session.email ?? session.principal,
       session.target,
+      session.era,
       session.clientName ?? session.oauthClient,
       time(session.openedAt),
       time(session.lastActivityAt),

@@ -267,6 +267,12 @@ function notSent(error: unknown): GatewayError | undefined {
   return new GatewayError({ status: 200, code, message: `${says}: ${error.message}` });
 }
 
-function questionOf({ target, principal, message }: Incoming<McpRequest | McpNotification>): Question {
-  return { target: { name: target.name, labels: target.labels }, context: contextOf(principal), message };
+function questionOf({
+  session,
+  target,
+  principal,
+  message,
+}: Incoming<McpRequest | McpNotification>): Question {
+  const { name, labels } = target;
+  return { target: { name, labels }, context: contextOf(principal), message, era: session.era };
 }

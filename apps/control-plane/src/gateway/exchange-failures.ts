@@ -50,6 +50,22 @@ export const FAILURES = {
     code: RpcErrorCode.BadTarget,
     says: "the target answered with something that is not MCP; its answer is withheld",
   },
+  // What the caller is told depends on the era of its session: era-refusals.ts.
+  [ExchangeFailure.ERA_NOT_SPOKEN]: {
+    code: RpcErrorCode.ServerError,
+    kind: "not_sent",
+    says: "the target does not speak this revision of MCP",
+  },
+  [ExchangeFailure.HEADER_MISMATCH]: {
+    code: RpcErrorCode.HeaderMismatch,
+    kind: "not_sent",
+    says: "a header of the request says something else than its body, so it was not sent",
+  },
+  [ExchangeFailure.RESULT_CUT_OFF]: {
+    ...WITHHELD,
+    code: RpcErrorCode.ResultCutOff,
+    says: "the request ran, but its large result was cut off on its way and is withheld; the request is not repeated",
+  },
 } as const satisfies Record<ExchangeFailure, Failure>;
 
 /** The caller is told exactly that; the system never repeats a call. */

@@ -8,6 +8,8 @@ export interface Refusal {
   readonly code: number;
   /** For the caller: what happened and what to do. Never holds a secret or what others may not know. */
   readonly message: string;
+  /** For programs, as the specification gives it for `code`. */
+  readonly data?: object;
   readonly headers?: OutgoingHttpHeaders;
 }
 
@@ -16,18 +18,20 @@ export class GatewayError extends Error {
   override readonly name = "GatewayError";
   readonly status: number;
   readonly code: number;
+  readonly data: object | undefined;
   readonly headers: OutgoingHttpHeaders;
 
-  constructor({ status, code, message, headers }: Refusal) {
+  constructor({ status, code, message, data, headers }: Refusal) {
     super(message);
     this.status = status;
     this.code = code;
+    this.data = data;
     this.headers = headers ?? {};
   }
 
-  /** The JSON-RPC body, answering `id` where it is known. */
-  body(id: JsonRpcId | null): Uint8Array {
-    return errorResponse(id, { code: this.code, message: this.message });
+  /** The JSON-RPC body, answering `id` where it is known: otherwise null (2025 revisions) or undefined (2026-07-28). */
+  body(id: JsonRpcId | null | undefined): Uint8Array {
+    return errorResponse(id, { code: this.code, message: this.message, data: this.data });
   }
 }
 
@@ -46,6 +50,16 @@ export function unknownSession(): GatewayError {
     status: 404,
     code: RpcErrorCode.SessionNotFound,
     message: "there is no such session; send initialize to open a new one",
+  });
+}
+
+/** A session that nobody opened in so many words is gone: what was asked has not run and may be asked again. */
+export function sessionLost(): GatewayError {
+  return new GatewayError({
+    status: 503,
+    code: RpcErrorCode.TargetUnavailable,
+    message: "the target was stopped or lost before it was asked, so nothing ran; try again",
+    headers: { "Retry-After": "1" },
   });
 }
 

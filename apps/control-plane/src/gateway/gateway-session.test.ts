@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { GatewaySession } from "./gateway-session.js";
+import { testSession } from "./fakes/test-session.js";
 import type { EventStream } from "./reply.js";
 
 const MIB = 1024 * 1024;
@@ -7,10 +7,6 @@ const CONTEXT = {
   principal: { id: "alice", groups: [], email: undefined, emailVerified: false },
   client: { id: "c" },
 };
-
-function newSession(): GatewaySession {
-  return new GatewaySession({ id: "s", principal: "alice", oauthClient: "c", target: "shop" }, 0);
-}
 
 /** Hears up to `room` messages and is closed then. */
 function listener(room: number): { stream: EventStream; heard: Uint8Array[] } {
@@ -25,7 +21,7 @@ function listener(room: number): { stream: EventStream; heard: Uint8Array[] } {
 }
 
 test("a client that listens to nothing costs little memory, however much the target says", async () => {
-  const session = newSession();
+  const session = testSession();
   for (let count = 0; count < 256; count += 1) await session.tellClient(Buffer.alloc(64 * 1024, count));
   await session.tellClient(Buffer.alloc(8 * MIB));
   await session.tellClient(Buffer.from("last"));
@@ -36,7 +32,7 @@ test("a client that listens to nothing costs little memory, however much the tar
 });
 
 test("the newest of what the client missed waits for it, in order", async () => {
-  const session = newSession();
+  const session = testSession();
   for (let count = 0; count < 300; count += 1) await session.tellClient(Buffer.from(String(count)));
   const { stream, heard } = listener(1_000);
   await session.attachEventStream(stream, CONTEXT, 0n);
@@ -44,7 +40,7 @@ test("the newest of what the client missed waits for it, in order", async () => 
 });
 
 test("what a stream that breaks did not take waits for the next one", async () => {
-  const session = newSession();
+  const session = testSession();
   for (const text of ["a", "b", "c"]) await session.tellClient(Buffer.from(text));
   await session.attachEventStream(listener(1).stream, CONTEXT, 0n);
   const { stream, heard } = listener(1_000);

@@ -1,4 +1,4 @@
-import { idKey, type JsonRpcId, type McpRequest } from "@drawbridge/mcp";
+import { type Era, idKey, type JsonRpcId, type McpRequest } from "@drawbridge/mcp";
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../agents/index.js";
 import type { Question } from "./decide.js";
@@ -26,6 +26,11 @@ export interface SessionIdentity {
   readonly principal: string;
   readonly oauthClient: string;
   readonly target: string;
+  readonly targetId: string;
+  /** Of the target's definition, when the session was opened. */
+  readonly targetRevision: number;
+  /** The session speaks one, from its first message on. */
+  readonly era: Era;
 }
 
 // Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
@@ -33,6 +38,7 @@ const BACKLOG_LIMIT = 256;
 const BACKLOG_BYTES = 256 * 1024;
 const IN_FLIGHT_LIMIT = 128;
 const ASKED_LIMIT = 64;
+const LISTEN = "subscriptions/listen";
 
 /** One open session as this replica sees it. What must survive is in Postgres. */
 export class GatewaySession {
@@ -40,6 +46,9 @@ export class GatewaySession {
   readonly principal: string;
   readonly oauthClient: string;
   readonly target: string;
+  readonly targetId: string;
+  readonly targetRevision: number;
+  readonly era: Era;
   protocolVersion: string | undefined;
   agentId: string | undefined;
   link: Promise<SessionLink> | undefined;
@@ -62,6 +71,9 @@ export class GatewaySession {
     this.principal = identity.principal;
     this.oauthClient = identity.oauthClient;
     this.target = identity.target;
+    this.targetId = identity.targetId;
+    this.targetRevision = identity.targetRevision;
+    this.era = identity.era;
   }
 
   nextExchangeNumber(): number {
@@ -76,8 +88,18 @@ export class GatewaySession {
     return this.listener?.stream;
   }
 
+  /** Something is under way that has an end of its own; a subscription has none. */
   get busy(): boolean {
-    return this.exchanges.size > 0;
+    return [...this.exchanges.values()].some(({ method }) => method !== LISTEN);
+  }
+
+  /** Subscriptions of the modern era: requests that stay open. */
+  get listening(): readonly Exchange[] {
+    return [...this.exchanges.values()].filter(({ method }) => method === LISTEN);
+  }
+
+  get inUse(): boolean {
+    return this.exchanges.size > 0 || this.eventStream?.open === true;
   }
 
   get full(): boolean {
@@ -90,7 +112,8 @@ export class GatewaySession {
 
   begin(exchange: Exchange): void {
     this.exchanges.set(exchange.number, exchange);
-    this.byRequestId.set(idKey(exchange.id), exchange);
+    // In the modern era several processes of a client share the session, each with ids of its own.
+    if (this.era === "legacy") this.byRequestId.set(idKey(exchange.id), exchange);
   }
 
   /** From here on nobody can say that it did not run. */
@@ -109,7 +132,7 @@ export class GatewaySession {
 
   finish(exchange: Exchange): void {
     this.exchanges.delete(exchange.number);
-    this.byRequestId.delete(idKey(exchange.id));
+    if (this.era === "legacy") this.byRequestId.delete(idKey(exchange.id));
   }
 
   /** The client was asked something by the target and may answer it, once. */

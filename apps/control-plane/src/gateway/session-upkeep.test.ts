@@ -2,13 +2,13 @@ import { expect, test } from "vitest";
 import type { Config } from "../config.js";
 import type { Jobs } from "../platform/jobs.js";
 import type { RecordingRecovery } from "../recordings/index.js";
-import { GatewaySession } from "./gateway-session.js";
+import { testSession } from "./fakes/test-session.js";
 import { SessionUpkeep } from "./session-upkeep.js";
 import type { SessionsRepository } from "./sessions.repository.js";
 import type { SessionsService } from "./sessions.service.js";
 
 test("a database that refuses the touches for any reason gets them again later", async () => {
-  const session = new GatewaySession({ id: "s", principal: "alice", oauthClient: "c", target: "shop" }, 0);
+  const session = testSession();
   const answers = [
     () => Promise.reject(new Error("canceling statement due to statement timeout")),
     () => Promise.resolve(),

@@ -38,7 +38,7 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
     const before = new Date(Date.now() - this.config.sessionIdleMs);
     for (const id of await this.repository.findIdle(before)) {
       const session = this.sessions.byId(id);
-      if (session?.busy || session?.eventStream?.open) continue;
+      if (session?.inUse) continue;
       if (session) await this.sessions.end(session, "idle");
       else await this.repository.close(id, "idle");
     }
@@ -46,9 +46,7 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
 
   private async writeTouches(): Promise<void> {
     // Whoever listens uses the session: not written down, such sessions would stand before those that may expire.
-    const touched = [...this.sessions.all].filter(
-      (session) => session.touched || session.busy || session.eventStream?.open,
-    );
+    const touched = [...this.sessions.all].filter((session) => session.touched || session.inUse);
     if (touched.length === 0) return;
     for (const session of touched) session.touched = false;
     try {

@@ -63,6 +63,7 @@ function toView(row: StoredSession): SessionView {
     oauthClient: row.oauthClient,
     clientName: row.clientName,
     target: row.targetName,
+    era: row.era === "modern" ? "modern" : "legacy",
     agentId: row.agentId,
     protocolVersion: row.protocolVersion,
     openedAt: row.openedAt.toISOString(),

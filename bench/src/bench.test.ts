@@ -24,14 +24,26 @@ test("a quick run measures the cases that were asked for and prints nothing but 
     "1,4",
   );
   const { cases } = JSON.parse(printed) as Printed;
-  expect(cases.map(({ name, sessions }) => `${String(name)} ${String(sessions)}`)).toEqual([
-    "direct 1",
-    "node 1",
-    "direct 4",
-    "node 4",
+  expect(cases.map(({ name, era, sessions }) => [name, era, sessions].join(" "))).toEqual([
+    "direct legacy 1",
+    "node legacy 1",
+    "direct legacy 4",
+    "node legacy 4",
+    "direct modern 1",
+    "node modern 1",
+    "direct modern 4",
+    "node modern 4",
   ]);
   for (const each of cases) {
-    expect(Object.keys(each)).toEqual(["name", "sessions", "callsPerSecond", "p50Ms", "p99Ms", "rssMb"]);
+    expect(Object.keys(each)).toEqual([
+      "name",
+      "era",
+      "sessions",
+      "callsPerSecond",
+      "p50Ms",
+      "p99Ms",
+      "rssMb",
+    ]);
     const { name, callsPerSecond, p50Ms, p99Ms, rssMb } = each as { name: string } & Record<string, number>;
     expect(callsPerSecond).toBeGreaterThan(1);
     expect(p50Ms).toBeGreaterThan(0);
@@ -43,6 +55,7 @@ test("a quick run measures the cases that were asked for and prints nothing but 
 
 test.each([
   [["--cases", "envoy"], "use direct, nginx, node, drawbridge"],
+  [["--eras", "stone"], "use legacy, modern"],
   [["--seconds", "0"], "use a whole number from 1 to 600"],
   [["--sessions", "1,x"], "use a whole number from 1 to 128"],
   [["--fast"], "Unknown option '--fast'"],

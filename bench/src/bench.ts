@@ -5,7 +5,7 @@ import { startBareNode } from "./bare-node.js";
 import { startDirect } from "./direct.js";
 import { CARD, startDrawbridge } from "./drawbridge.js";
 import { CALL } from "./drawbridge-documents.js";
-import { LoadGenerator, type LoadOutcome } from "./load-generator.js";
+import { type Era, LoadGenerator, type LoadOutcome } from "./load-generator.js";
 import { type CaseResult, combine, combineParts, type PartResult, type Round } from "./measurement.js";
 import { startNginx } from "./nginx.js";
 import type { Case, Options } from "./options.js";
@@ -102,23 +102,38 @@ async function startOrSkip(
 async function measureAll(bench: Bench, subjects: readonly Subject[]): Promise<BenchResult> {
   const { options, say } = bench;
   const facts = new Map(subjects.map((subject) => [subject, { answered: 0, sample: "" }]));
-  const rounds = new Map<Subject, Map<number, Round[]>>(subjects.map((subject) => [subject, new Map()]));
-  for (const subject of subjects) {
-    note(facts.get(subject), await warmUp(bench, subject));
+  const cells = cellsOf(options, subjects);
+  for (const { subject, era } of cells.filter(({ sessions }) => sessions === options.sessions[0])) {
+    note(facts.get(subject), await warmUp(bench, subject, era));
   }
   for (let number = 1; number <= options.rounds; number += 1) {
     say(`round ${number} of ${options.rounds}: ${subjects.map(({ name }) => name).join(", ")}`);
-    for (const sessions of options.sessions) {
-      for (const subject of subjects) {
-        const round = await measure(bench, subject, sessions);
-        note(facts.get(subject), round.outcome);
-        const known = rounds.get(subject);
-        known?.set(sessions, [...(known.get(sessions) ?? []), round]);
-      }
+    for (const cell of cells) {
+      const round = await measure(bench, cell);
+      note(facts.get(cell.subject), round.outcome);
+      cell.rounds.push(round);
     }
   }
   await verifyAll(facts, say);
-  return results(rounds, options.sessions);
+  return results(cells);
+}
+
+/** One line of the table. */
+interface Cell {
+  readonly subject: Subject;
+  readonly era: Era;
+  readonly sessions: number;
+  readonly rounds: Round[];
+}
+
+function cellsOf({ eras, sessions }: Options, subjects: readonly Subject[]): Cell[] {
+  return eras.flatMap((era) =>
+    sessions.flatMap((count) =>
+      subjects
+        .filter((subject) => subject.eras?.includes(era) ?? true)
+        .map((subject) => ({ subject, era, sessions: count, rounds: [] })),
+    ),
+  );
 }
 
 async function verifyAll(facts: ReadonlyMap<Subject, Fact>, say: (text: string) => void): Promise<void> {
@@ -141,38 +156,29 @@ function note(fact: Fact | undefined, outcome: LoadOutcome): void {
   fact.sample = outcome.sample;
 }
 
-function results(
-  rounds: ReadonlyMap<Subject, ReadonlyMap<number, readonly Round[]>>,
-  sessions: readonly number[],
-): BenchResult {
-  const each = sessions.flatMap((count) =>
-    [...rounds].map(([{ name }, bySessions]) => ({ name, count, of: bySessions.get(count) ?? [] })),
-  );
+function results(cells: readonly Cell[]): BenchResult {
+  const measured = ({ subject: { name }, era, sessions }: Cell) => ({ name, era, sessions });
   return {
-    cases: each.map(({ name, count, of }) => combine(name, count, of)),
-    parts: each.flatMap(({ name, count, of }) => combineParts(name, count, of)),
+    cases: cells.map((cell) => combine(measured(cell), cell.rounds)),
+    parts: cells.flatMap((cell) => combineParts(measured(cell), cell.rounds)),
   };
 }
 
-export async function warmUp({ load, options }: Bench, subject: Subject): Promise<LoadOutcome> {
+export async function warmUp({ load, options }: Bench, subject: Subject, era: Era): Promise<LoadOutcome> {
   return load.run({
-    ...wish(subject),
+    ...wish(subject, era),
     sessions: Math.max(...options.sessions),
     warmUpMs: 0,
     measureMs: options.firstWarmUpMs,
   });
 }
 
-function wish({ url, headers, transport, toolName = CALL.name }: Subject) {
-  return { url, headers, call: { ...CALL, name: toolName }, ...(transport && { transport }) };
+function wish({ url, headers, transport, toolName = CALL.name }: Subject, era: Era) {
+  return { url, headers, era, call: { ...CALL, name: toolName }, ...(transport && { transport }) };
 }
 
 /** One measurement, with what each part used while it ran. */
-async function measure(
-  { load, options, harness }: Bench,
-  subject: Subject,
-  sessions: number,
-): Promise<Round> {
+async function measure({ load, options, harness }: Bench, { subject, era, sessions }: Cell): Promise<Round> {
   const snapshot = async (): Promise<Map<string, Usage>> => {
     const parts = [...(await subject.parts()), ...harness];
     return new Map(await Promise.all(parts.map(async (part) => [part.name, await usageOf(part)] as const)));
@@ -180,7 +186,7 @@ async function measure(
   let before = Promise.resolve(new Map<string, Usage>());
   let after = before;
   const outcome = await load.run(
-    { ...wish(subject), sessions, warmUpMs: options.warmUpMs, measureMs: options.measureMs },
+    { ...wish(subject, era), sessions, warmUpMs: options.warmUpMs, measureMs: options.measureMs },
     { onBegin: () => (before = snapshot()), onEnd: () => (after = snapshot()) },
   );
   const first = await before;

@@ -9,13 +9,21 @@ afterEach(async () => {
 });
 
 /** Answers `tools/call` with this and everything else well. */
-async function load(call: { status?: number; message: object }): Promise<unknown> {
+async function load(
+  call: { status?: number; message: object },
+  era: "legacy" | "modern" = "legacy",
+): Promise<unknown> {
   const listener: RequestListener = (request, response) => {
     let body = "";
     request.on("data", (chunk: Buffer) => (body += chunk.toString()));
     request.on("end", () => {
       const { id, method } = JSON.parse(body || "{}") as { id?: number; method?: string };
+      const { "mcp-method": header } = request.headers;
       if (id === undefined) return response.writeHead(202).end();
+      // A client of the modern era opens nothing and names what it asks for in a header, too.
+      if (era === "modern" && (method !== "tools/call" || header !== method || !body.includes('"_meta"'))) {
+        return response.writeHead(400).end();
+      }
       const isCall = method === "tools/call";
       const answer = isCall ? call.message : { result: {} };
       response.writeHead(isCall ? (call.status ?? 200) : 200, { "content-type": "application/json" });
@@ -28,11 +36,12 @@ async function load(call: { status?: number; message: object }): Promise<unknown
   const generator = new LoadGenerator();
   cleanups.push(() => generator.stop());
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
-  return generator.run({ url, headers: {}, sessions: 2, warmUpMs: 20, measureMs: 100, call: { name: "x" } });
+  const wish = { url, headers: {}, era, sessions: 2, warmUpMs: 20, measureMs: 100 };
+  return generator.run({ ...wish, call: { name: "x", arguments: {} } });
 }
 
-test("counts every answered call and times those after the warm-up", async () => {
-  const outcome = (await load({ message: { result: { content: [] } } })) as {
+test.each(["legacy", "modern"] as const)("counts every answered call in the %s era", async (era) => {
+  const outcome = (await load({ message: { result: { content: [] } } }, era)) as {
     answered: number;
     latenciesMs: Float64Array;
     elapsedMs: number;

@@ -2,17 +2,22 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { program } from "./programs.js";
 
+/** legacy: initialize and a session each (2025-11-25). modern: no sessions, every request stands alone (2026-07-28). */
+export const ERAS = ["legacy", "modern"] as const;
+export type Era = (typeof ERAS)[number];
+
 export interface LoadWish {
   readonly url: string;
   /** Streamable HTTP unless it says `sse`: HTTP with server-sent events, the transport of 2024. */
   readonly transport?: "sse";
+  readonly era: Era;
   readonly headers: Readonly<Record<string, string>>;
-  /** Each is one MCP session with one call under way at any time. */
+  /** Each is one client, in the legacy era with an MCP session, with one call under way at any time. */
   readonly sessions: number;
   readonly warmUpMs: number;
   readonly measureMs: number;
   /** The params of `tools/call`. */
-  readonly call: unknown;
+  readonly call: { readonly name: string; readonly arguments: object };
 }
 
 export interface LoadOutcome {

@@ -6,6 +6,14 @@ import type { LoadOutcome, LoadWish } from "./load-generator.js";
 
 const ANSWER_WITHIN_MS = 30_000;
 const REVISION = "2025-11-25";
+const MODERN_REVISION = "2026-07-28";
+const CLIENT_INFO = { name: "drawbridge-bench", version: "1" };
+/** What every request of the modern era carries. */
+const ENVELOPE = {
+  "io.modelcontextprotocol/protocolVersion": MODERN_REVISION,
+  "io.modelcontextprotocol/clientCapabilities": {},
+  "io.modelcontextprotocol/clientInfo": CLIENT_INFO,
+};
 
 interface Answer {
   status: number;
@@ -148,26 +156,45 @@ interface Message {
 
 class Session {
   readonly #channel: Channel;
+  readonly #isModern: boolean;
   #nextId = 1;
 
-  constructor({ url, headers, transport }: LoadWish, agent: http.Agent) {
+  constructor({ url, headers, transport, era, call }: LoadWish, agent: http.Agent) {
     const accept = "application/json, text/event-stream";
-    const connection = { agent, headers: { ...headers, "content-type": "application/json", accept } };
+    this.#isModern = era === "modern";
+    // All a modern client sends are calls of one tool.
+    const modern = {
+      "mcp-protocol-version": MODERN_REVISION,
+      "mcp-method": "tools/call",
+      "mcp-name": call.name,
+    };
+    const connection = {
+      agent,
+      headers: {
+        ...headers,
+        ...(this.#isModern && modern),
+        "content-type": "application/json",
+        accept,
+      },
+    };
     this.#channel =
       transport === "sse" ? new HttpWithSse(connection, url) : new StreamableHttp(connection, url);
   }
 
   async open(): Promise<this> {
-    const clientInfo = { name: "drawbridge-bench", version: "1" };
-    await this.request("initialize", { protocolVersion: REVISION, capabilities: {}, clientInfo });
+    if (this.#isModern) return this;
+    const hello = { protocolVersion: REVISION, capabilities: {}, clientInfo: CLIENT_INFO };
+    await this.request("initialize", hello);
     await this.#channel.notify(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }));
     return this;
   }
 
   /** @throws when the answer is anything but the result of this request */
-  async request(method: string, params: unknown): Promise<unknown> {
+  async request(method: string, params: object): Promise<unknown> {
     const id = this.#nextId++;
-    const text = await this.#channel.request(id, JSON.stringify({ jsonrpc: "2.0", id, method, params }));
+    const sent = this.#isModern ? { ...params, _meta: ENVELOPE } : params;
+    const body = JSON.stringify({ jsonrpc: "2.0", id, method, params: sent });
+    const text = await this.#channel.request(id, body);
     const message = JSON.parse(text || "{}") as Message;
     const { result } = message;
     if (message.id !== id || result === undefined || (result as { isError?: boolean }).isError === true) {
@@ -176,13 +203,13 @@ class Session {
     return result;
   }
 
-  close(): Promise<void> {
-    return this.#channel.close();
+  async close(): Promise<void> {
+    if (!this.#isModern) await this.#channel.close();
   }
 }
 
 /** Calls until the deadline; only calls that begin after `countFrom` are timed. */
-async function callUntil(session: Session, call: unknown, time: { countFrom: number; deadline: number }) {
+async function callUntil(session: Session, call: object, time: { countFrom: number; deadline: number }) {
   const latencies: number[] = [];
   let answered = 0;
   for (let begun = performance.now(); begun < time.deadline; begun = performance.now()) {

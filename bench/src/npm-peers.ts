@@ -117,6 +117,7 @@ async function startPeer({ packageName, entry, start }: Peer, wish: PeerWish): P
   return {
     ...subject,
     name: packageName,
+    eras: ["legacy"],
     headers: {},
     parts: async () => [{ name: packageName, pids: await withChildren(child.pid) }],
     stop: () => child.stop(STOP_WITHIN_MS),

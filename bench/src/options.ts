@@ -1,14 +1,17 @@
 import { parseArgs } from "node:util";
 
+import { type Era, ERAS } from "./load-generator.js";
+
 export const USAGE = `Usage: pnpm bench [options]
 
 Measures one governed call beside its alternatives: the target itself (direct), nginx, a bare Node proxy over gRPC
-(node), and Drawbridge with every control on (drawbridge). Takes about two minutes.
+(node), and Drawbridge with every control on (drawbridge), in both eras of the protocol. Takes about four minutes.
 
   --quick           a look in half a minute; too short to quote
   --seconds N       how long to measure each case at each number of sessions, in all (default 12)
   --sessions N,...  how many sessions at a time (default 1,32)
   --cases NAME,...  only these of: direct, nginx, node, drawbridge
+  --eras NAME,...   only these of: legacy, modern
   --peers           also mcp-hub and supergateway, installed from npm into a temporary folder
   --profile         only Drawbridge, and where its processor time goes
   --json            print the numbers as JSON and nothing else
@@ -25,6 +28,7 @@ export interface Options {
   profile: boolean;
   cases: readonly Case[];
   sessions: readonly number[];
+  eras: readonly Era[];
   /** Every case is measured once in each round, so that what the machine does meanwhile falls on all of them. */
   rounds: number;
   measureMs: number;
@@ -43,6 +47,7 @@ export function parseOptions(args: readonly string[]): Options {
       seconds: { type: "string" },
       sessions: { type: "string", default: "1,32" },
       cases: { type: "string", default: CASES.join(",") },
+      eras: { type: "string", default: ERAS.join(",") },
       peers: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -59,7 +64,8 @@ export function parseOptions(args: readonly string[]): Options {
     json: values.json,
     peers: values.peers,
     profile: values.profile,
-    cases: values.cases.split(",").map(knownCase),
+    cases: values.cases.split(",").map((name) => known("--cases", name, CASES)),
+    eras: values.eras.split(",").map((name) => known("--eras", name, ERAS)),
     sessions: values.sessions.split(",").map((text) => boundedNumber("--sessions", text, 128)),
     rounds: pace.rounds,
     measureMs: (seconds * 1_000) / pace.rounds,
@@ -76,8 +82,8 @@ function boundedNumber(option: string, text: string, maximum: number): number {
   return number;
 }
 
-function knownCase(name: string): Case {
-  const found = CASES.find((each) => each === name);
-  if (found === undefined) throw new Error(`--cases ${name}: use ${CASES.join(", ")}`);
+function known<Name extends string>(option: string, name: string, names: readonly Name[]): Name {
+  const found = names.find((each) => each === name);
+  if (found === undefined) throw new Error(`${option} ${name}: use ${names.join(", ")}`);
   return found;
 }

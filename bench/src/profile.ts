@@ -27,7 +27,8 @@ export async function runProfile(options: Options, say: (text: string) => void):
     stops.push(() => subject.stop());
 
     const { url, headers } = subject;
-    const wish = { url, headers, call: CALL, sessions: Math.max(...options.sessions) };
+    const [era = "legacy"] = options.eras;
+    const wish = { url, headers, era, call: CALL, sessions: Math.max(...options.sessions) };
     let fromMicros = 0;
     const measureMs = options.measureMs * options.rounds;
     const onBegin = (): void => {

@@ -40,15 +40,30 @@ const RESULTS: Record<string, unknown> = {
   ping: {},
 };
 
+const DISCOVERED = {
+  resultType: "complete",
+  supportedVersions: ["2026-07-28", "2025-11-25"],
+  capabilities: { tools: {} },
+  ttlMs: 60_000,
+  cacheScope: "public",
+};
+
+/** As above, with what results of the modern era must say of themselves. */
+const MODERN_RESULTS: Record<string, unknown> = {
+  "tools/list": { resultType: "complete", tools: TOOLS, ttlMs: 60_000, cacheScope: "public" },
+  "tools/call": { resultType: "complete", ...CUSTOMER },
+};
+
 interface Message {
   id?: string | number;
   method: string;
-  params?: { protocolVersion?: string };
+  params?: { protocolVersion?: string; _meta?: object };
 }
 
 /** Speaks whatever revision it is asked for: none of them differs in what is measured. */
 function resultOf({ method, params }: Message): unknown {
-  if (method !== "initialize") return RESULTS[method];
+  if (method === "server/discover") return DISCOVERED;
+  if (method !== "initialize") return params?._meta ? MODERN_RESULTS[method] : RESULTS[method];
   return {
     protocolVersion: params?.protocolVersion,
     capabilities: { tools: {} },

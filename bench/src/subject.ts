@@ -1,3 +1,4 @@
+import type { Era } from "./load-generator.js";
 import type { Part } from "./process-usage.js";
 
 /** Something that can be called like the target, and what may be asked about it. */
@@ -5,6 +6,8 @@ export interface Subject {
   readonly name: string;
   readonly url: string;
   readonly transport?: "sse";
+  /** Both, unless it knows only sessions. */
+  readonly eras?: readonly Era[];
   readonly headers: Readonly<Record<string, string>>;
   /** What it calls the tool, where it gives tools other names. */
   readonly toolName?: string;

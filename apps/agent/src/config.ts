@@ -3,6 +3,7 @@ import path from "node:path";
 import { HARD_MESSAGE_LIMIT } from "./link/channel.js";
 import { usageError } from "./operator-error.js";
 import type { AllowRules, CommandRule } from "./targets/allow-rules.js";
+import { type ChildLimits, NO_CHILD_LIMITS } from "./targets/child-limits.js";
 import { parseUrlRule } from "./targets/url-rule.js";
 
 /** What the operator of this host decides, whatever the control plane asks. */
@@ -14,8 +15,14 @@ export interface AgentConfig {
 export interface Limits {
   /** Sessions with a target at the same time. */
   readonly sessions: number;
-  /** Longest message to or from a target; the control plane's own limit applies as well. */
+  /** Processes of targets at the same time, each with whatever it starts. */
+  readonly children: number;
+  /** What each of them may use at most; a target's definition may say less. */
+  readonly perChild: ChildLimits;
+  /** Longest message to a target, and of a target where it is handled whole; the control plane's own limit applies as well. */
   readonly messageBytes: number;
+  /** Longest response of a target; one over 4 MiB goes on in pieces. */
+  readonly maxResultBytes: number;
   /** What may wait for the control plane per session before its target is paused. */
   readonly bufferedBytes: number;
   readonly stderrBytesPerSecond: number;
@@ -25,10 +32,14 @@ export interface Limits {
 }
 
 const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
 
 export const DEFAULT_LIMITS: Limits = {
   sessions: 200,
-  messageBytes: 8 * MIB,
+  children: 200,
+  perChild: NO_CHILD_LIMITS,
+  messageBytes: 16 * MIB,
+  maxResultBytes: GIB,
   bufferedBytes: 4 * MIB,
   stderrBytesPerSecond: 64 * 1024,
   exchangeTimeoutMs: 60 * 60_000,
@@ -74,8 +85,10 @@ function readConfig(root: Reader): AgentConfig {
   const maxima: Partial<Record<keyof Limits, number>> = {
     messageBytes: HARD_MESSAGE_LIMIT,
     sessions: 10_000,
+    children: 10_000,
   };
-  const limit = (name: keyof Limits) => limits?.count(name, maxima[name]) ?? DEFAULT_LIMITS[name];
+  const limit = (name: Exclude<keyof Limits, "perChild">) =>
+    limits?.count(name, maxima[name]) ?? DEFAULT_LIMITS[name];
   return {
     allow: {
       commands: allow?.children("commands").map(readCommandRule) ?? [],
@@ -83,12 +96,26 @@ function readConfig(root: Reader): AgentConfig {
     },
     limits: {
       sessions: limit("sessions"),
+      children: limit("children"),
+      perChild: readChildLimits(limits?.child("perChild")),
       messageBytes: limit("messageBytes"),
+      maxResultBytes: limit("maxResultBytes"),
       bufferedBytes: limit("bufferedBytes"),
       stderrBytesPerSecond: limit("stderrBytesPerSecond"),
       exchangeTimeoutMs: limit("exchangeTimeoutMs"),
       idleTimeoutMs: limit("idleTimeoutMs"),
     },
+  };
+}
+
+function readChildLimits(limits: Reader | undefined): ChildLimits {
+  limits?.onlyKeys(Object.keys(NO_CHILD_LIMITS));
+  const limit = (name: keyof ChildLimits) => limits?.count(name) ?? NO_CHILD_LIMITS[name];
+  return {
+    memoryBytes: limit("memoryBytes"),
+    cpuSeconds: limit("cpuSeconds"),
+    openFiles: limit("openFiles"),
+    processes: limit("processes"),
   };
 }
 

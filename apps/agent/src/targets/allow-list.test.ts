@@ -27,6 +27,7 @@ const wanted = {
   arguments: ["--flag", "anything"],
   workingDirectory: "",
   environment: { DSN: "x" },
+  limits: undefined,
 };
 const surroundings = { searchPath: `relative:${folder}/bin:/bin`, childDirectory: "/state/children" };
 

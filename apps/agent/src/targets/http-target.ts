@@ -126,7 +126,7 @@ export class HttpTarget implements Target {
       await this.#readAnswer({ exchange, request, signal: abort.signal }, answer);
     } catch (error) {
       const { failure, message } = abort.signal.aborted ? CANCELLED : asExchangeError(error);
-      if (failure === ExchangeFailure.RESULT_TOO_LARGE) this.#listener.oversized(exchange);
+      if (failure === ExchangeFailure.RESULT_TOO_LARGE) this.#listener.large(exchange).abort(message);
       else this.#listener.exchangeFailed(exchange, failure, message);
     } finally {
       this.#requests.delete(exchange);
@@ -261,7 +261,7 @@ export class HttpTarget implements Target {
           delayMs = parser.retry ?? RESUME_DELAY_MS;
         }
       } catch (error) {
-        if (error instanceof SseEventTooLargeError) this.#listener.oversized(0);
+        if (error instanceof SseEventTooLargeError) this.#listener.large(0).abort(error.message);
         delayMs *= 2;
       }
       await sleep(bounded(delayMs) * (0.5 + Math.random()), undefined, { signal }).catch(() => undefined);

@@ -3,33 +3,34 @@ import type {
   TargetDefinition_HttpTransport as HttpTransport,
   TargetDefinition_StdioTransport as StdioTransport,
 } from "@drawbridge/protocol";
-import type { AllowRules } from "./allow-rules.js";
+import type { Era } from "@drawbridge/mcp";
+import { NO_CHILD_LIMITS } from "./child-limits.js";
+import type { WantedChild } from "./children.js";
 import { checkCommand } from "./command-check.js";
 import { checkHeaders } from "./header-check.js";
 import { HttpTarget } from "./http-target.js";
 import { StdioTarget } from "./stdio-target.js";
 import type { Target, TargetListener } from "./target.js";
+import type { TargetHost } from "./target-host.js";
 import { TargetRefusedError } from "./target-refused-error.js";
 import { checkUrl } from "./url-rule.js";
-import type { Watchdog } from "./watchdog.js";
 
-/** What this host gives to the targets it runs, and what it forbids them. */
-export interface TargetHost {
-  readonly allow: AllowRules;
-  readonly childDirectory: string;
-  readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
-  readonly watchdog: Watchdog;
-  readonly maxMessageBytes: number;
-  readonly stderrBytesPerSecond: number;
+export interface TargetUse {
+  readonly listener: TargetListener;
+  /** Of the whole session: a target never speaks two in one. */
+  readonly era: Era;
 }
 
 /** Starts or prepares a target if this host's own rules allow it. Throws TargetRefusedError otherwise. */
-export function openTarget(host: TargetHost, definition: TargetDefinition, listener: TargetListener): Target {
+export function openTarget(host: TargetHost, definition: TargetDefinition, use: TargetUse): Target {
   switch (definition.transport?.$case) {
-    case "stdio":
-      return openStdio(host, definition.transport.value, listener);
+    case "stdio": {
+      const wanted = checkStdio(host, definition.name, definition.transport.value);
+      return openStdio(host, wanted, use);
+    }
     case "http":
-      return openHttp(host, definition.transport.value, listener);
+      return openHttp(host, definition.transport.value, use);
+    case "sse":
     case undefined:
       throw new TargetRefusedError(
         "NOT_SENT",
@@ -38,34 +39,31 @@ export function openTarget(host: TargetHost, definition: TargetDefinition, liste
   }
 }
 
-function openStdio(host: TargetHost, wanted: StdioTransport, listener: TargetListener): Target {
+/** What this host would start, exactly. Throws TargetRefusedError when its rules do not allow it. */
+export function checkStdio(host: TargetHost, target: string, wanted: StdioTransport): WantedChild {
   const command = checkCommand(host.allow.commands, wanted, {
     searchPath: host.inheritedEnvironment["PATH"] ?? "",
     childDirectory: host.childDirectory,
   });
   if (typeof command === "string") throw new TargetRefusedError("NOT_ALLOWED_HERE", command);
-  if (!host.watchdog.isWatching) {
-    throw new TargetRefusedError(
-      "TARGET_UNAVAILABLE",
-      "the agent cannot guard child processes now: look at its log",
-    );
-  }
-  try {
-    return new StdioTarget({ ...host, command, listener });
-  } catch (error) {
-    // Node reports most failures to start later, but throws a few (arguments too long, no file descriptors left).
-    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
-    throw new TargetRefusedError(
-      "TARGET_UNAVAILABLE",
-      `the target could not be started (${code}): look at its arguments, its environment and the agent's host`,
-    );
-  }
+  return { target, command, limits: wanted.limits ?? NO_CHILD_LIMITS };
 }
 
-function openHttp(host: TargetHost, wanted: HttpTransport, listener: TargetListener): Target {
+/** Where this host would connect to. Throws TargetRefusedError when its rules do not allow it. */
+export function checkHttp(host: TargetHost, wanted: HttpTransport): URL {
   const url = checkUrl(host.allow.urls, wanted.url);
   if (typeof url === "string") throw new TargetRefusedError("NOT_ALLOWED_HERE", url);
   const problem = checkHeaders(wanted.headers);
   if (problem !== undefined) throw new TargetRefusedError("NOT_ALLOWED_HERE", problem);
+  return url;
+}
+
+function openStdio(host: TargetHost, wanted: WantedChild, { listener }: TargetUse): Target {
+  const options = { ...host, start: host.children.start.bind(host.children, wanted) };
+  return new StdioTarget(options, listener);
+}
+
+function openHttp(host: TargetHost, wanted: HttpTransport, { listener }: TargetUse): Target {
+  const url = checkHttp(host, wanted);
   return new HttpTarget({ url, headers: wanted.headers, maxMessageBytes: host.maxMessageBytes, listener });
 }

@@ -20,6 +20,8 @@ export interface OutgoingMessage {
   readonly parsed: McpMessage;
   /** Negotiated MCP revision; empty before. */
   readonly protocolVersion: string;
+  /** The Mcp-Param-* headers the client sent with it (2026-07-28), names in lower case. */
+  readonly parameterHeaders: Readonly<Record<string, string>>;
 }
 
 /** What a target tells its session. Payloads are as the server sent them: nothing here is masked yet. */
@@ -30,14 +32,23 @@ export interface TargetListener {
   exchangeFailed(exchange: number, failure: ExchangeFailure, reason: string): void;
   /** The server sent something that cannot be understood; `exchange` when it is known whose answer it was. */
   rubbish(reason: string, exchange?: number): void;
-  /** A message over the size limit was thrown away. `excerpt` holds its first and last bytes where they are known. */
-  oversized(exchange?: number, excerpt?: string): void;
+  /** A message too large to keep whole begins; what follows of it comes through the sink. `exchange` as in `message`. */
+  large(exchange?: number): LargeMessageSink;
   /** False when the exchange has its response or has failed. */
   isWaiting(exchange: number): boolean;
   /** Whole lines the server's process wrote for humans. */
   stderr(text: string): void;
   /** The server is gone, and with it every exchange that is still open. */
   ended(end: TargetEnd): void;
+}
+
+/** Takes one message piece by piece, as the server sent it. Whoever pushes honours `pause` and `resume` of the Target. */
+export interface LargeMessageSink {
+  push(chunk: Uint8Array): void;
+  /** It came whole. `exchange`: which it answers, where that became known only on the way (a shared stdio child). */
+  end(exchange?: number): void;
+  /** The rest will not come. `reason` quotes nothing the server said. */
+  abort(reason: string): void;
 }
 
 export interface TargetEnd {

@@ -1,0 +1,121 @@
+import { type ChildLimits, smallerLimits } from "./child-limits.js";
+import type { AllowedCommand } from "./command-check.js";
+import { describeStartError, ServerProcess, type ServerProcessListener } from "./server-process.js";
+import { StartBackoff, type TargetHealth } from "./start-backoff.js";
+import { TargetRefusedError } from "./target-refused-error.js";
+import type { Watchdog } from "./watchdog.js";
+
+/** A process that ends by itself before this has failed, whatever it said until then. */
+const EARLY_DEATH_MS = 10_000;
+
+export interface ChildrenOptions {
+  /** How many may run at the same time. */
+  readonly maximum: number;
+  /** This host's own; a definition can only want less. */
+  readonly limits: ChildLimits;
+  /** The agent's own environment, of which a child gets the harmless part. */
+  readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
+  readonly stderrBytesPerSecond: number;
+  readonly watchdog: Watchdog;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly onHealth: (health: TargetHealth) => void;
+}
+
+export interface WantedChild {
+  /** Name of the target: what failed again and again under it has to wait. */
+  readonly target: string;
+  readonly command: AllowedCommand;
+  readonly limits: ChildLimits;
+}
+
+/** All processes of targets this agent runs: how many, within which limits, and how soon again after they failed. */
+export class Children {
+  readonly #options: ChildrenOptions;
+  readonly #running = new Set<ServerProcess>();
+  readonly #backoff: StartBackoff;
+
+  constructor(options: ChildrenOptions) {
+    this.#options = options;
+    this.#backoff = new StartBackoff(options);
+  }
+
+  get count(): number {
+    return this.#running.size;
+  }
+
+  /** Every target whose process failed when it was last started. */
+  get failing(): readonly TargetHealth[] {
+    return this.#backoff.failing;
+  }
+
+  /** For a session. How it fares counts. Throws TargetRefusedError when it may not be started now or cannot be. */
+  start(wanted: WantedChild, listener: ServerProcessListener): ServerProcess {
+    const startedAt = this.#options.now();
+    const isEarly = () => this.#options.now() - startedAt < EARLY_DEATH_MS;
+    let endedByItself = false;
+    const process = this.startProbe(wanted, {
+      ...bound(listener),
+      ended: (reason) => {
+        endedByItself = true;
+        if (isEarly() || !process.spoke) this.#backoff.failed(wanted.target, reason);
+        listener.ended(reason);
+      },
+    });
+    const lasting = setTimeout(() => process.spoke && this.#backoff.worked(wanted.target), EARLY_DEATH_MS);
+    lasting.unref();
+    void process.gone.then(() => {
+      clearTimeout(lasting);
+      if (process.spoke && (!endedByItself || !isEarly())) this.#backoff.worked(wanted.target);
+    });
+    return process;
+  }
+
+  /** Only to be asked something: some servers leave at a question they do not know, which is no failure of theirs. */
+  startProbe(wanted: WantedChild, listener: ServerProcessListener): ServerProcess {
+    const problem = this.#problemWith(wanted.target);
+    if (problem !== undefined) throw new TargetRefusedError("TARGET_UNAVAILABLE", problem);
+    const process = this.#spawn(wanted, listener);
+    this.#running.add(process);
+    void process.gone.then(() => this.#running.delete(process));
+    return process;
+  }
+
+  /** Whoever probed a target found that it cannot be used at all. */
+  failed(target: string, reason: string): void {
+    this.#backoff.failed(target, reason);
+  }
+
+  #problemWith(target: string): string | undefined {
+    const { maximum, watchdog } = this.#options;
+    if (!watchdog.isWatching) return "the agent cannot guard child processes now: look at its log";
+    if (this.#running.size >= maximum) {
+      return `this agent is at its limit of ${maximum} processes of targets: try again later`;
+    }
+    return this.#backoff.problemWith(target);
+  }
+
+  #spawn({ target, command, limits }: WantedChild, listener: ServerProcessListener): ServerProcess {
+    try {
+      return new ServerProcess({
+        ...this.#options,
+        command,
+        limits: smallerLimits(limits, this.#options.limits),
+        listener,
+      });
+    } catch (error) {
+      // Node reports most failures to start later, but throws a few (arguments too long, no file descriptors left).
+      const reason = describeStartError(error as NodeJS.ErrnoException);
+      this.#backoff.failed(target, reason);
+      throw new TargetRefusedError("TARGET_UNAVAILABLE", reason);
+    }
+  }
+}
+
+function bound(listener: ServerProcessListener): ServerProcessListener {
+  return {
+    stdout: (chunk) => listener.stdout(chunk),
+    stderr: (text) => listener.stderr(text),
+    ended: (reason) => listener.ended(reason),
+  };
+}

@@ -1,0 +1,197 @@
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import type { Readable, Writable } from "node:stream";
+import { childEnvironment } from "./child-environment.js";
+import { type ChildLimits, limitedLaunch } from "./child-limits.js";
+import type { AllowedCommand } from "./command-check.js";
+import { signalGroup, waitForGroupToEnd } from "./process-group.js";
+import { StderrText } from "./stderr-text.js";
+import type { Watchdog } from "./watchdog.js";
+
+const STDIN_GRACE_MS = 1_000;
+const TERM_GRACE_MS = 2_000;
+const KILL_GRACE_MS = 1_000;
+const STRAY_PIPE_MS = 1_000;
+/** Between closing its stdout and exiting, for a process that leaves in order. */
+const STDOUT_GRACE_MS = 500;
+
+export interface ServerProcessOptions {
+  readonly command: AllowedCommand;
+  readonly limits: ChildLimits;
+  /** The agent's own environment, of which a child gets the harmless part. */
+  readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
+  readonly stderrBytesPerSecond: number;
+  readonly watchdog: Watchdog;
+  readonly listener: ServerProcessListener;
+}
+
+export interface ServerProcessListener {
+  stdout(chunk: Buffer): void;
+  /** Whole lines. */
+  stderr(text: string): void;
+  /** It ended by itself or could not be started, and all it wrote has been read. Not told of what `close` ended. */
+  ended(reason: string): void;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** The process of a target. It and all it starts are one process group, which ends as one. */
+export class ServerProcess {
+  /** Resolves when nothing of it is left running. */
+  readonly gone: Promise<void>;
+  /** Whether it took part in MCP. Whoever reads what it writes says so. */
+  spoke = false;
+  readonly #options: ServerProcessOptions;
+  readonly #child: Child;
+  readonly #stderr: StderrText;
+  readonly #gone = Promise.withResolvers<void>();
+  #group: number | undefined;
+  #paused = false;
+  #closing = false;
+  #exit: string | undefined;
+
+  constructor(options: ServerProcessOptions) {
+    this.#options = options;
+    this.gone = this.#gone.promise;
+    this.#stderr = new StderrText({
+      bytesPerSecond: options.stderrBytesPerSecond,
+      now: () => performance.now(),
+      onText: (text) => options.listener.stderr(text),
+    });
+    this.#child = this.#start();
+  }
+
+  /** Bytes it was sent and has not read. */
+  get backlogBytes(): number {
+    return this.#child.stdin.writableLength;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#child.stdin.write(bytes);
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.#child.stdout.pause();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#child.stdout.resume();
+  }
+
+  /** stdin closes first, as the protocol asks; who does not leave then is sent away. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const group = this.#group;
+    if (group === undefined) return;
+    this.#child.stdout.resume();
+    this.#child.stdin.end();
+    if (!(await waitForGroupToEnd(group, STDIN_GRACE_MS))) {
+      signalGroup(group, "SIGTERM");
+      if (!(await waitForGroupToEnd(group, TERM_GRACE_MS))) signalGroup(group, "SIGKILL");
+    }
+    await Promise.all([this.gone, waitForGroupToEnd(group, KILL_GRACE_MS)]);
+  }
+
+  #start(): Child {
+    const { command, limits, inheritedEnvironment, watchdog } = this.#options;
+    const environment = childEnvironment(inheritedEnvironment, command.environment);
+    const launch = limitedLaunch(command, limits, environment);
+    // A launcher would only say that it could not start it, not why.
+    if (launch.command !== command.command) accessSync(command.command, constants.X_OK);
+    const child = spawn(launch.command, launch.arguments, {
+      cwd: command.directory,
+      env: environment,
+      // A process group of its own, so that what it starts can be ended with it.
+      detached: true,
+      shell: false,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#group = child.pid;
+    if (child.pid !== undefined) watchdog.guard(child.pid);
+    child.once("error", (error: NodeJS.ErrnoException) => this.#failedToStart(error));
+    child.once("exit", (code, signal) => this.#exited(code, signal));
+    child.once("close", () => this.#ended(child));
+    child.stdin.on("error", () => undefined);
+    child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));
+    child.stdout.once("end", () => this.#fallenSilent());
+    child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));
+    return child;
+  }
+
+  #read(chunk: Buffer): void {
+    this.#options.listener.stdout(chunk);
+    // A listener may have paused in the middle of a chunk: data already read is delivered, nothing more is read.
+    if (this.#paused) this.#child.stdout.pause();
+  }
+
+  #failedToStart(error: NodeJS.ErrnoException): void {
+    if (this.#group === undefined) this.#end(describeStartError(error));
+  }
+
+  /** Nothing can come of it any more: a process that stays after it closed its stdout is ended. */
+  #fallenSilent(): void {
+    const group = this.#group;
+    if (group === undefined || this.#closing || this.#exit !== undefined) return;
+    const timer = setTimeout(() => {
+      this.#exit = "closed its stdout";
+      signalGroup(group, "SIGKILL");
+    }, STDOUT_GRACE_MS);
+    this.#child.once("exit", () => clearTimeout(timer));
+  }
+
+  #exited(code: number | null, signal: NodeJS.Signals | null): void {
+    const group = this.#group;
+    if (group === undefined) return;
+    // What the server started and left behind goes with it.
+    if (!this.#closing) signalGroup(group, "SIGKILL");
+    this.#exit ??= signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
+    this.#dropStrayPipes();
+  }
+
+  /** A process that left the group may hold our ends of the pipes; it must not keep the session open. */
+  #dropStrayPipes(): void {
+    const timer = setInterval(() => {
+      if (this.#paused) return;
+      this.#child.stdout.destroy();
+      this.#child.stderr.destroy();
+    }, STRAY_PIPE_MS);
+    this.#child.once("close", () => clearInterval(timer));
+  }
+
+  /** All it wrote has been read. */
+  #ended(child: Child): void {
+    if (child.pid === undefined) return;
+    void this.#releaseGroup(child.pid);
+    this.#stderr.end();
+    this.#end(`the target's process ${this.#exit ?? "ended"}`);
+  }
+
+  async #releaseGroup(group: number): Promise<void> {
+    // While closing, close() decides when to use force.
+    if (!this.#closing) signalGroup(group, "SIGKILL");
+    await waitForGroupToEnd(group, STDIN_GRACE_MS + TERM_GRACE_MS + KILL_GRACE_MS);
+    this.#options.watchdog.release(group);
+    this.#gone.resolve();
+  }
+
+  #end(reason: string): void {
+    if (this.#group === undefined) this.#gone.resolve();
+    if (!this.#closing) this.#options.listener.ended(reason);
+  }
+}
+
+const START_HINTS: ReadonlyMap<string, string> = new Map([
+  ["ENOENT", "the command or its working directory does not exist on the agent's host"],
+  ["EACCES", "the agent's user may not execute the command or enter its working directory"],
+  ["E2BIG", "its arguments and environment are too long"],
+  ["EAGAIN", "the agent's host or user has too many processes"],
+]);
+
+/** For the caller: why a process could not be started and where to look. */
+export function describeStartError(error: NodeJS.ErrnoException): string {
+  const code = error.code ?? "unknown error";
+  const hint = START_HINTS.get(code) ?? "look at the agent's log and at the target's definition";
+  return `the target could not be started (${code}): ${hint}`;
+}

@@ -12,6 +12,7 @@ export const EVENT_KINDS = [
   "stderr",
   "target_ended",
   "session_closed",
+  "response_chunk",
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 

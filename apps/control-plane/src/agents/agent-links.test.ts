@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ExchangeFailure, type TargetDefinition } from "@drawbridge/protocol";
+import { Era, ExchangeFailure, type TargetDefinition } from "@drawbridge/protocol";
 import { status } from "@grpc/grpc-js";
 import type { Config } from "../config.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
@@ -21,6 +21,7 @@ const definition: TargetDefinition = {
       arguments: ["--stdio"],
       workingDirectory: "",
       environment: { A: "b" },
+      limits: undefined,
     },
   },
   exchangeTimeoutMs: 1_000,
@@ -78,7 +79,7 @@ async function open(): Promise<Opened> {
   const sessionId = randomUUID();
   const listener = new FakeListener();
   const [link, stream] = await Promise.all([
-    agents.links.open({ sessionId, group, definition, listener }),
+    agents.links.open({ sessionId, group, definition, era: "legacy", listener }),
     connection.serveNext(),
   ]);
   return { sessionId, link, listener, stream };
@@ -112,6 +113,7 @@ describe("opening a session", () => {
       exchange: 1,
       payload: Buffer.from("request 1"),
       protocolVersion: "2025-11-25",
+      parameterHeaders: {},
     });
     stream.send({ $case: "stderr", value: { text: Buffer.from("warming up\n") } });
     answer(stream, 1, "progress", false);
@@ -122,9 +124,18 @@ describe("opening a session", () => {
 
   test("sends the definition whole", async () => {
     const sessionId = randomUUID();
-    const opening = agents.links.open({ sessionId, group, definition, listener: new FakeListener() });
+    const opening = agents.links.open({
+      sessionId,
+      group,
+      definition,
+      era: "legacy",
+      listener: new FakeListener(),
+    });
     await connection.control.next("openSession");
-    expect(await connection.attach(sessionId).next("open")).toEqual({ target: definition });
+    expect(await connection.attach(sessionId).next("open")).toEqual({
+      target: definition,
+      era: Era.LEGACY,
+    });
     await opening;
   });
 
@@ -133,6 +144,7 @@ describe("opening a session", () => {
       sessionId: "s",
       group: "none",
       definition,
+      era: "legacy",
       listener: new FakeListener(),
     });
     await expect(opening).rejects.toThrow(AgentUnavailableError);
@@ -142,7 +154,13 @@ describe("opening a session", () => {
 
   test("fails when the agent does not attach in time, and the agent is told to forget it", async () => {
     const sessionId = randomUUID();
-    const opening = agents.links.open({ sessionId, group, definition, listener: new FakeListener() });
+    const opening = agents.links.open({
+      sessionId,
+      group,
+      definition,
+      era: "legacy",
+      listener: new FakeListener(),
+    });
     await expect(opening).rejects.toThrow("did not answer in time");
     expect((await connection.control.next("closeSession")).sessionId).toBe(sessionId);
     expect((await connection.attach(sessionId).ended()).code).toBe(status.NOT_FOUND);
@@ -150,7 +168,13 @@ describe("opening a session", () => {
 
   test("fails when the agent says that it cannot", async () => {
     const sessionId = randomUUID();
-    const opening = agents.links.open({ sessionId, group, definition, listener: new FakeListener() });
+    const opening = agents.links.open({
+      sessionId,
+      group,
+      definition,
+      era: "legacy",
+      listener: new FakeListener(),
+    });
     await connection.control.next("openSession");
     connection.control.send({ $case: "sessionEnded", value: { sessionId, reason: "at its limit" } });
     await expect(opening).rejects.toThrow("at its limit");
@@ -161,6 +185,7 @@ describe("opening a session", () => {
       sessionId: randomUUID(),
       group,
       definition,
+      era: "legacy",
       listener: new FakeListener(),
     });
     await connection.control.next("openSession");
@@ -177,6 +202,7 @@ describe("opening a session", () => {
         sessionId: randomUUID(),
         group,
         definition,
+        era: "legacy",
         listener: new FakeListener(),
       });
       await Promise.race(
@@ -216,7 +242,10 @@ describe("a session that is attached", () => {
     await link.send(request(1));
     await link.send(request(2));
     const failed = (exchange: number, failure: ExchangeFailure) =>
-      stream.send({ $case: "exchangeFailed", value: { exchange, failure, message: "why" } });
+      stream.send({
+        $case: "exchangeFailed",
+        value: { exchange, failure, message: "why", supportedVersions: [] },
+      });
     failed(1, ExchangeFailure.UNMASKABLE);
     failed(1, ExchangeFailure.UNMASKABLE);
     failed(2, ExchangeFailure.UNSPECIFIED);
@@ -455,7 +484,14 @@ describe("a control plane that was started again", () => {
     answer(waiting, 0, "meanwhile", false);
     await sleep(100);
     const listener = new FakeListener();
-    const link = await again.links.open({ sessionId, group, agentId: agent.id, definition, listener });
+    const link = await again.links.open({
+      sessionId,
+      group,
+      agentId: agent.id,
+      definition,
+      era: "legacy",
+      listener,
+    });
     await listener.hears("message 0 meanwhile");
     await link.send(request(9));
     expect((await waiting.next("message")).exchange).toBe(9);
@@ -466,7 +502,14 @@ describe("a control plane that was started again", () => {
     const { sessionId } = await open();
     const again = await restart([]);
     const listener = new FakeListener();
-    const opening = again.links.open({ sessionId, group, agentId: agent.id, definition, listener });
+    const opening = again.links.open({
+      sessionId,
+      group,
+      agentId: agent.id,
+      definition,
+      era: "legacy",
+      listener,
+    });
     await sleep(200);
     connection = (await agent.connect([sessionId])).pingEvery(100);
     await connection.control.next("openSession");
@@ -493,6 +536,7 @@ describe("a control plane that was started again", () => {
       group,
       agentId: agent.id,
       definition,
+      era: "legacy",
       listener: new FakeListener(),
     });
     await expect(opening).rejects.toThrow("the target of this session is gone");
@@ -507,6 +551,7 @@ describe("a control plane that was started again", () => {
       group,
       agentId: agent.id,
       definition,
+      era: "legacy",
       listener: new FakeListener(),
     });
     await connection.control.next("openSession");
@@ -523,6 +568,7 @@ describe("a control plane that was started again", () => {
       group,
       agentId: agent.id,
       definition,
+      era: "legacy",
       listener: new FakeListener(),
     });
     await expect(opening).rejects.toThrow(AgentUnavailableError);
@@ -535,7 +581,7 @@ test("a control plane that stops drains its agents and leaves their sessions to 
   const mine = (await agent.with({ address: stopping.address }).connect()).pingEvery(100);
   const listener = new FakeListener();
   const [, stream] = await Promise.all([
-    stopping.links.open({ sessionId: randomUUID(), group, definition, listener }),
+    stopping.links.open({ sessionId: randomUUID(), group, definition, era: "legacy", listener }),
     mine.serveNext(),
   ]);
   const stopped = stopping.stop();

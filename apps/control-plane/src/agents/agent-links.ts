@@ -1,14 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Inject, Injectable } from "@nestjs/common";
 import { status } from "@grpc/grpc-js";
-import type { SessionRequest_Attach as Attach } from "@drawbridge/protocol";
+import type {
+  ConnectRequest_TargetHealth as Health,
+  SessionRequest_Attach as Attach,
+} from "@drawbridge/protocol";
 import { CONFIG, type Config } from "../config.js";
+import { Clock } from "../platform/clock.js";
 import type { SessionCall } from "./agent-calls.js";
 import type { ConnectedAgent } from "./connected-agent.js";
 import { LINK_TIMINGS, type LinkTimings } from "./link-timings.js";
 import { LinkedSession } from "./linked-session.js";
 import { type CallStatus, RefusedCall } from "./refused-call.js";
 import { AgentUnavailableError, type OpenSessionLink, type SessionLink } from "./session-link.js";
+import type { FailingTarget } from "./target-health.js";
 
 const MAX_SESSIONS_PER_AGENT = 1_000;
 // Longer than anybody takes a note of another replica for the truth.
@@ -31,11 +36,22 @@ export class AgentLinks {
   constructor(
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LINK_TIMINGS) private readonly timings: LinkTimings,
+    private readonly clock: Clock,
   ) {}
 
   /** True when a session for this group could be opened now. */
   isOnline(group: string): boolean {
     return this.#leastBusy(group) !== undefined;
+  }
+
+  /** What is wrong with a target where it fails most in a row; undefined when no agent that is here reports it. */
+  failing(targetName: string): FailingTarget | undefined {
+    let worst: FailingTarget | undefined;
+    for (const { health } of this.#agents.values()) {
+      const failing = health.of(targetName);
+      if (failing && failing.failures > (worst?.failures ?? 0)) worst = failing;
+    }
+    return worst;
   }
 
   /** Whether other control planes may hold agents as well: they have Redis in common. */
@@ -130,6 +146,11 @@ export class AgentLinks {
     if (session?.agentId === agent.agentId) session.end(reason);
   }
 
+  /** The agent says how one of its targets fares. */
+  targetHealth(agent: ConnectedAgent, health: Health): void {
+    agent.health.report(health, this.clock.now());
+  }
+
   /** Ends everything of an agent that may no longer connect. */
   evict(agentId: string, reason: CallStatus): void {
     const agent = this.#agents.get(agentId);
@@ -205,12 +226,13 @@ export class AgentLinks {
   }
 
   #newSession(request: OpenSessionLink, agent: ConnectedAgent): LinkedSession {
-    const { sessionId, definition, listener } = request;
+    const { sessionId, definition, era, listener } = request;
     const { agentId } = agent;
     const session = new LinkedSession({
       sessionId,
       agentId,
       definition,
+      era,
       listener,
       timings: this.timings,
       maxMessageBytes: this.config.maxMessageBytes,

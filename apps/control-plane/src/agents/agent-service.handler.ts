@@ -114,6 +114,9 @@ export class AgentServiceHandler {
       case "sessionEnded":
         this.links.sessionEnded(agent, frame.value.sessionId, frame.value.reason);
         return;
+      case "targetHealth":
+        this.links.targetHealth(agent, frame.value);
+        return;
       case "hello":
       case undefined:
         throw new RefusedCall(status.INVALID_ARGUMENT, "a control stream carries one hello and known frames");

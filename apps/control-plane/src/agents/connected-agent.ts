@@ -1,8 +1,9 @@
 import { status } from "@grpc/grpc-js";
-import type { ConnectResponse } from "@drawbridge/protocol";
+import { type ConnectResponse, Era } from "@drawbridge/protocol";
 import { type ControlCall, endCall, isOver, type SessionCall } from "./agent-calls.js";
 import type { LinkedSession } from "./linked-session.js";
 import { type CallStatus, RefusedCall } from "./refused-call.js";
+import { TargetHealth } from "./target-health.js";
 
 export interface ConnectedAgentOptions {
   readonly call: ControlCall;
@@ -32,6 +33,7 @@ export class ConnectedAgent {
   readonly peer: string;
   /** Sessions from before whose target still runs there. */
   readonly kept: Set<string>;
+  readonly health = new TargetHealth();
   readonly #call: ControlCall;
   readonly #parked = new Map<string, ParkedStream>();
   #lastPingAt = performance.now();
@@ -86,8 +88,8 @@ export class ConnectedAgent {
         reject(new RefusedCall(status.CANCELLED, "the stream broke"));
       });
       this.#parked.set(sessionId, parked);
-      // What runs there stays what it is: the definition of a resumed session is not used.
-      call.write({ frame: { $case: "open", value: { target: undefined } } });
+      // What runs there stays what it is: the definition and era of a resumed session are not used.
+      call.write({ frame: { $case: "open", value: { target: undefined, era: Era.UNSPECIFIED } } });
     });
   }
 

@@ -1,7 +1,10 @@
 export { AgentLinks } from "./agent-links.js";
+export type { FailingTarget } from "./target-health.js";
 export { AgentsModule } from "./agents.module.js";
 export {
   AgentUnavailableError,
+  type ChunkFromTarget,
+  type FailedExchange,
   type MessageFromTarget,
   type MessageToTarget,
   type OpenSessionLink,

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Logger } from "@nestjs/common";
 import { status } from "@grpc/grpc-js";
 import {
+  Era,
   ExchangeFailure,
   type SessionRequest,
   type SessionRequest_ExchangeFailed as Failed,
   type SessionRequest_Message as Message,
+  type SessionRequest_MessageChunk as Chunk,
   type TargetDefinition,
 } from "@drawbridge/protocol";
 import { closed, endCall, finishCall, type SessionCall } from "./agent-calls.js";
@@ -13,20 +15,29 @@ import type { LinkTimings } from "./link-timings.js";
 import { RefusedCall } from "./refused-call.js";
 import {
   AgentUnavailableError,
+  type ChunkFromTarget,
   type MessageToTarget,
+  type OpenSessionLink,
   type SessionLink,
   type SessionLinkListener,
 } from "./session-link.js";
 import { SessionOutbox } from "./session-outbox.js";
+import { SessionTransfers, type TransferRefusal } from "./session-transfers.js";
+
+type Heard = Exclude<NonNullable<SessionRequest["frame"]>, { $case: "attach" }>;
 
 const MAX_OPEN_EXCHANGES = 1_024;
 const MAX_REASON_LENGTH = 1_000;
+const MAX_VERSIONS = 32;
+const VERSION = /^[\w.-]{1,32}$/;
+const NO_PARAMETER_HEADERS = {};
 const TARGET_GONE = "the target of this session is gone; initialize again";
 
 export interface LinkedSessionOptions {
   readonly sessionId: string;
   readonly agentId: string;
   readonly definition: TargetDefinition;
+  readonly era: OpenSessionLink["era"];
   readonly listener: SessionLinkListener;
   readonly timings: LinkTimings;
   readonly maxMessageBytes: number;
@@ -51,6 +62,7 @@ export class LinkedSession implements SessionLink {
   readonly #options: LinkedSessionOptions;
   readonly #outbox: SessionOutbox;
   readonly #openExchanges = new Set<number>();
+  readonly #transfers = new SessionTransfers();
   readonly #attached = Promise.withResolvers<void>();
   readonly #logger = new Logger("agents");
   #call: SessionCall | undefined;
@@ -84,9 +96,9 @@ export class LinkedSession implements SessionLink {
 
   async send(message: MessageToTarget): Promise<void> {
     this.#refuseUnsendable(message);
-    const { exchange, payload, protocolVersion } = message;
+    const { exchange, payload, protocolVersion, parameterHeaders = NO_PARAMETER_HEADERS } = message;
     if (exchange !== 0) this.#openExchanges.add(exchange);
-    const value = { exchange, payload: asBuffer(payload), protocolVersion };
+    const value = { exchange, payload: asBuffer(payload), protocolVersion, parameterHeaders };
     try {
       await this.#outbox.push({ $case: "message", value }, exchange);
     } catch (error) {
@@ -140,37 +152,26 @@ export class LinkedSession implements SessionLink {
     this.#wasAttached = true;
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
-    if (!isAccepted) call.write({ frame: { $case: "open", value: { target: this.#options.definition } } });
+    if (!isAccepted) {
+      const { definition: target, era } = this.#options;
+      call.write({ frame: { $case: "open", value: { target, era: ERA[era] } } });
+    }
     this.#outbox.connect(call);
     this.#attached.resolve();
     call.once("close", () => this.#lost(call));
     if (before) await this.#handOver(before);
+    await this.#inTurn(() => this.#cutOffTransfers());
   }
 
   /** Deals with one frame. Resolves when the listener has. */
   async receive({ frame }: SessionRequest): Promise<void> {
     if (this.#isOver) return;
-    switch (frame?.$case) {
-      case "message":
-        return this.#inTurn(() => this.#receiveMessage(frame.value));
-      case "exchangeFailed":
-        return this.#inTurn(() => this.#receiveFailure(frame.value));
-      case "stderr":
-        return this.#inTurn(() => this.#options.listener.onStderr(frame.value.text));
-      case "targetEnded":
-        // In its turn: what the target said before it ended is heard before its end.
-        await this.#inTurn(async () => undefined);
-        this.end(frame.value.reason);
-        return;
-      case "attach":
-      case undefined:
-        throw new RefusedCall(
-          status.INVALID_ARGUMENT,
-          "a session stream carries one attach and known frames",
-        );
-      default:
-        frame satisfies never;
+    if (frame === undefined || frame.$case === "attach") {
+      throw new RefusedCall(status.INVALID_ARGUMENT, "a session stream carries one attach and known frames");
     }
+    await this.#inTurn(() => this.#hear(frame));
+    // What the target said before it ended is heard before its end.
+    if (frame.$case === "targetEnded") this.end(frame.value.reason);
   }
 
   /** The session is over and not because of the gateway, which is told once it has heard everything before. */
@@ -208,18 +209,73 @@ export class LinkedSession implements SessionLink {
 
   // ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  async #hear(frame: Heard): Promise<void> {
+    const { listener } = this.#options;
+    switch (frame.$case) {
+      case "message":
+        return this.#receiveMessage(frame.value);
+      case "messageChunk":
+        return this.#receiveChunk(frame.value);
+      case "exchangeFailed":
+        return this.#receiveFailure(frame.value);
+      case "stderr":
+        return listener.onStderr(frame.value.text);
+      case "targetVersions":
+        return listener.onVersions(usable(frame.value.versions));
+      case "targetEnded":
+        return;
+      default:
+        frame satisfies never;
+    }
+  }
+
   async #receiveMessage({ exchange, payload, masked, final }: Message): Promise<void> {
     // After a broken stream the agent repeats results that may have been lost with it.
     if (final && exchange !== 0 && !this.#settle(exchange)) return;
     await this.#options.listener.onMessage({ exchange, payload, masked, final });
   }
 
-  async #receiveFailure({ exchange, failure, message }: Failed): Promise<void> {
+  async #receiveChunk(chunk: Chunk): Promise<void> {
+    const { transfer, payload, end, aborted } = chunk;
+    if (aborted) return this.#abortTransfer(transfer);
+    const refusal = this.#transfers.refusalOf(chunk);
+    if (refusal) return this.#refuseChunk(chunk, refusal);
+    if (!end) return payload.length === 0 ? undefined : this.#carry({ transfer, payload, aborted });
+    if (!this.#settle(end.exchange)) return this.#abortTransfer(transfer);
+    this.#transfers.over(transfer);
+    return this.#carry({ transfer, payload, aborted, end });
+  }
+
+  async #carry(chunk: ChunkFromTarget): Promise<void> {
+    await this.#options.listener.onChunk(chunk);
+  }
+
+  /** The agent does not know, so nobody but us can end the exchange; which one it is, the last piece says. */
+  async #refuseChunk({ transfer, end }: Chunk, refusal: TransferRefusal): Promise<void> {
+    await this.#abortTransfer(transfer);
+    if (!end) this.#transfers.refuse(transfer, refusal);
+    else await this.#receiveFailure({ ...refusal, exchange: end.exchange, supportedVersions: [] });
+  }
+
+  /** Its listener hears of it if it had heard of the response before. */
+  async #abortTransfer(transfer: number): Promise<void> {
+    const wasCarried = this.#transfers.has(transfer);
+    this.#transfers.over(transfer);
+    if (wasCarried) await this.#carry({ transfer, payload: Buffer.alloc(0), aborted: true });
+  }
+
+  async #cutOffTransfers(): Promise<void> {
+    for (const transfer of this.#transfers.cutOff())
+      await this.#carry({ transfer, payload: Buffer.alloc(0), aborted: true });
+  }
+
+  async #receiveFailure({ exchange, failure, message, supportedVersions }: Failed): Promise<void> {
     if (!this.#settle(exchange)) return;
     await this.#options.listener.onExchangeFailed({
       exchange,
       failure: isKnown(failure) ? failure : ExchangeFailure.OUTCOME_UNKNOWN,
       message: message.slice(0, MAX_REASON_LENGTH),
+      supportedVersions: usable(supportedVersions),
     });
   }
 
@@ -305,6 +361,13 @@ export class LinkedSession implements SessionLink {
     this.#options.onOver(this);
     return true;
   }
+}
+
+const ERA = { legacy: Era.LEGACY, modern: Era.MODERN } as const;
+
+/** Clients are told them; what no revision looks like is left out. */
+function usable(versions: readonly string[]): string[] {
+  return versions.slice(0, MAX_VERSIONS).filter((version) => VERSION.test(version));
 }
 
 function isKnown(failure: ExchangeFailure): boolean {

@@ -95,12 +95,13 @@ test("the real agent joins, connects, runs a target, and its session survives th
         arguments: [SCRIPTABLE_SERVER_PATH],
         workingDirectory: "",
         environment: {},
+        limits: undefined,
       },
     },
     exchangeTimeoutMs: 0,
     idleTimeoutMs: 0,
   };
-  const link = await agents.links.open({ sessionId, group: "field", definition, listener });
+  const link = await agents.links.open({ sessionId, group: "field", definition, era: "legacy", listener });
   await link.send(initialize);
   expect(await listener.hears("message 1")).toContain("protocolVersion");
 
@@ -116,13 +117,21 @@ test("the real agent joins, connects, runs a target, and its session survives th
       group: "field",
       agentId: link.agentId,
       definition,
+      era: "legacy",
       listener: heard,
     });
     await resumed.send(rpc(2, "tools/list", {}));
     expect(await heard.hears("message 2", 15_000)).toContain("tools");
     resumed.close("done");
     await expect(
-      again.links.open({ sessionId, group: "field", agentId: link.agentId, definition, listener: heard }),
+      again.links.open({
+        sessionId,
+        group: "field",
+        agentId: link.agentId,
+        definition,
+        era: "legacy",
+        listener: heard,
+      }),
     ).rejects.toThrow("is gone");
   } finally {
     program.kill();

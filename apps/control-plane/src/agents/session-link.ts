@@ -8,6 +8,8 @@ export interface OpenSessionLink {
   /** The agent that holds the session's target already: only it can serve it. */
   readonly agentId?: string;
   readonly definition: TargetDefinition;
+  /** Of the whole session; what runs for it speaks one. */
+  readonly era: "legacy" | "modern";
   readonly listener: SessionLinkListener;
 }
 
@@ -17,6 +19,8 @@ export interface MessageToTarget {
   readonly exchange: number;
   readonly payload: Uint8Array;
   readonly protocolVersion: string;
+  /** Mcp-Param-* of the client's request, names in lower case. */
+  readonly parameterHeaders?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -45,10 +49,36 @@ export interface MessageFromTarget {
   readonly final: boolean;
 }
 
+/**
+ * A piece of a large response, masked: at most MAX_CHUNK_BYTES. The pieces of one transfer come in order; between them
+ * may be anything else of the session. Until `end` has come nothing of the response may reach the client.
+ */
+export interface ChunkFromTarget {
+  /** Names the response among those under way in the session. */
+  readonly transfer: number;
+  readonly payload: Buffer;
+  /** The rest will not come and what came is worth nothing. Said once, of transfers that were heard of or not. */
+  readonly aborted: boolean;
+  /** With the last piece, which ends the exchange as a final message does. */
+  readonly end?: { readonly exchange: number; readonly masked: Readonly<Record<string, number>> };
+}
+
+export interface FailedExchange {
+  readonly exchange: number;
+  readonly failure: ExchangeFailure;
+  readonly message: string;
+  /** With ERA_NOT_SPOKEN: the revisions that the target speaks instead. */
+  readonly supportedVersions: readonly string[];
+}
+
 export interface SessionLinkListener {
   /** The stream is not read further until the promise resolves: that is the back-pressure. */
   onMessage(message: MessageFromTarget): Promise<void>;
-  onExchangeFailed(failed: { exchange: number; failure: ExchangeFailure; message: string }): Promise<void>;
+  /** As with onMessage: the next piece is read when the promise resolves. */
+  onChunk(chunk: ChunkFromTarget): Promise<void>;
+  onExchangeFailed(failed: FailedExchange): Promise<void>;
+  /** The agent has just learned which revisions the target speaks. */
+  onVersions(versions: readonly string[]): Promise<void>;
   onStderr(text: Buffer): Promise<void>;
   /**
    * The session is over: its target ended, the agent is gone for good, or it came back without the target. Nothing

@@ -7,6 +7,12 @@ import { RecordingWriter } from "../recordings/index.js";
 import type { GatewayDecision } from "./decide.js";
 import type { GatewaySession } from "./gateway-session.js";
 
+/** Where an event stands in the recording, and the authorization epoch of the moment it became durable. */
+export interface Recorded {
+  readonly epoch: bigint;
+  readonly index: number;
+}
+
 export interface ToRecord {
   readonly kind: EventKind;
   readonly direction?: EventDirection;
@@ -53,9 +59,9 @@ export class Recorder {
     }
   }
 
-  /** Resolves when durable, with the authorization epoch of that moment. @throws RecordingUnavailableError */
-  async record(session: GatewaySession, event: ToRecord): Promise<bigint> {
-    return (await this.writer.append(this.entry(session.id, event))).epoch;
+  /** Resolves when durable. @throws RecordingUnavailableError */
+  record(session: GatewaySession, event: ToRecord): Promise<Recorded> {
+    return this.writer.append(this.entry(session.id, event));
   }
 
   /** For what has to be said in the recording even if it cannot be said now. */
@@ -82,7 +88,6 @@ export class Recorder {
       payload = NOTHING,
       decision,
     } = event;
-    const decided = decision ? { decision: this.decidedAttributes(decision) } : {};
     return {
       recordingId,
       event: {
@@ -93,21 +98,10 @@ export class Recorder {
         method,
         // Of a resource it is a URI, which may hold a credential.
         name: name === undefined ? undefined : this.maskedText(name),
-        attributes: { ...attributes, ...decided },
+        attributes,
         payload,
       },
-      ...(decision ? { decision: decision.effect } : {}),
-      ...(decision?.rule === undefined ? {} : { rule: decision.rule }),
-    };
-  }
-
-  private decidedAttributes({ effect, policy, version, rule, reason }: GatewayDecision): EventAttributes {
-    return {
-      effect,
-      reason: this.maskedText(reason),
-      ...(policy === undefined ? {} : { policy }),
-      ...(version === undefined ? {} : { version }),
-      ...(rule === undefined ? {} : { rule }),
+      ...(decision ? { decision: { ...decision, reason: this.maskedText(decision.reason) } } : {}),
     };
   }
 }

@@ -1,6 +1,6 @@
 import { Injectable } from "@nestjs/common";
 import { Database } from "../platform/database.js";
-import { RecordingWriter } from "../recordings/index.js";
+import { RecordingReader, RecordingWriter } from "../recordings/index.js";
 import { Recorder } from "./recorder.js";
 import { SessionsRepository } from "./sessions.repository.js";
 
@@ -12,5 +12,6 @@ export class SessionStorage {
     readonly sessions: SessionsRepository,
     readonly recorder: Recorder,
     readonly writer: RecordingWriter,
+    readonly reader: RecordingReader,
   ) {}
 }

@@ -59,15 +59,6 @@ export class SessionsRepository {
     });
   }
 
-  /** Exchanges are numbered on where an earlier process stopped. */
-  async lastExchange(id: string): Promise<number> {
-    const { _max: newest } = await this.database.prisma.recordingEvent.aggregate({
-      where: { recordingId: id },
-      _max: { exchange: true },
-    });
-    return Number(newest.exchange ?? 0);
-  }
-
   async negotiated(id: string, values: { agentId?: string; protocolVersion?: string }): Promise<void> {
     await this.database.prisma.session.update({ where: { id }, data: values });
   }

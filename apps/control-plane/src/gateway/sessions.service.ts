@@ -199,7 +199,8 @@ export class SessionsService {
       oauthClient: row.oauthClient,
       target: row.targetName,
     };
-    const session = new GatewaySession(identity, await this.storage.sessions.lastExchange(row.id));
+    // Exchanges are numbered on where an earlier process stopped.
+    const session = new GatewaySession(identity, await this.storage.reader.lastExchange(row.id));
     session.protocolVersion = row.protocolVersion ?? undefined;
     session.agentId = row.agentId ?? undefined;
     this.remember(sessionId, session);

@@ -14,6 +14,7 @@ export const KIND_NUMBER = {
   stderr: 9,
   target_ended: 10,
   session_closed: 11,
+  response_chunk: 12,
 } as const satisfies Record<EventKind, number>;
 
 const NAMES = new Map<number, EventKind>(

@@ -4,17 +4,33 @@ import type { EventAttributes, RecordedEvent } from "@drawbridge/recording";
 export interface RecordEntry {
   /** The session's id. */
   readonly recordingId: string;
+  /** Without `attributes.decision`: the decision comes beside it. */
   readonly event: RecordedEvent;
-  /** The effect and the rule that decided, in clear, for lists; sealed as well, see `sealedDecision`. */
-  readonly decision?: string | undefined;
+  readonly decision?: RecordedDecision | undefined;
+}
+
+/** What was decided about a message. Sealed with it; effect and rule are in clear as well, for lists. */
+export interface RecordedDecision {
+  readonly effect: string;
+  /** Masked already. */
+  readonly reason?: string | undefined;
+  readonly policy?: string | undefined;
+  readonly version?: number | undefined;
   readonly rule?: string | undefined;
 }
 
-/** What is in clear is sealed too, so that verification finds a changed list: `attributes.decision` is {effect, rule, …}. */
-export function withSealedDecision({ event, decision: effect, rule }: RecordEntry): RecordedEvent {
-  if (effect === undefined || event.attributes["decision"] !== undefined) return event;
-  const decision = { effect, ...(rule === undefined ? {} : { rule }) };
-  return { ...event, attributes: { ...event.attributes, decision } };
+/** What is in clear is sealed too, so that verification finds a changed list. */
+export function withSealedDecision({ event, decision }: RecordEntry): RecordedEvent {
+  if (decision === undefined) return event;
+  const { effect, reason, policy, version, rule } = decision;
+  const sealed = {
+    effect,
+    ...(reason === undefined ? {} : { reason }),
+    ...(policy === undefined ? {} : { policy }),
+    ...(version === undefined ? {} : { version }),
+    ...(rule === undefined ? {} : { rule }),
+  };
+  return { ...event, attributes: { ...event.attributes, decision: sealed } };
 }
 
 /** The inverse: what the columns should say. */

@@ -6,11 +6,11 @@ import {
   RecordingEventsRepository,
   UnknownOutcomeError,
 } from "./recording-events.repository.js";
-import type { Pending } from "./recording-queue.js";
+import type { Durable, Pending } from "./recording-queue.js";
 import { RecordingUnavailableError } from "./recording-unavailable-error.js";
 
-/** What became of each entry: the epoch of its commit, or why it is not durable. */
-export type Outcomes = Map<Pending, bigint | RecordingUnavailableError>;
+/** What became of each entry: where it is, or why it is not durable. */
+export type Outcomes = Map<Pending, Durable | RecordingUnavailableError>;
 
 interface Sealed {
   readonly item: Pending;
@@ -47,7 +47,7 @@ export class RecordingBatches {
       sealed = this.sealAll(missing, unusable, outcomes);
       if (sealed.length === 0) return true;
       const epoch = await this.events.append(sealed.map(({ row }) => row));
-      for (const { item } of sealed) outcomes.set(item, epoch);
+      for (const { item, row } of sealed) outcomes.set(item, { epoch, index: row.index });
     } catch (error) {
       this.chains.forget(batch.map(({ entry }) => entry.recordingId));
       if (isRowConflict(error)) return false;
@@ -66,8 +66,9 @@ export class RecordingBatches {
     if (tried.length === 0) return [...batch];
     const stored = await this.events.stored(tried);
     return batch.filter((item) => {
-      const found = item.tried.some(({ hash }) => stored.has(Buffer.from(hash).toString("hex")));
-      if (found) outcomes.set(item, 0n);
+      const found = item.tried.find(({ hash }) => stored.has(Buffer.from(hash).toString("hex")));
+      // Of what is tried again nobody waits to hear the epoch.
+      if (found) outcomes.set(item, { epoch: 0n, index: found.index });
       return !found;
     });
   }

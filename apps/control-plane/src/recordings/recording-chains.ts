@@ -70,7 +70,7 @@ export class RecordingChains {
    * the recording. @throws RecordingUnavailableError, and then the chain has not moved
    */
   seal(entry: RecordEntry): NewEventRow {
-    const { recordingId, decision, rule } = entry;
+    const { recordingId, decision } = entry;
     const chain = this.chains.get(recordingId);
     if (!chain) throw new RecordingUnavailableError("database", "where the recording stands is not known");
     if (chain.ended) throw new RecordingUnavailableError("ended", "the recording has ended");
@@ -81,7 +81,16 @@ export class RecordingChains {
     chain.hash = hash;
     chain.ended = isFinal(event.kind);
     const { at, kind, exchange, method, name } = event;
-    return { recordingId, index, at, kind, exchange, method, name, decision, rule, sealed, hash };
+    const { effect, rule } = decision ?? {};
+    return { recordingId, index, at, kind, exchange, method, name, decision: effect, rule, sealed, hash };
+  }
+
+  /** What the events of a recording are opened with. @throws RecordingUnavailableError */
+  async keyOf(recordingId: string): Promise<RecordingKey> {
+    const known = this.chains.get(recordingId);
+    if (known) return known.key;
+    const heads = await this.events.heads([recordingId]);
+    return this.unwrap(recordingId, heads.get(recordingId));
   }
 
   /** What is known about them may be wrong: it is read again before their next event. */
@@ -90,17 +99,20 @@ export class RecordingChains {
   }
 
   private toChain(recordingId: string, head: RecordingHead | undefined): Chain {
-    if (!head) throw new RecordingUnavailableError("not_found", "there is no such recording");
-    let key: RecordingKey;
-    try {
-      key = unwrapKey(this.kek, head.wrappedKey, recordingId);
-    } catch (cause) {
-      throw new RecordingUnavailableError("damaged", "the recording's key cannot be used", { cause });
-    }
-    const { last } = head;
+    const key = this.unwrap(recordingId, head);
+    const last = head?.last;
     if (!last) return { key, nextIndex: 0, hash: genesisHash(recordingId), ended: false };
     const ended = isEventKind(last.kind) && isFinal(last.kind);
     return { key, nextIndex: last.index + 1, hash: last.hash, ended };
+  }
+
+  private unwrap(recordingId: string, head: RecordingHead | undefined): RecordingKey {
+    if (!head) throw new RecordingUnavailableError("not_found", "there is no such recording");
+    try {
+      return unwrapKey(this.kek, head.wrappedKey, recordingId);
+    } catch (cause) {
+      throw new RecordingUnavailableError("damaged", "the recording's key cannot be used", { cause });
+    }
   }
 
   private touch(recordingId: string): boolean {

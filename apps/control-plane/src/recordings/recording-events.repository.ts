@@ -49,6 +49,12 @@ export interface EventRow {
   readonly hash: Buffer;
 }
 
+/** An event that is read alone. */
+export interface LinkedRow extends EventRow {
+  /** Null when the event before it is missing. */
+  readonly previousHash: Uint8Array | null;
+}
+
 const EVENT_COLUMNS = "recording_id, index, at, kind, exchange, method, name, decision, rule, sealed, hash";
 
 // FOR SHARE makes revocation exact. Whoever moves the epoch must wait until this statement has committed, so what it
@@ -91,7 +97,10 @@ const STORED = `
    AND event.hash = decode(tried.hash, 'hex')`;
 
 const REQUEST = KIND_NUMBER.request;
-const ENDS = EXCHANGE_ENDS.map((kind) => KIND_NUMBER[kind]).join(", ");
+const ENDS = numbers(EXCHANGE_ENDS);
+// What a target said to the client, or was said in its place. Chunks are found through their response.
+const TOLD = numbers(["notification", "server_request", ...EXCHANGE_ENDS]);
+const MAX_INDEX = 2 ** 31 - 1;
 
 // Another request of an exchange that was answered is none: exchange numbers are used once.
 const OPEN_EXCHANGES = `
@@ -134,6 +143,39 @@ const SLICE = `
           WHERE recording_id = $1 AND index >= $2 AND index < $3 ORDER BY index LIMIT $4) AS part
   ) AS counted
   WHERE bytes_before < $5 ORDER BY index`;
+
+// Of an exchange only what lies between its request and its end is looked at; both are found by an index.
+const OF_EXCHANGE = `
+  SELECT event.index, event.at, event.kind, event.exchange, event.method, event.name, event.decision, event.rule,
+         event.sealed, event.hash, before.hash AS "previousHash"
+  FROM (
+    SELECT *, sum(octet_length(sealed)) OVER (ORDER BY index) - octet_length(sealed) AS bytes_before
+    FROM (SELECT * FROM recording_event
+          WHERE recording_id = $1 AND exchange = $2 AND kind IN (${TOLD}) AND index > $3
+            AND ($2 = 0 OR index BETWEEN
+              (SELECT min(index) FROM recording_event
+               WHERE recording_id = $1 AND exchange = $2 AND exchange <> 0 AND kind = ${REQUEST})
+              AND coalesce((SELECT max(index) FROM recording_event
+                            WHERE recording_id = $1 AND exchange = $2 AND kind IN (${ENDS})), ${MAX_INDEX}))
+          ORDER BY index LIMIT $4) AS part
+  ) AS event
+  LEFT JOIN recording_event AS before ON before.recording_id = $1 AND before.index = event.index - 1
+  WHERE bytes_before < $5 ORDER BY event.index`;
+
+const CHUNK = `
+  SELECT event.index, event.at, event.kind, event.exchange, event.method, event.name, event.decision, event.rule,
+         event.sealed, event.hash, before.hash AS "previousHash"
+  FROM (SELECT * FROM recording_event
+        WHERE recording_id = $1 AND index >= $2 AND index <= $3 AND kind = ${KIND_NUMBER.response_chunk}
+        ORDER BY index LIMIT 1) AS event
+  LEFT JOIN recording_event AS before ON before.recording_id = $1 AND before.index = event.index - 1`;
+
+// Every exchange begins with a request; what came of one whose request could not be stored has an end.
+const LAST_EXCHANGE = `
+  SELECT greatest(
+    (SELECT max(exchange) FROM recording_event
+     WHERE recording_id = $1 AND kind = ${REQUEST} AND exchange <> 0),
+    (SELECT max(exchange) FROM recording_event WHERE recording_id = $1 AND kind IN (${ENDS})), 0) AS exchange`;
 
 /** The rows are stored or not; whoever knows is gone. */
 export class UnknownOutcomeError extends Error {
@@ -260,8 +302,53 @@ export class RecordingEventsRepository {
       range.count,
       range.bytes,
     ]);
-    return rows.map((row) => ({ ...row, kind: kindName(row.kind), exchange: Number(row.exchange) }));
+    return rows.map(toRow);
   }
+
+  /** What was said to the client in an exchange after an index, bounded as a slice is. */
+  async ofExchange(
+    recordingId: string,
+    range: {
+      readonly exchange: number;
+      readonly after: number;
+      readonly count: number;
+      readonly bytes: number;
+    },
+  ): Promise<LinkedRow[]> {
+    const { rows } = await this.database.pool.query<StoredEvent & Pick<LinkedRow, "previousHash">>({
+      name: "recording-of-exchange",
+      text: OF_EXCHANGE,
+      values: [recordingId, range.exchange, range.after, range.count, range.bytes],
+    });
+    return rows.map(toRow);
+  }
+
+  /** The first chunk in a range, both ends included. */
+  async chunk(
+    recordingId: string,
+    range: { readonly from: number; readonly to: number },
+  ): Promise<LinkedRow | undefined> {
+    const { rows } = await this.database.pool.query<StoredEvent & Pick<LinkedRow, "previousHash">>({
+      name: "recording-chunk",
+      text: CHUNK,
+      values: [recordingId, range.from, range.to],
+    });
+    return rows.map(toRow)[0];
+  }
+
+  /** The largest number of an exchange in a recording, 0 when there is none. */
+  async lastExchange(recordingId: string): Promise<number> {
+    const { rows } = await this.database.pool.query<{ exchange: string }>(LAST_EXCHANGE, [recordingId]);
+    return Number(rows[0]?.exchange ?? 0);
+  }
+}
+
+function toRow<Row extends { kind: number; exchange: string }>(row: Row) {
+  return { ...row, kind: kindName(row.kind), exchange: Number(row.exchange) };
+}
+
+function numbers(kinds: readonly EventKind[]): string {
+  return kinds.map((kind) => KIND_NUMBER[kind]).join(", ");
 }
 
 type StoredEvent = Omit<EventRow, "kind" | "exchange"> & { kind: number; exchange: string };

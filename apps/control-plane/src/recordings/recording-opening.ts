@@ -10,6 +10,7 @@ import {
   clear,
   CLEAR_LENGTH,
   type EventRow,
+  type LinkedRow,
   RecordingEventsRepository,
 } from "./recording-events.repository.js";
 
@@ -21,12 +22,27 @@ export interface OpenedEvent {
   readonly event: RecordedEvent;
 }
 
+export interface RowToOpen {
+  readonly recordingId: string;
+  readonly key: RecordingKey;
+  readonly row: LinkedRow;
+}
+
 export interface Opening {
   readonly recordingId: string;
   readonly key: RecordingKey;
   readonly from: number;
   /** The first index that is not read. */
   readonly to: number;
+}
+
+/** Opens one event on the strength of the one before it. @throws DamagedRecordingError */
+export function openRow({ recordingId, key, row }: RowToOpen): RecordedEvent {
+  const { previousHash } = row;
+  if (!previousHash) throw gap(recordingId, row.index - 1);
+  const event = openEvent({ key, recordingId, previousHash, row });
+  checkClearColumns(recordingId, row, event);
+  return event;
 }
 
 /** Opens events in order, a bounded part at a time. @throws DamagedRecordingError at the first that is not sound */

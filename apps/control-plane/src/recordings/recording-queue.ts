@@ -13,12 +13,18 @@ export interface TriedRow {
   readonly hash: Uint8Array;
 }
 
+/** Where an event stands in its recording, and the authorization epoch as of the commit that made it durable. */
+export interface Durable {
+  readonly epoch: bigint;
+  readonly index: number;
+}
+
 /** One entry until it is settled. */
 export interface Pending {
   readonly entry: RecordEntry;
   /** Who waits for it. Nobody waits for what is owed: it stays until it is durable. */
   readonly caller?: {
-    resolve(durable: { epoch: bigint }): void;
+    resolve(durable: Durable): void;
     reject(error: RecordingUnavailableError): void;
   };
   /** What it may be stored as already: commits whose outcome nobody heard. */

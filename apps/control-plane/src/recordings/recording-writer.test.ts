@@ -181,7 +181,7 @@ describe("append", () => {
       const id = await open();
       const name = `nul \0 half \uD800 ${"x".repeat(5_000)}`;
       const odd = request(1, { name, method: "\0".repeat(3_000) });
-      const entry = { recordingId: id, event: odd, decision: "allow", rule: "read \0" };
+      const entry = { recordingId: id, event: odd, decision: { effect: "allow", rule: "read \0" } };
       await Promise.all(Array.from({ length: count }, () => recorder.writer.append(entry)));
       const { rows, verification } = await read(id);
       expect(verification).toMatchObject({ ok: true, events: count });

@@ -6,7 +6,7 @@ import { UUID } from "../platform/pagination.js";
 import type { RecordEntry } from "./record-entry.js";
 import { RecordingBatches } from "./recording-batches.js";
 import { RecordingChains } from "./recording-chains.js";
-import { type Pending, RecordingQueue } from "./recording-queue.js";
+import { type Durable, type Pending, RecordingQueue } from "./recording-queue.js";
 import { RecordingUnavailableError } from "./recording-unavailable-error.js";
 import { RecordingsRepository } from "./recordings.repository.js";
 
@@ -50,11 +50,11 @@ export class RecordingWriter implements OnModuleDestroy {
   }
 
   /**
-   * Resolves when the event is durable, with the authorization epoch as of that commit: if it is not the one a decision
-   * was made under, decide again. The order of calls is the order of events.
+   * Resolves when the event is durable, with its index and the authorization epoch as of that commit: if it is not the
+   * one a decision was made under, decide again. The order of calls is the order of events.
    * @throws RecordingUnavailableError when the event certainly or possibly is not durable
    */
-  append(entry: RecordEntry): Promise<{ epoch: bigint }> {
+  append(entry: RecordEntry): Promise<Durable> {
     return new Promise((resolve, reject) => {
       if (!UUID.test(entry.recordingId)) {
         reject(new RecordingUnavailableError("not_found", "there is no such recording"));
@@ -141,7 +141,7 @@ export class RecordingWriter implements OnModuleDestroy {
         continue;
       }
       this.queue.settled(item);
-      if (!(outcome instanceof RecordingUnavailableError)) item.caller?.resolve({ epoch: outcome });
+      if (!(outcome instanceof RecordingUnavailableError)) item.caller?.resolve(outcome);
       else if (item.caller) item.caller.reject(outcome);
       else this.giveUp(item, outcome.reason);
     }

@@ -30,8 +30,7 @@ beforeAll(async () => {
   await writer.append({
     recordingId: alices,
     event: request(1, { name: "execute_sql" }),
-    decision: "allow",
-    rule: "read",
+    decision: { effect: "allow", rule: "read" },
   });
   await writer.append({ recordingId: alices, event: response(1, { payload: Buffer.from(MASKED) }) });
   await writer.close(alices, closed());
@@ -248,7 +247,11 @@ describe("GET /recordings/:id/verify", () => {
   ])("finds %s", async (_, sql, sound) => {
     const id = await openSession(platform, writer, { principal: "alice" });
     await writer.append({ recordingId: id, event: event({ kind: "session_opened" }) });
-    await writer.append({ recordingId: id, event: request(1, { name: "n" }), decision: "allow", rule: "r" });
+    await writer.append({
+      recordingId: id,
+      event: request(1, { name: "n" }),
+      decision: { effect: "allow", rule: "r" },
+    });
     await writer.append({ recordingId: id, event: response(1) });
     await writer.close(id, closed());
     const owner = await platform.admin.connect();

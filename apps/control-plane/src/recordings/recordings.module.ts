@@ -5,6 +5,7 @@ import { PlatformModule } from "../platform/platform.module.js";
 import { RecordingBatches } from "./recording-batches.js";
 import { RecordingChains } from "./recording-chains.js";
 import { RecordingEventsRepository } from "./recording-events.repository.js";
+import { RecordingReader } from "./recording-reader.js";
 import { RecordingRecovery } from "./recording-recovery.js";
 import { RecordingWriter } from "./recording-writer.js";
 import { RecordingsController } from "./recordings.controller.js";
@@ -20,12 +21,13 @@ const RECOVER_EVERY_MS = 30_000;
     RecordingBatches,
     RecordingChains,
     RecordingEventsRepository,
+    RecordingReader,
     RecordingRecovery,
     RecordingsRepository,
     RecordingsService,
     RecordingWriter,
   ],
-  exports: [RecordingWriter, RecordingRecovery],
+  exports: [RecordingReader, RecordingRecovery, RecordingWriter],
 })
 export class RecordingsModule implements OnModuleInit {
   constructor(

@@ -22,6 +22,7 @@ export interface StoredRecording {
   readonly oauthClient: string;
   readonly clientName: string | null;
   readonly target: string;
+  readonly era: "legacy" | "modern";
   readonly agentId: string | null;
   readonly protocolVersion: string | null;
   readonly openedAt: Date;
@@ -46,7 +47,7 @@ const LIST = `
          (SELECT coalesce(max(index) + 1, 0)::int FROM recording_event WHERE recording_id = recording.id) AS events,
          (SELECT count(*)::int FROM recording_event
           WHERE recording_id = recording.id AND kind = ${KIND_NUMBER.request} AND exchange <> 0 AND method = 'tools/call') AS calls,
-         principal, email, oauth_client AS "oauthClient", client_name AS "clientName", target_name AS target,
+         principal, email, oauth_client AS "oauthClient", client_name AS "clientName", target_name AS target, era,
          agent_id AS "agentId", protocol_version AS "protocolVersion", opened_at AS "openedAt",
          last_activity_at AS "lastActivityAt", closed_at AS "closedAt", close_reason AS "closeReason"
   FROM recording JOIN session ON session.id = recording.id

@@ -1,12 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ExchangeFailure } from "@drawbridge/protocol";
-import type { MessageFromTarget, SessionLinkListener } from "../session-link.js";
+import type {
+  ChunkFromTarget,
+  FailedExchange,
+  MessageFromTarget,
+  SessionLinkListener,
+} from "../session-link.js";
 
 /** Writes down what it hears, in order. */
 export class FakeListener implements SessionLinkListener {
   readonly heard: string[] = [];
   /** What each message waits for; a test puts a barrier or an error here. */
   beforeMessage: (message: MessageFromTarget) => Promise<void> = async () => undefined;
+  beforeChunk: (chunk: ChunkFromTarget) => Promise<void> = async () => undefined;
 
   async onMessage(message: MessageFromTarget): Promise<void> {
     await this.beforeMessage(message);
@@ -15,12 +20,20 @@ export class FakeListener implements SessionLinkListener {
     );
   }
 
-  async onExchangeFailed(failed: {
-    exchange: number;
-    failure: ExchangeFailure;
-    message: string;
-  }): Promise<void> {
-    this.heard.push(`failed ${failed.exchange} ${failed.failure} ${failed.message}`);
+  async onChunk(chunk: ChunkFromTarget): Promise<void> {
+    await this.beforeChunk(chunk);
+    const { transfer, payload, aborted, end } = chunk;
+    const how = aborted ? " aborted" : end ? ` end ${end.exchange}` : "";
+    this.heard.push(`chunk ${transfer} ${payload.toString()}${how}`);
+  }
+
+  async onExchangeFailed(failed: FailedExchange): Promise<void> {
+    const { exchange, failure, message, supportedVersions } = failed;
+    this.heard.push([`failed ${exchange} ${failure} ${message}`, ...supportedVersions].join(" "));
+  }
+
+  async onVersions(versions: readonly string[]): Promise<void> {
+    this.heard.push(`versions ${versions.join(" ")}`);
   }
 
   async onStderr(text: Buffer): Promise<void> {

@@ -305,7 +305,7 @@ export interface SessionRequest_Message_MaskedEntry {
 
 /** A piece of a response that is too large for one frame, masked. Its pieces come in order, other frames between them. */
 export interface SessionRequest_MessageChunk {
-  /** Names the response among those under way in the session. */
+  /** Names the response. Not used twice in a session: a new stream does not go on with what an earlier one carried. */
   transfer: number;
   payload: Buffer;
   /** With the last piece. Until it has come, nothing of the response may reach the client. */

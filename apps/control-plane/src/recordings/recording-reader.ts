@@ -1,0 +1,82 @@
+import { Injectable } from "@nestjs/common";
+import { DamagedRecordingError, type RecordedEvent } from "@drawbridge/recording";
+import { openRow } from "./recording-opening.js";
+import { RecordingChains } from "./recording-chains.js";
+import { RecordingEventsRepository } from "./recording-events.repository.js";
+import type { StoredResponse } from "./stored-response.js";
+
+/** One read of stored events. Many clients may read at once. */
+const PAGE = { count: 100, bytes: 1024 * 1024 };
+
+/** Which part of a recording is read. */
+export interface ReadRange {
+  /** 0: what belongs to no exchange. */
+  readonly exchange: number;
+  /** Only events with a larger index. */
+  readonly after: number;
+  readonly direction: "target_to_client";
+}
+
+export interface ReadEvent {
+  readonly index: number;
+  readonly event: RecordedEvent;
+}
+
+/** Reads back what is durable, for those who deliver it. Whoever may see it was asked before. */
+@Injectable()
+export class RecordingReader {
+  constructor(
+    private readonly stored: RecordingEventsRepository,
+    private readonly chains: RecordingChains,
+  ) {}
+
+  /**
+   * The messages of an exchange, up to its end or what is stored by now, in order. Of a large response comes the
+   * `response` event, which says where its chunks are. Holds a page in memory, of about 1 MiB unless one event is larger.
+   * @throws DamagedRecordingError at the first that is not sound, RecordingUnavailableError without a usable key
+   */
+  async *events(recordingId: string, { exchange, after, direction }: ReadRange): AsyncGenerator<ReadEvent> {
+    const key = await this.chains.keyOf(recordingId);
+    for (let last = after; ;) {
+      const rows = await this.stored.ofExchange(recordingId, { exchange, after: last, ...PAGE });
+      for (const row of rows) {
+        const event = openRow({ recordingId, key, row });
+        if (event.direction === direction) yield { index: row.index, event };
+        last = row.index;
+      }
+      if (rows.length === 0) return;
+    }
+  }
+
+  /**
+   * A large response, one chunk in memory at a time. The next one is read when it is asked for.
+   * @throws DamagedRecordingError as soon as a chunk is not sound, at the end when not all of them came
+   */
+  async *chunks(
+    recordingId: string,
+    { transfer, first, last, bytes }: StoredResponse,
+  ): AsyncGenerator<Uint8Array> {
+    const key = await this.chains.keyOf(recordingId);
+    let missing = bytes;
+    for (let next = first; next <= last;) {
+      const row = await this.stored.chunk(recordingId, { from: next, to: last });
+      if (!row) break;
+      const { attributes, payload } = openRow({ recordingId, key, row });
+      next = row.index + 1;
+      if (attributes["transfer"] !== transfer) continue;
+      missing -= payload.length;
+      yield payload;
+    }
+    if (missing !== 0) {
+      throw new DamagedRecordingError(
+        { recordingId, index: last, problem: "gap" },
+        `ends a response of which chunks are missing: ${missing} of ${bytes} bytes`,
+      );
+    }
+  }
+
+  /** The largest number of an exchange in it, 0 when there is none. */
+  lastExchange(recordingId: string): Promise<number> {
+    return this.stored.lastExchange(recordingId);
+  }
+}

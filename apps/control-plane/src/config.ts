@@ -52,6 +52,7 @@ export const Settings = z.strictObject({
   DRAWBRIDGE_AUDITOR_GROUPS: List,
   DRAWBRIDGE_SESSION_IDLE_MINUTES: z.coerce.number().int().min(1).max(10_080).default(60),
   DRAWBRIDGE_MAX_MESSAGE_BYTES: z.coerce.number().int().min(65_536).max(67_108_864).default(8_388_608),
+  DRAWBRIDGE_STREAM_SECONDS: z.coerce.number().int().min(0).max(86_400).default(0),
   DRAWBRIDGE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -76,6 +77,8 @@ export interface Config {
   readonly groupsOf: Readonly<Record<"admin" | "operator" | "approver" | "auditor", readonly string[]>>;
   readonly sessionIdleMs: number;
   readonly maxMessageBytes: number;
+  /** After so long the event stream of a 2025-11-25 call is closed and its client comes back for the rest. 0: never. */
+  readonly streamSeconds: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -176,6 +179,7 @@ function toConfig(settings: ParsedSettings): Config {
     },
     sessionIdleMs: settings.DRAWBRIDGE_SESSION_IDLE_MINUTES * 60_000,
     maxMessageBytes: settings.DRAWBRIDGE_MAX_MESSAGE_BYTES,
+    streamSeconds: settings.DRAWBRIDGE_STREAM_SECONDS,
     logLevel: settings.DRAWBRIDGE_LOG_LEVEL,
   });
 }

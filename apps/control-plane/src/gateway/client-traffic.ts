@@ -1,4 +1,4 @@
-import { Injectable, Logger } from "@nestjs/common";
+import { Inject, Injectable, Logger } from "@nestjs/common";
 import { UnmaskableError } from "@drawbridge/masking";
 import {
   type McpMessage,
@@ -9,6 +9,7 @@ import {
 } from "@drawbridge/mcp";
 import { evaluate } from "@drawbridge/policy";
 import { AgentUnavailableError } from "../agents/index.js";
+import { CONFIG, type Config } from "../config.js";
 import type { Principal } from "../identity/index.js";
 import { RecordingUnavailableError } from "../recordings/index.js";
 import type { Target } from "../targets/index.js";
@@ -17,10 +18,13 @@ import { FAILURES } from "./exchange-failures.js";
 import { GatewayError, unavailable, unknownSession } from "./gateway-error.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
 import { Recorder, type ToRecord } from "./recorder.js";
-import type { Reply } from "./reply.js";
+import type { ExchangeReply } from "./reply.js";
 import { LiveState } from "./live-state.js";
 import { SessionsService } from "./sessions.service.js";
 import { ExchangeFailure } from "@drawbridge/protocol";
+
+// Where an answer is an event stream that the client may leave and come back to.
+const PRIMED_REVISION = "2025-11-25";
 
 /** A client's message on its way in, with who sent it into which session. */
 export interface Incoming<Message extends McpMessage = McpMessage> {
@@ -28,7 +32,7 @@ export interface Incoming<Message extends McpMessage = McpMessage> {
   readonly target: Target;
   readonly principal: Principal;
   readonly message: Message;
-  readonly reply: Reply;
+  readonly reply: ExchangeReply;
 }
 
 interface Authorized {
@@ -45,6 +49,7 @@ export class ClientTraffic {
     private readonly live: LiveState,
     private readonly sessions: SessionsService,
     private readonly recorder: Recorder,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** @throws GatewayError when the message is not passed on */
@@ -74,6 +79,7 @@ export class ClientTraffic {
       cancelled: false,
     };
     session.begin(exchange);
+    this.begin(session, exchange);
     try {
       const { decision, epoch } = await this.authorizeAndRecord(incoming, question, number);
       exchange.epoch = epoch;
@@ -83,6 +89,13 @@ export class ClientTraffic {
       session.finish(exchange);
       throw error;
     }
+  }
+
+  /** What its answer is like, if that becomes an event stream. Nobody could come back for the one to initialize. */
+  private begin({ era, protocolVersion }: GatewaySession, { number, method, reply }: Exchange): void {
+    if (era === "modern" || method === "initialize") return;
+    const lastsMs = this.config.streamSeconds * 1_000;
+    reply.begin({ exchange: number, isPrimed: protocolVersion === PRIMED_REVISION, lastsMs });
   }
 
   private async notification(incoming: Incoming<McpNotification>): Promise<void> {
@@ -201,7 +214,7 @@ export class ClientTraffic {
 
   private async recordOrRefuse(session: GatewaySession, event: ToRecord): Promise<bigint> {
     try {
-      return await this.recorder.record(session, event);
+      return (await this.recorder.record(session, event)).epoch;
     } catch (error) {
       if (!(error instanceof RecordingUnavailableError)) throw error;
       this.logger.error("a message of a client could not be recorded and was not sent", error.message);

@@ -26,7 +26,8 @@ import { ClientTraffic } from "./client-traffic.js";
 import { contextOf } from "./decide.js";
 import { GatewayError, unavailable, unknownSession, unknownTarget } from "./gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
-import { EventStream, Reply } from "./reply.js";
+import { EventStream } from "./event-stream.js";
+import { Reply } from "./reply.js";
 import { LiveState } from "./live-state.js";
 import { SessionsService } from "./sessions.service.js";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { testSession } from "./fakes/test-session.js";
-import type { EventStream } from "./reply.js";
+import type { EventStream } from "./event-stream.js";
 
 const MIB = 1024 * 1024;
 const CONTEXT = {

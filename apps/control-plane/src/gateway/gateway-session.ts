@@ -2,7 +2,8 @@ import { type Era, idKey, type JsonRpcId, type McpRequest } from "@drawbridge/mc
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../agents/index.js";
 import type { Question } from "./decide.js";
-import type { EventStream, Reply } from "./reply.js";
+import { eventId, type EventStream } from "./event-stream.js";
+import type { ExchangeReply } from "./reply.js";
 
 /** A request of the client that has not been answered yet. */
 export interface Exchange {
@@ -11,7 +12,8 @@ export interface Exchange {
   readonly id: JsonRpcId;
   readonly method: string;
   readonly name: string | undefined;
-  readonly reply: Reply;
+  /** Another one once the client has come back for what it missed. */
+  reply: ExchangeReply;
   /** What was decided, to decide it again when the authorization epoch has moved. */
   readonly question: Question;
   epoch: bigint;
@@ -33,6 +35,24 @@ export interface SessionIdentity {
   readonly era: Era;
 }
 
+/** A message that belongs to no request, with its place in the recording: a client that comes back is read it from there. */
+export interface Told {
+  readonly message: Uint8Array;
+  /** Undefined for what cannot be read again as part of this stream. */
+  readonly index: number | undefined;
+}
+
+/** The event stream, with whom it was opened for and the epoch until which that is known to be right. */
+export interface Listener {
+  readonly stream: EventStream;
+  readonly context: Context;
+  epoch: bigint;
+  /** Resolves when it has been read what it missed. */
+  readonly caughtUp: Promise<void>;
+  /** The last index that was read to it. */
+  last: number;
+}
+
 // Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
 const BACKLOG_LIMIT = 256;
 const BACKLOG_BYTES = 256 * 1024;
@@ -52,21 +72,23 @@ export class GatewaySession {
   protocolVersion: string | undefined;
   agentId: string | undefined;
   link: Promise<SessionLink> | undefined;
-  /** The event stream, with whom it was opened for and the epoch until which that is known to be right. */
-  listener: { readonly stream: EventStream; readonly context: Context; epoch: bigint } | undefined;
+  listener: Listener | undefined;
   ended = false;
   /** Set when something happened that counts as use; written down now and then. */
   touched = true;
   private readonly askedOfClient = new Map<string, string>();
   private readonly exchanges = new Map<number, Exchange>();
   private readonly byRequestId = new Map<string, Exchange>();
-  private readonly backlog: Uint8Array[] = [];
+  private readonly backlog: Told[] = [];
   private backlogBytes = 0;
+  /** Another process has served it before: what that one knew is in the recording. */
+  readonly wasServedBefore: boolean;
 
   constructor(
     identity: SessionIdentity,
     private lastExchange: number,
   ) {
+    this.wasServedBefore = lastExchange > 0;
     this.id = identity.id;
     this.principal = identity.principal;
     this.oauthClient = identity.oauthClient;
@@ -152,28 +174,56 @@ export class GatewaySession {
   }
 
   /** Gives the client what belongs to no request: on its event stream, or when it opens one. */
-  async tellClient(message: Uint8Array): Promise<void> {
-    if (this.eventStream?.open) {
-      await this.eventStream.send(message);
+  async tellClient(message: Uint8Array, index?: number): Promise<void> {
+    for (let { listener } = this; listener?.stream.open; listener = this.listener) {
+      await listener.caughtUp;
+      if (listener !== this.listener || !listener.stream.open) continue;
+      if (index === undefined || index > listener.last) await sendTo(listener, { message, index });
       return;
     }
-    this.backlog.push(message);
+    this.backlog.push({ message, index });
     this.backlogBytes += message.length;
     while (this.backlog.length > BACKLOG_LIMIT || this.backlogBytes > BACKLOG_BYTES) this.takeOldest();
   }
 
-  async attachEventStream(stream: EventStream, context: Context, epoch: bigint): Promise<void> {
-    this.listener = { stream, context, epoch };
-    while (stream.open) {
-      const oldest = this.takeOldest();
-      if (!oldest) return;
-      await stream.send(oldest);
+  /** In place of the stream there was. `missed` comes first: what a client that comes back has not heard. */
+  async attachEventStream(
+    stream: EventStream,
+    context: Context,
+    epoch: bigint,
+    missed: AsyncIterable<Told> | Iterable<Told> = [],
+  ): Promise<void> {
+    if (this.eventStream?.open) this.eventStream.end();
+    const { promise: caughtUp, resolve } = Promise.withResolvers<void>();
+    const listener: Listener = { stream, context, epoch, caughtUp, last: -1 };
+    this.listener = listener;
+    try {
+      for await (const told of missed) {
+        if (!stream.open) return;
+        await sendTo(listener, told);
+        listener.last = told.index ?? listener.last;
+      }
+      await this.sendBacklog(listener);
+    } finally {
+      resolve();
     }
   }
 
-  private takeOldest(): Uint8Array | undefined {
+  private async sendBacklog(listener: Listener): Promise<void> {
+    while (listener.stream.open) {
+      const oldest = this.takeOldest();
+      if (!oldest) return;
+      if (oldest.index === undefined || oldest.index > listener.last) await sendTo(listener, oldest);
+    }
+  }
+
+  private takeOldest(): Told | undefined {
     const oldest = this.backlog.shift();
-    this.backlogBytes -= oldest?.length ?? 0;
+    this.backlogBytes -= oldest?.message.length ?? 0;
     return oldest;
   }
+}
+
+function sendTo({ stream }: Listener, { message, index }: Told): Promise<void> {
+  return stream.send(message, index === undefined ? undefined : eventId(0, index));
 }

@@ -3,7 +3,8 @@ import { createServer, type ServerResponse } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { EventStream, Reply } from "./reply.js";
+import { EventStream } from "./event-stream.js";
+import { Reply } from "./reply.js";
 
 const KEEP_ALIVE_MS = 15_000;
 const STALLED_MS = 60_000;

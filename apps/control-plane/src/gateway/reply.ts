@@ -1,31 +1,67 @@
-import { once } from "node:events";
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { encodeSse, sseComment } from "@drawbridge/mcp";
+import {
+  EVENT_STREAM_HEADERS,
+  EventStream,
+  eventId,
+  messageEvent,
+  primingEvent,
+  STALLED_MS,
+  writeAll,
+} from "./event-stream.js";
+import type { LargeMessage } from "./large-message.js";
 
-// A client that sees no header for 60 s gives up; proxies cut streams that are silent for as long.
+// A client that sees no header for 60 s gives up; proxies cut connections that are silent for as long.
 const STREAM_AFTER_MS = 20_000;
-const KEEP_ALIVE_MS = 15_000;
-// A client that takes nothing of what is written for this long is gone, whatever its socket says.
-const STALLED_MS = 60_000;
+// Where the answer is a stream anyway, only the status of an error is worth waiting for.
+const PRIMED_STREAM_AFTER_MS = 1_000;
 
 const SESSION_HEADER = "Mcp-Session-Id";
 // The session as the REST API names it, which is also its recording: what a person quotes to an auditor.
 const RECORDING_HEADER = "Drawbridge-Session";
 
-export const EVENT_STREAM_HEADERS = {
-  "Content-Type": "text/event-stream",
-  "Cache-Control": "no-cache",
-  "X-Accel-Buffering": "no",
-} as const;
+/** What the event stream of an exchange is like, if it becomes one. */
+export interface StreamTerms {
+  /** Names the stream in the ids of its events. */
+  readonly exchange: number;
+  /** 2025-11-25: the answer is an event stream in any case, and its first event is there to come back with. */
+  readonly isPrimed: boolean;
+  /** After so long a primed stream is closed and the client comes back. 0: never. */
+  readonly lastsMs: number;
+}
+
+/** Where what belongs to an exchange is said to the client. `index`: the message's place in the recording. */
+export interface ExchangeReply {
+  /** Whether somebody still listens. */
+  readonly open: boolean;
+  /** Whether the client was given an id with which it may come back for what it misses. */
+  readonly resumable: boolean;
+  /** From here on its events have ids. */
+  begin(terms: StreamTerms): void;
+  /** A message before the last one. Resolves when the client's side has taken it in. */
+  push(message: Uint8Array, index?: number): Promise<void>;
+  /** The last message. `status` counts while nothing was sent. */
+  finish(message: Uint8Array, status?: number, index?: number): Promise<void>;
+  /** The last message, read while it is sent. @throws what reading threw; the connection is cut then */
+  finishLarge(message: LargeMessage, index?: number): Promise<void>;
+  /** An answer without a message. */
+  finishEmpty(status: number): void;
+  /** Ends without an answer: the client does not want one, or gets it elsewhere. */
+  abandon(): void;
+  /** The session was not opened after all. */
+  forgetSession(): void;
+}
 
 /**
  * The answer to one POST. It stays undecided between plain JSON and an event stream until it must choose: the first
- * message before the last, or 20 s of silence, make it a stream.
+ * message before the last, or 20 s of silence, make it a stream. At 2025-11-25 only a refusal is JSON.
  */
-export class Reply {
+export class Reply implements ExchangeReply {
   private stream: EventStream | undefined;
-  private readonly timer: NodeJS.Timeout;
+  private timer: NodeJS.Timeout;
+  private closing: NodeJS.Timeout | undefined;
   private done = false;
+  private hasGivenId = false;
+  private terms: StreamTerms | undefined;
   private readonly headers: OutgoingHttpHeaders = {};
 
   constructor(private readonly response: ServerResponse) {
@@ -33,9 +69,12 @@ export class Reply {
     response.once("close", () => this.end());
   }
 
-  /** Whether somebody still listens. */
   get open(): boolean {
     return !this.done && !this.response.destroyed;
+  }
+
+  get resumable(): boolean {
+    return this.hasGivenId;
   }
 
   /** The answer to initialize tells the client its session. */
@@ -44,41 +83,54 @@ export class Reply {
     this.headers[RECORDING_HEADER] = recordingId;
   }
 
-  /** The session was not opened after all. */
   forgetSession(): void {
     delete this.headers[SESSION_HEADER];
     delete this.headers[RECORDING_HEADER];
   }
 
-  /** A message before the last one. Resolves when the client's side has taken it in. */
-  async push(message: Uint8Array): Promise<void> {
-    if (this.open) await this.startStream().send(message);
+  begin(terms: StreamTerms): void {
+    this.terms = terms;
+    if (!terms.isPrimed || this.stream || !this.open) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.startStream(), PRIMED_STREAM_AFTER_MS);
   }
 
-  /** The last message. */
-  async finish(message: Uint8Array, status = 200): Promise<void> {
+  async push(message: Uint8Array, index?: number): Promise<void> {
+    if (this.open) await this.startStream().send(message, this.idOf(index));
+  }
+
+  async finish(message: Uint8Array, status = 200, index?: number): Promise<void> {
     if (!this.open) return;
     this.end();
     if (this.stream) {
-      await this.stream.send(message);
+      await this.stream.send(message, this.idOf(index));
       this.stream.end();
-      return;
-    }
-    this.response.writeHead(status, {
-      ...this.headers,
-      "Content-Type": "application/json",
-      "Content-Length": message.length,
-      "Cache-Control": "no-store",
-    });
-    this.response.end(message);
-    this.response.setTimeout(STALLED_MS);
+    } else if (this.terms?.isPrimed) {
+      const events = [primingEvent(this.terms.exchange), messageEvent(message, this.idOf(index))];
+      this.answer(200, Buffer.concat(events), EVENT_STREAM_HEADERS);
+    } else this.answer(status, message, JSON_HEADERS);
   }
 
-  /** Ends without an answer: the client has said that it does not want one. */
+  async finishLarge(message: LargeMessage, index?: number): Promise<void> {
+    if (!this.open) return;
+    this.end();
+    if (this.stream || this.terms?.isPrimed) {
+      const stream = this.startStream();
+      await stream.sendLarge(message, this.idOf(index));
+      stream.end();
+      return;
+    }
+    this.response.writeHead(200, { ...this.headers, ...JSON_HEADERS, "Content-Length": message.bytes });
+    this.response.setTimeout(STALLED_MS);
+    await writeAll(this.response, message.pieces());
+    if (!this.response.destroyed) this.response.end();
+  }
+
   abandon(): void {
     if (!this.open) return;
     this.end();
-    this.startStream().end();
+    this.stream ??= new EventStream(this.response, this.headers);
+    this.stream.end();
   }
 
   /** Lets go of the response: somebody else answers. */
@@ -87,68 +139,47 @@ export class Reply {
   }
 
   /** A refusal, with the headers that go with it. */
-  refuse(status: number, body: Uint8Array, headers: OutgoingHttpHeaders): Promise<void> {
+  async refuse(status: number, body: Uint8Array, headers: OutgoingHttpHeaders): Promise<void> {
     Object.assign(this.headers, headers);
-    return this.finish(body, status);
+    if (this.stream || !this.open) return this.finish(body, status);
+    this.end();
+    this.answer(status, body, JSON_HEADERS);
   }
 
-  /** An answer without a message. */
   finishEmpty(status: number): void {
     if (!this.open) return;
     this.end();
     this.response.writeHead(status, { ...this.headers, "Content-Length": 0 }).end();
   }
 
+  /** All of it at once: the ordinary small answer is one write. */
+  private answer(status: number, body: Uint8Array, headers: OutgoingHttpHeaders): void {
+    this.response.writeHead(status, { ...this.headers, ...headers, "Content-Length": body.length });
+    this.response.end(body);
+    this.response.setTimeout(STALLED_MS);
+  }
+
   private startStream(): EventStream {
-    this.stream ??= new EventStream(this.response, this.headers);
-    return this.stream;
+    if (this.stream) return this.stream;
+    clearTimeout(this.timer);
+    const { terms } = this;
+    if (!terms?.isPrimed) return (this.stream = new EventStream(this.response, this.headers));
+    this.hasGivenId = true;
+    if (terms.lastsMs > 0) this.closing = setTimeout(() => this.abandon(), terms.lastsMs);
+    return (this.stream = new EventStream(this.response, this.headers, primingEvent(terms.exchange)));
+  }
+
+  private idOf(index: number | undefined): string | undefined {
+    if (index === undefined || !this.terms) return undefined;
+    this.hasGivenId = true;
+    return eventId(this.terms.exchange, index);
   }
 
   private end(): void {
     this.done = true;
     clearTimeout(this.timer);
+    clearTimeout(this.closing);
   }
 }
 
-/** An open `text/event-stream` with keep-alive comments, headers flushed at once. */
-export class EventStream {
-  private readonly keepAlive: NodeJS.Timeout;
-
-  constructor(
-    private readonly response: ServerResponse,
-    headers: OutgoingHttpHeaders = {},
-  ) {
-    response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS });
-    response.flushHeaders();
-    response.setTimeout(STALLED_MS);
-    // Unheard, the error of a response would end the process.
-    response.on("error", () => response.destroy());
-    // Not behind what waits for the client: a comment would count as a sign that the client still reads.
-    this.keepAlive = setInterval(() => {
-      if (this.open && response.writableLength === 0) response.write(sseComment());
-    }, KEEP_ALIVE_MS);
-    response.once("close", () => clearInterval(this.keepAlive));
-  }
-
-  get open(): boolean {
-    return !this.response.destroyed && !this.response.writableEnded;
-  }
-
-  /** Resolves when the client's side has taken the message in, or is gone. */
-  async send(message: Uint8Array): Promise<void> {
-    if (!this.open || this.response.write(encodeSse({ data: Buffer.from(message).toString("utf8") }))) return;
-    const taken = new AbortController();
-    const { signal } = taken;
-    await Promise.race([
-      once(this.response, "drain", { signal }),
-      once(this.response, "close", { signal }),
-    ]).catch(() => undefined);
-    taken.abort();
-  }
-
-  /** "close" comes only when the client has read the rest: nothing may be written until then. */
-  end(): void {
-    clearInterval(this.keepAlive);
-    if (this.open) this.response.end();
-  }
-}
+const JSON_HEADERS = { "Content-Type": "application/json", "Cache-Control": "no-store" } as const;

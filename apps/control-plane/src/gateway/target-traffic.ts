@@ -1,33 +1,35 @@
 import { Logger } from "@nestjs/common";
 import {
   errorResponse,
-  filterListResult,
   idKey,
-  isPlainUri,
+  type JsonRpcId,
   MalformedMessageError,
   type McpMessage,
   type McpNotification,
   type McpRequest,
   type McpResponse,
   METHODS,
-  NotAListResultError,
   parseMessage,
   resultResponse,
   RpcErrorCode,
 } from "@drawbridge/mcp";
-import { couldBeAllowed, evaluate, isTargetVisible } from "@drawbridge/policy";
+import { evaluate, isTargetVisible } from "@drawbridge/policy";
 import { ExchangeFailure } from "@drawbridge/protocol";
-import type { MessageFromTarget, SessionLinkListener } from "../agents/index.js";
-import { RecordingUnavailableError } from "../recordings/index.js";
+import type { EventAttributes } from "@drawbridge/recording";
+import type { ChunkFromTarget, MessageFromTarget, SessionLinkListener } from "../agents/index.js";
+import { type RecordingReader, RecordingUnavailableError } from "../recordings/index.js";
 import { decideNow } from "./decide.js";
 import { FAILURES, unknownOutcome } from "./exchange-failures.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
+import { type LargeResponse, LargeResponses, storedMessage } from "./large-responses.js";
 import type { LiveSnapshot, LiveState } from "./live-state.js";
-import type { Recorder } from "./recorder.js";
+import type { Recorded, Recorder, ToRecord } from "./recorder.js";
+import { visiblePart } from "./visible-part.js";
 
 /** What the traffic of a session needs from the rest of the gateway. */
 export interface TrafficDependencies {
   readonly recorder: Recorder;
+  readonly reader: Pick<RecordingReader, "chunks">;
   readonly live: Pick<LiveState, "atLeast" | "known">;
   readonly onInitialized: (session: GatewaySession, response: McpResponse) => Promise<void>;
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
@@ -39,11 +41,14 @@ export interface TrafficDependencies {
  */
 export class TargetTraffic implements SessionLinkListener {
   private readonly logger = new Logger("gateway");
+  private readonly large: LargeResponses;
 
   constructor(
     private readonly session: GatewaySession,
     private readonly dependencies: TrafficDependencies,
-  ) {}
+  ) {
+    this.large = new LargeResponses(session, dependencies.recorder);
+  }
 
   async onMessage(message: MessageFromTarget): Promise<void> {
     const exchange = this.session.exchange(message.exchange);
@@ -57,6 +62,12 @@ export class TargetTraffic implements SessionLinkListener {
       await this.failed(exchange, ExchangeFailure.BAD_TARGET, "it is no response");
     else if (parsed.kind === "request") await this.asked(parsed, message, exchange);
     else await this.notified(parsed, message, exchange);
+  }
+
+  async onChunk(chunk: ChunkFromTarget): Promise<void> {
+    const response = await this.large.take(chunk);
+    const exchange = response && this.session.exchange(response.exchange);
+    if (exchange) await this.answeredAtLength(response, exchange);
   }
 
   async onExchangeFailed({
@@ -95,8 +106,8 @@ export class TargetTraffic implements SessionLinkListener {
 
   /** A client that does not read must not keep its session from ending: nobody waits for it. */
   private async cutOff(exchange: Exchange, reason: string): Promise<void> {
-    const payload = await this.recordFailure(exchange, unknownOutcome(reason), "");
-    this.deliver(exchange, payload).catch((error: unknown) =>
+    const { payload, index } = await this.recordFailure(exchange, unknownOutcome(reason), "");
+    this.deliver(exchange, payload, index).catch((error: unknown) =>
       this.logger.error("the end of a session could not be told", String(error)),
     );
   }
@@ -115,20 +126,49 @@ export class TargetTraffic implements SessionLinkListener {
       return;
     }
     const known = await this.dependencies.live.known();
-    const payload = this.visiblePart(response, exchange, known);
+    const payload = visiblePart(response, exchange.question, known);
     if (payload === undefined) {
       await this.failed(exchange, ExchangeFailure.BAD_TARGET, `it is not the result of ${exchange.method}`);
       return;
     }
-    const epoch = await this.recordAnswer(exchange, payload, message.masked);
-    if (epoch === undefined) return;
+    const recorded = await this.recordAnswer(exchange, payload, { masked: { ...message.masked } });
+    if (recorded === undefined) return;
+    const { epoch, index } = recorded;
     if (!(await this.stillAllowed(exchange, epoch))) {
-      await this.deliver(exchange, accessEnded(exchange));
+      await this.deliver(exchange, accessEnded(exchange.id));
       return;
     }
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
     const live = epoch > known.epoch ? await this.dependencies.live.atLeast(epoch) : known;
-    await this.deliver(exchange, this.visiblePart(response, exchange, live) ?? payload);
+    await this.deliver(exchange, visiblePart(response, exchange.question, live) ?? payload, index);
+  }
+
+  /** As `answered`, for what is in the recording already, piece by piece. */
+  private async answeredAtLength(response: LargeResponse, exchange: Exchange): Promise<void> {
+    const { masked, stored } = response;
+    const fault = faultOf(response, exchange);
+    if (fault) {
+      await this.failed(exchange, ...fault);
+      return;
+    }
+    if (response.failure) {
+      await this.withhold(exchange);
+      return;
+    }
+    const recorded = await this.recordAnswer(exchange, NOTHING, {
+      masked: { ...masked },
+      stored: { ...stored },
+    });
+    if (recorded === undefined) return;
+    if (!(await this.stillAllowed(exchange, recorded.epoch))) {
+      await this.deliver(exchange, accessEnded(exchange.id));
+      return;
+    }
+    this.session.finish(exchange);
+    // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
+    exchange.reply
+      .finishLarge(storedMessage(this.session, stored, this.dependencies.reader), recorded.index)
+      .catch((error: unknown) => this.logger.warn("a large response was cut off", String(error)));
   }
 
   /** An answer to nothing that was asked. The agent does not send such; it is kept, and nobody hears it. */
@@ -144,35 +184,9 @@ export class TargetTraffic implements SessionLinkListener {
       await this.failed(exchange, ExchangeFailure.BAD_TARGET, "it answers another request");
   }
 
-  /** Lists hold only what could be called. Undefined when a list is none, and so cannot be filtered. */
-  private visiblePart(
-    response: McpResponse,
-    { question }: Exchange,
-    { policies, targets }: LiveSnapshot,
-  ): Uint8Array | undefined {
-    const governance = METHODS.get(question.message.method)?.governance;
-    if (governance?.as !== "list" || response.isError) return response.bytes;
-    const { context } = question;
-    const target = targets.get(question.target.name);
-    const keep = (name: string) =>
-      target !== undefined &&
-      (governance.list !== "resources" || isPlainUri(name)) &&
-      couldBeAllowed(policies, { target, method: governance.call, name }, context);
-    try {
-      return filterListResult(response, governance.list, keep);
-    } catch (error) {
-      if (error instanceof NotAListResultError) return undefined;
-      throw error;
-    }
-  }
-
-  private async recordAnswer(
-    exchange: Exchange,
-    payload: Uint8Array,
-    masked: Readonly<Record<string, number>>,
-  ) {
+  private async recordAnswer(exchange: Exchange, payload: Uint8Array, about: EventAttributes) {
     const { number, method, name } = exchange;
-    const attributes = { masked: { ...masked }, delivered: exchange.reply.open && !exchange.cancelled };
+    const attributes = { ...about, delivered: exchange.reply.open && !exchange.cancelled };
     try {
       return await this.dependencies.recorder.record(this.session, {
         kind: "response",
@@ -185,21 +199,27 @@ export class TargetTraffic implements SessionLinkListener {
       });
     } catch (error) {
       if (!(error instanceof RecordingUnavailableError)) throw error;
-      this.dependencies.recorder.owe(this.session, {
-        kind: "outcome_unknown",
-        exchange: number,
-        method,
-        name,
-        attributes: { reason: "the target answered, but the answer could not be recorded and was withheld" },
-      });
-      const message =
-        "the request ran, but its result could not be recorded and is withheld; it is not repeated";
-      await this.deliver(
-        exchange,
-        errorResponse(exchange.id, { code: RpcErrorCode.RecordingUnavailable, message }),
-      );
+      await this.withhold(exchange);
       return undefined;
     }
+  }
+
+  /** The target has answered, and nobody can prove it: so nobody hears it. */
+  private async withhold(exchange: Exchange): Promise<void> {
+    const { number, method, name } = exchange;
+    this.dependencies.recorder.owe(this.session, {
+      kind: "outcome_unknown",
+      exchange: number,
+      method,
+      name,
+      attributes: { reason: "the target answered, but the answer could not be recorded and was withheld" },
+    });
+    const message =
+      "the request ran, but its result could not be recorded and is withheld; it is not repeated";
+    await this.deliver(
+      exchange,
+      errorResponse(exchange.id, { code: RpcErrorCode.RecordingUnavailable, message }),
+    );
   }
 
   /** Something may have been revoked or changed while the call ran: then what it says is no longer the caller's. */
@@ -223,11 +243,12 @@ export class TargetTraffic implements SessionLinkListener {
       });
       return;
     }
-    const epoch = await this.tryToRecord({
-      ...this.fromTarget(notification, exchange),
-      attributes: { masked: { ...masked } },
+    const on = streamOf(exchange);
+    const recorded = await this.tryToRecord({
+      ...this.fromTarget(notification, on),
+      attributes: { masked: { ...masked }, ...offStream(exchange, on) },
     });
-    if (epoch !== undefined) await this.tell(bytes, exchange, epoch);
+    if (recorded) await this.tell(bytes, on, recorded);
   }
 
   /** The target asks the client: sampling, elicitation, roots. Denied unless a rule allows it. */
@@ -239,21 +260,22 @@ export class TargetTraffic implements SessionLinkListener {
     }
     const known = await this.dependencies.live.known();
     let refusal = this.refusalOf(request, exchange, known);
-    const epoch = await this.tryToRecord({
-      ...this.fromTarget(request, exchange),
+    const on = streamOf(exchange);
+    const recorded = await this.tryToRecord({
+      ...this.fromTarget(request, on),
       kind: "server_request",
-      attributes: { masked: { ...masked } },
+      attributes: { masked: { ...masked }, ...offStream(exchange, on) },
       decision: refusal ?? { effect: "allow", reason: "the policy allows the target to ask this" },
     });
-    if (epoch !== undefined && epoch > known.epoch)
-      refusal ??= this.refusalOf(request, exchange, await this.dependencies.live.atLeast(epoch));
-    if (refusal || epoch === undefined) {
+    if (recorded && recorded.epoch > known.epoch)
+      refusal ??= this.refusalOf(request, exchange, await this.dependencies.live.atLeast(recorded.epoch));
+    if (refusal || !recorded) {
       const error = { code: RpcErrorCode.MethodNotFound, message: `Method not found: ${request.method}` };
       await this.toTarget(errorResponse(request.id, error));
       return;
     }
     this.session.expectAnswer(request);
-    await this.tell(request.bytes, exchange, epoch);
+    await this.tell(request.bytes, on, recorded);
   }
 
   private refusalOf(request: McpRequest, exchange: Exchange | undefined, live: LiveSnapshot) {
@@ -275,14 +297,20 @@ export class TargetTraffic implements SessionLinkListener {
     return decision.effect === "allow" ? undefined : ({ ...decision, effect: "deny" } as const);
   }
 
-  /** What was recorded at `epoch`, to whoever may still hear it then. */
-  private async tell(message: Uint8Array, exchange: Exchange | undefined, epoch: bigint): Promise<void> {
-    if (exchange?.reply.open) {
-      if (await this.stillAllowed(exchange, epoch)) await exchange.reply.push(message);
+  /** What was recorded, to whoever may still hear it. `on`: on whose stream, and as part of which, it was recorded. */
+  private async tell(
+    message: Uint8Array,
+    on: Exchange | undefined,
+    { epoch, index }: Recorded,
+  ): Promise<void> {
+    if (on?.reply.open) {
+      if (await this.stillAllowed(on, epoch)) await on.reply.push(message, index);
       return;
     }
+    // Its client comes back for it, and is read it from the recording then.
+    if (on?.reply.resumable) return;
     await this.endStreamOfStranger(epoch);
-    await this.session.tellClient(message);
+    await this.session.tellClient(message, on ? undefined : index);
   }
 
   /** Ends the event stream of somebody who could not open it any more. */
@@ -301,7 +329,8 @@ export class TargetTraffic implements SessionLinkListener {
   }
 
   private async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
-    await this.deliver(exchange, await this.recordFailure(exchange, FAILURES[failure], detail));
+    const { payload, index } = await this.recordFailure(exchange, FAILURES[failure], detail);
+    await this.deliver(exchange, payload, index);
   }
 
   /** An exchange ends without the target's answer. Resolves with what its caller is told, which is recorded by then. */
@@ -309,7 +338,7 @@ export class TargetTraffic implements SessionLinkListener {
     exchange: Exchange,
     failure: (typeof FAILURES)[ExchangeFailure],
     detail: string,
-  ): Promise<Uint8Array> {
+  ): Promise<{ payload: Uint8Array; index: number | undefined }> {
     const message = detail ? `${failure.says}: ${detail}` : failure.says;
     const payload = errorResponse(exchange.id, { code: failure.code, message });
     const event = {
@@ -321,15 +350,17 @@ export class TargetTraffic implements SessionLinkListener {
       attributes: { failure: failure.code },
       payload,
     } as const;
-    if ((await this.tryToRecord(event)) === undefined) this.dependencies.recorder.owe(this.session, event);
-    return payload;
+    const recorded = await this.tryToRecord(event);
+    if (!recorded) this.dependencies.recorder.owe(this.session, event);
+    return { payload, index: recorded?.index };
   }
 
-  private async deliver(exchange: Exchange, message: Uint8Array): Promise<void> {
+  /** `index`: where in the recording the message is; undefined for what is not there as it is told. */
+  private async deliver(exchange: Exchange, message: Uint8Array, index?: number): Promise<void> {
     this.session.finish(exchange);
     const neverOpened = this.whyNeverOpened(exchange);
     if (neverOpened !== undefined) exchange.reply.forgetSession();
-    await exchange.reply.finish(message);
+    await exchange.reply.finish(message, 200, index);
     if (neverOpened !== undefined) await this.dependencies.onEnded(this.session, neverOpened);
   }
 
@@ -340,8 +371,8 @@ export class TargetTraffic implements SessionLinkListener {
     return reply.open ? undefined : "the client left before it was told its session";
   }
 
-  /** The epoch of its commit. Undefined when it could not be recorded; then it must not be delivered either. */
-  private async tryToRecord(event: Parameters<Recorder["record"]>[1]): Promise<bigint | undefined> {
+  /** Undefined when it could not be recorded; then it must not be delivered either. */
+  private async tryToRecord(event: ToRecord): Promise<Recorded | undefined> {
     try {
       return await this.dependencies.recorder.record(this.session, event);
     } catch (error) {
@@ -371,11 +402,39 @@ export class TargetTraffic implements SessionLinkListener {
   }
 }
 
-function accessEnded(exchange: Exchange): Uint8Array {
+/** Instead of the answer to a call that would no longer be allowed. */
+export function accessEnded(id: JsonRpcId): Uint8Array {
   const message = "access ended while the request ran; its result is withheld";
-  return errorResponse(exchange.id, { code: RpcErrorCode.AccessRevoked, message });
+  return errorResponse(id, { code: RpcErrorCode.AccessRevoked, message });
 }
 
-function answers(response: McpResponse, exchange: Exchange): boolean {
-  return response.id !== undefined && idKey(response.id) === idKey(exchange.id);
+function answers({ id }: Pick<McpResponse, "id">, exchange: Exchange): boolean {
+  return id !== undefined && idKey(id) === idKey(exchange.id);
+}
+
+const NOTHING = new Uint8Array();
+/** What is wrong with a large response; whether it is recorded is another matter. */
+function faultOf(
+  { failure, id }: LargeResponse,
+  exchange: Exchange,
+): readonly [ExchangeFailure, string] | undefined {
+  if (failure === "not recorded") return undefined;
+  if (failure) return [ExchangeFailure.BAD_TARGET, "it is not a JSON-RPC message"];
+  if (!answers({ id }, exchange)) return [ExchangeFailure.BAD_TARGET, "it answers another request"];
+  return mayBeLarge(exchange.method) ? undefined : [ExchangeFailure.RESULT_TOO_LARGE, ""];
+}
+
+/** What has to be looked into before it may be delivered has to be there whole. */
+function mayBeLarge(method: string): boolean {
+  return method !== "initialize" && METHODS.get(method)?.governance.as !== "list";
+}
+
+/** Whose stream a message goes to: none where nobody listens and nobody was told how to come back. */
+function streamOf(exchange: Exchange | undefined): Exchange | undefined {
+  return exchange?.reply.open || exchange?.reply.resumable ? exchange : undefined;
+}
+
+/** What is told on the stream of GET is recorded as part of that; to which exchange it belongs is kept beside it. */
+function offStream(exchange: Exchange | undefined, on: Exchange | undefined): EventAttributes {
+  return exchange && !on ? { belongsTo: exchange.number } : {};
 }

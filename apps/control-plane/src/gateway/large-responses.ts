@@ -1,0 +1,134 @@
+import { type JsonRpcId, LargeMessageScanner, MalformedMessageError } from "@drawbridge/mcp";
+import type { ChunkFromTarget } from "../agents/index.js";
+import { type RecordingReader, RecordingUnavailableError, type StoredResponse } from "../recordings/index.js";
+import type { GatewaySession } from "./gateway-session.js";
+import type { LargeMessage } from "./large-message.js";
+import type { Recorder } from "./recorder.js";
+
+/** Why a response that has come to its end is not delivered. */
+export type LargeFailure = "malformed" | "not recorded";
+
+export interface LargeResponse {
+  readonly exchange: number;
+  readonly masked: Readonly<Record<string, number>>;
+  /** What it answers, as it says itself. */
+  readonly id: JsonRpcId | undefined;
+  readonly stored: StoredResponse;
+  readonly failure: LargeFailure | undefined;
+}
+
+interface Transfer {
+  readonly scanner: LargeMessageScanner;
+  first: number;
+  last: number;
+  bytes: number;
+  parts: number;
+  /** From then on nothing of it is read or kept. */
+  failure: LargeFailure | undefined;
+}
+
+/**
+ * The large responses of one session on their way into the recording. Each piece is checked as any message is and made
+ * durable before the next one is read; nothing is held, and nothing reaches the client before the last one is there.
+ * How many come at once and how large they are is bounded where they come in (agents/session-transfers.ts).
+ */
+export class LargeResponses {
+  private readonly transfers = new Map<number, Transfer>();
+
+  constructor(
+    private readonly session: GatewaySession,
+    private readonly recorder: Pick<Recorder, "record">,
+  ) {}
+
+  /** Takes one piece. Resolves with the response when that was its last. */
+  async take({
+    transfer: number,
+    payload,
+    aborted,
+    end,
+  }: ChunkFromTarget): Promise<LargeResponse | undefined> {
+    if (aborted) {
+      this.transfers.delete(number);
+      return undefined;
+    }
+    const transfer = this.transferOf(number);
+    if (payload.length > 0) await this.keep(number, transfer, payload);
+    if (!end) return undefined;
+    this.transfers.delete(number);
+    const id = transfer.failure === undefined ? finish(transfer) : undefined;
+    const { first, last, bytes, parts, failure } = transfer;
+    return { ...end, id, stored: { transfer: number, first, last, bytes, parts }, failure };
+  }
+
+  private transferOf(number: number): Transfer {
+    const known = this.transfers.get(number);
+    if (known) return known;
+    const begun = {
+      scanner: new LargeMessageScanner(),
+      first: 0,
+      last: 0,
+      bytes: 0,
+      parts: 0,
+      failure: undefined,
+    };
+    this.transfers.set(number, begun);
+    return begun;
+  }
+
+  private async keep(number: number, transfer: Transfer, payload: Buffer): Promise<void> {
+    transfer.failure ??= scanned(() => transfer.scanner.push(payload));
+    if (transfer.failure !== undefined) return;
+    try {
+      const { index } = await this.recorder.record(this.session, {
+        kind: "response_chunk",
+        direction: "target_to_client",
+        attributes: { transfer: number },
+        payload,
+      });
+      if (transfer.parts === 0) transfer.first = index;
+      transfer.last = index;
+      transfer.parts += 1;
+      transfer.bytes += payload.length;
+    } catch (error) {
+      if (!(error instanceof RecordingUnavailableError)) throw error;
+      transfer.failure = "not recorded";
+    }
+  }
+}
+
+/** A recorded large response, to be read again for whoever is to have it, as long as the session is there. */
+export function storedMessage(
+  session: GatewaySession,
+  stored: StoredResponse,
+  reader: Pick<RecordingReader, "chunks">,
+): LargeMessage {
+  return {
+    bytes: stored.bytes,
+    async *pieces() {
+      for await (const piece of reader.chunks(session.id, stored)) {
+        if (session.ended) throw new Error("the session ended while a large response was delivered");
+        yield piece;
+      }
+    },
+  };
+}
+
+/** The id it has; without one, or with a failure, it answers nothing. */
+function finish(transfer: Transfer): JsonRpcId | undefined {
+  let id: JsonRpcId | undefined;
+  transfer.failure = scanned(() => {
+    const end = transfer.scanner.end();
+    if (end.kind === "response") id = end.id;
+  });
+  return id;
+}
+
+function scanned(work: () => void): "malformed" | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return "malformed";
+    throw error;
+  }
+}

@@ -11,6 +11,7 @@ import { FakeAgent, type FakeConnection, type FakeSession, makeRequest } from ".
 import { FakeListener } from "./fakes/fake-listener.js";
 import { ADMIN, SHORT_TIMINGS, startTestAgents, type TestAgents } from "./fakes/test-agents.js";
 import { AgentUnavailableError, type SessionLink } from "./session-link.js";
+import { MAX_CHUNK_BYTES, MAX_TRANSFERS } from "./session-transfers.js";
 
 const definition: TargetDefinition = {
   name: "shop",
@@ -68,6 +69,15 @@ async function join(ofGroup: string): Promise<FakeAgent> {
   return new FakeAgent(agents.address, { ...response, privateKey });
 }
 
+/** Waits for what happens soon. */
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 800; tries++) {
+    if (condition()) return;
+    await sleep(10);
+  }
+  throw new Error("it did not happen");
+}
+
 interface Opened {
   readonly sessionId: string;
   readonly link: SessionLink;
@@ -95,6 +105,21 @@ function answer(stream: FakeSession, exchange: number, text: string, final = tru
   const payload = Buffer.from(text);
   stream.send({ $case: "message", value: { exchange, payload, masked: { card: 2 }, final } });
 }
+
+/** One piece of a large response, the last one of the exchange `end`. */
+function piece(stream: FakeSession, transfer: number, text: string, end?: number): void {
+  const last = end === undefined ? undefined : { exchange: end, masked: { card: 1 } };
+  stream.send({
+    $case: "messageChunk",
+    value: { transfer, payload: Buffer.from(text), end: last, aborted: false },
+  });
+}
+
+const abort = (stream: FakeSession, transfer: number) =>
+  stream.send({
+    $case: "messageChunk",
+    value: { transfer, payload: Buffer.alloc(0), end: undefined, aborted: true },
+  });
 
 /** Comes back on a new connection with these sessions. */
 async function reconnect(kept: readonly string[], pause = 0): Promise<void> {
@@ -254,6 +279,29 @@ describe("a session that is attached", () => {
       `failed 1 ${ExchangeFailure.UNMASKABLE} why`,
       `failed 2 ${ExchangeFailure.OUTCOME_UNKNOWN} why`,
     ]);
+  });
+
+  test("passes on what the target speaks, and nothing that no revision looks like", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    const versions = ["2026-07-28", "not a\nrevision", "x".repeat(33), "2025-11-25"];
+    stream.send({ $case: "targetVersions", value: { versions } });
+    const failure = ExchangeFailure.ERA_NOT_SPOKEN;
+    stream.send({
+      $case: "exchangeFailed",
+      value: { exchange: 1, failure, message: "no", supportedVersions: versions },
+    });
+    await listener.hears("failed");
+    expect(listener.heard).toEqual([
+      "versions 2026-07-28 2025-11-25",
+      `failed 1 ${failure} no 2026-07-28 2025-11-25`,
+    ]);
+  });
+
+  test("carries the parameter headers of a request", async () => {
+    const { link, stream } = await open();
+    await link.send({ ...request(1), parameterHeaders: { "mcp-param-region": "eu" } });
+    expect((await stream.next("message")).parameterHeaders).toEqual({ "mcp-param-region": "eu" });
   });
 
   test("closes: the agent is told, the listener hears nothing more, nothing can be sent", async () => {
@@ -463,6 +511,197 @@ describe("a session whose agent goes away", () => {
     const resumed = connection.attach(sessionId, { resumed: true });
     expect((await resumed.next("message")).exchange).toBe(2);
     await second;
+  });
+});
+
+describe("a large response", () => {
+  test("comes piece by piece among other messages, and its last piece ends the exchange", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    await link.send(request(2));
+    const masked: unknown[] = [];
+    listener.beforeChunk = async ({ end }) => void masked.push(end?.masked);
+    piece(stream, 7, "{");
+    piece(stream, 8, "[");
+    answer(stream, 0, "between", false);
+    piece(stream, 7, "}", 1);
+    piece(stream, 8, "]", 2);
+    answer(stream, 1, "again");
+    answer(stream, 0, "last", false);
+    await listener.hears("message 0 last");
+    expect(listener.heard).toEqual([
+      "chunk 7 {",
+      "chunk 8 [",
+      "message 0 between",
+      "chunk 7 } end 1",
+      "chunk 8 ] end 2",
+      "message 0 last",
+    ]);
+    expect(masked).toEqual([undefined, undefined, { card: 1 }, { card: 1 }]);
+  });
+
+  test("is read no further than its listener does", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let begun = 0;
+    listener.beforeChunk = () => {
+      begun += 1;
+      return promise;
+    };
+    const mib = "x".repeat(MAX_CHUNK_BYTES);
+    let taken = 0;
+    for (let count = 1; count <= 40; count += 1) {
+      const value = { transfer: 1, payload: Buffer.from(mib), end: undefined, aborted: false };
+      stream.call.write({ frame: { $case: "messageChunk", value } }, () => (taken += 1));
+    }
+    await sleep(500);
+    expect(begun).toBe(1);
+    expect(taken).toBeLessThan(20);
+    resolve();
+    piece(stream, 1, "", 1);
+    await listener.hears("chunk 1  end 1");
+    expect(taken).toBe(40);
+  });
+
+  test("of an exchange that is over or was never sent is aborted", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    answer(stream, 1, "done");
+    piece(stream, 1, "a");
+    piece(stream, 1, "b", 1);
+    piece(stream, 2, "nobody has heard of it", 99);
+    piece(stream, 3, "nor of this", 0);
+    answer(stream, 0, "last", false);
+    await listener.hears("message 0 last");
+    expect(listener.heard).toEqual([
+      "message 1 done final",
+      "chunk 1 a",
+      "chunk 1  aborted",
+      "message 0 last",
+    ]);
+  });
+
+  test("that the agent aborts says so once", async () => {
+    const { listener, stream } = await open();
+    piece(stream, 1, "a");
+    abort(stream, 1);
+    abort(stream, 1);
+    abort(stream, 2);
+    answer(stream, 0, "last", false);
+    await listener.hears("message 0 last");
+    expect(listener.heard).toEqual(["chunk 1 a", "chunk 1  aborted", "message 0 last"]);
+  });
+
+  test("with a piece that is too large is withheld, whatever comes of it later", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    piece(stream, 1, "a");
+    piece(stream, 1, "x".repeat(MAX_CHUNK_BYTES + 1));
+    piece(stream, 1, "c");
+    piece(stream, 1, "d", 1);
+    await listener.hears("failed 1");
+    expect(listener.heard).toEqual([
+      "chunk 1 a",
+      "chunk 1  aborted",
+      expect.stringContaining(`failed 1 ${ExchangeFailure.RESULT_TOO_LARGE}`),
+    ]);
+  });
+
+  test("is withheld while too many are under way", async () => {
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
+    await link.send(request(2));
+    for (let transfer = 1; transfer <= MAX_TRANSFERS; transfer += 1) piece(stream, transfer, "a");
+    piece(stream, 50, "a");
+    abort(stream, 3);
+    piece(stream, 50, "b", 1);
+    piece(stream, 51, "c", 2);
+    await listener.hears("chunk 51");
+    expect(listener.heard.slice(MAX_TRANSFERS)).toEqual([
+      "chunk 3  aborted",
+      expect.stringContaining(`failed 1 ${ExchangeFailure.RESULT_TOO_LARGE}`),
+      "chunk 51 c end 2",
+    ]);
+  });
+
+  test("does not go on after its stream was lost: the rest is not taken for a beginning", async () => {
+    const { link, listener, stream, sessionId } = await open();
+    await link.send(request(1));
+    await link.send(request(2));
+    piece(stream, 1, "a");
+    await listener.hears("chunk 1 a");
+    await reconnect([sessionId]);
+    const resumed = connection.attach(sessionId, { resumed: true });
+    await resumed.next("open");
+    piece(resumed, 1, "b");
+    piece(resumed, 1, "c", 1);
+    piece(resumed, 2, "another", 2);
+    await listener.hears("chunk 2");
+    expect(listener.heard).toEqual([
+      "chunk 1 a",
+      "chunk 1  aborted",
+      expect.stringContaining(`failed 1 ${ExchangeFailure.RESULT_CUT_OFF}`),
+      "chunk 2 another end 2",
+    ]);
+  });
+
+  test("is complete when its last piece was read before a newer stream took over", async () => {
+    const { link, listener, stream, sessionId } = await open();
+    await link.send(request(1));
+    piece(stream, 1, "a");
+    await listener.hears("chunk 1");
+    connection.attach(sessionId, { resumed: true });
+    piece(stream, 1, "b", 1);
+    stream.call.end();
+    await listener.hears("chunk 1 b end 1");
+    expect(listener.heard).toEqual(["chunk 1 a", "chunk 1 b end 1"]);
+  });
+});
+
+describe("a target that fails", () => {
+  const health = (on: FakeConnection, failures: number, reason = "it ended with code 1", target = "shop") =>
+    on.control.send({
+      $case: "targetHealth",
+      value: { target, failures, reason, retryAfterMs: 60_000 },
+    });
+  const failing = async (failures: number | undefined) => {
+    await until(() => agents.links.failing("shop")?.failures === failures);
+    return agents.links.failing("shop");
+  };
+
+  test("is known with its reason until it works again", async () => {
+    health(connection, 3);
+    const soon = Date.now() + 60_000;
+    const known = await failing(3);
+    expect(known?.reason).toBe("it ended with code 1");
+    expect(Math.abs(known!.retryAt.getTime() - soon)).toBeLessThan(10_000);
+    expect(agents.links.failing("other")).toBeUndefined();
+    health(connection, 0);
+    expect(await failing(undefined)).toBeUndefined();
+  });
+
+  test("is as bad as where it fails most, and forgotten with its agent", async () => {
+    const other = await join(group);
+    const otherConnection = (await other.connect()).pingEvery(100);
+    health(connection, 2, "here");
+    health(otherConnection, 5, "there");
+    expect((await failing(5))?.reason).toBe("there");
+    otherConnection.cut();
+    expect((await failing(2))?.reason).toBe("here");
+    other.close();
+    await reconnect([]);
+    expect(await failing(undefined)).toBeUndefined();
+  });
+
+  test("takes no memory without end", async () => {
+    for (let count = 0; count < 1_100; count += 1) health(connection, 1, "r".repeat(5_000), `t${count}`);
+    health(connection, 4);
+    health(connection, 0, "", "t0");
+    health(connection, 1);
+    expect((await failing(1))?.failures).toBe(1);
+    expect(agents.links.failing("t1")?.reason).toHaveLength(1_000);
+    expect(agents.links.failing("t1050")).toBeUndefined();
   });
 });
 

@@ -237,11 +237,12 @@ export class LinkedSession implements SessionLink {
 
   async #receiveChunk(chunk: Chunk): Promise<void> {
     const { transfer, payload, end, aborted } = chunk;
-    if (aborted) return this.#abortTransfer(transfer);
+    const isForNobody = end && !this.#openExchanges.has(end.exchange);
+    if (aborted || isForNobody) return this.#abortTransfer(transfer);
     const refusal = this.#transfers.refusalOf(chunk);
     if (refusal) return this.#refuseChunk(chunk, refusal);
     if (!end) return payload.length === 0 ? undefined : this.#carry({ transfer, payload, aborted });
-    if (!this.#settle(end.exchange)) return this.#abortTransfer(transfer);
+    this.#settle(end.exchange);
     this.#transfers.over(transfer);
     return this.#carry({ transfer, payload, aborted, end });
   }

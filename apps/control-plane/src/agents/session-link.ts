@@ -57,7 +57,7 @@ export interface ChunkFromTarget {
   /** Names the response among those under way in the session. */
   readonly transfer: number;
   readonly payload: Buffer;
-  /** The rest will not come and what came is worth nothing. Said once, of transfers that were heard of or not. */
+  /** The rest will not come and what came is worth nothing. */
   readonly aborted: boolean;
   /** With the last piece, which ends the exchange as a final message does. */
   readonly end?: { readonly exchange: number; readonly masked: Readonly<Record<string, number>> };

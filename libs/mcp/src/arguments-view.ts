@@ -56,6 +56,13 @@ function exactNumber(text: string, value: number): number | JsonNumber {
   return normalForm(text) === normalForm(shortest) ? value : new JsonNumber(text);
 }
 
+const PLAIN_DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?$/;
+
+/** Whether `text` is a decimal number without an exponent and has the value of `number`, the text of a JSON number. */
+export function isSameNumber(text: string, number: string): boolean {
+  return PLAIN_DECIMAL.test(text) && normalForm(text) === normalForm(number);
+}
+
 /** More digits than an exponent of a finite number other than zero can need. */
 const MAX_EXPONENT_LENGTH = 12;
 

@@ -10,8 +10,15 @@ export type LegacyRevision = (typeof LEGACY_REVISIONS)[number];
 
 export const MODERN_REVISION = "2026-07-28";
 
+/** Revisions a request may claim in `_meta`, oldest first. */
+export const MODERN_REVISIONS = [MODERN_REVISION] as const;
+
 export function isLegacyRevision(version: string): version is LegacyRevision {
   return LEGACY_REVISIONS.some((revision) => revision === version);
+}
+
+export function isModernRevision(version: string): boolean {
+  return MODERN_REVISIONS.some((revision) => revision === version);
 }
 
 /** The body decides, never a header: a version claimed in `_meta` means modern, whatever it says; all else is legacy. */

@@ -28,6 +28,11 @@ export class GrowingBuffer {
     return this.#length === 0 ? undefined : this.#buffer[this.#length - 1];
   }
 
+  /** What was collected so far. */
+  peek(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
   /** What was collected; starts anew. */
   take(): Uint8Array {
     const taken = this.#buffer.subarray(0, this.#length);

@@ -13,6 +13,9 @@ export const HttpHeader = {
   name: "mcp-name",
 } as const;
 
+/** 2026-07-28: what the headers of tool arguments begin with. */
+export const PARAMETER_HEADER_PREFIX = "mcp-param-";
+
 export const JSON_MEDIA_TYPE = "application/json";
 export const EVENT_STREAM_MEDIA_TYPE = "text/event-stream";
 

@@ -9,14 +9,18 @@ export {
   resultResponse,
   type RpcError,
 } from "./build-message.js";
+export { checkInbound, type InboundHeaders, type InboundRefusal } from "./check-inbound.js";
 export {
   type Era,
   eraOf,
   isLegacyRevision,
+  isModernRevision,
   LEGACY_REVISIONS,
   type LegacyRevision,
   MODERN_REVISION,
+  MODERN_REVISIONS,
 } from "./eras.js";
+export { type Frame, FrameTooLargeError } from "./frame.js";
 export {
   acceptsEventStream,
   acceptsMcp,
@@ -25,11 +29,14 @@ export {
   isEventStreamContentType,
   isJsonContentType,
   JSON_MEDIA_TYPE,
+  PARAMETER_HEADER_PREFIX,
   validHost,
   validOrigin,
 } from "./http-headers.js";
 export { idKey, type JsonRpcId, jsonRpcId } from "./json-rpc-id.js";
 export type { Range } from "./json-scanner.js";
+export { type LargeMessage, LargeMessageScanner } from "./large-message-scanner.js";
+export { LineFramer } from "./line-framer.js";
 export { LineReader, LineTooLongError } from "./line-reader.js";
 export { filterListResult, listEntries, type ListEntry, NotAListResultError } from "./list-result.js";
 export { MalformedMessageError, type MalformedReason } from "./malformed-message-error.js";
@@ -43,9 +50,16 @@ export type {
   ProtocolVersionClaim,
 } from "./message.js";
 export { type Governance, type ListName, type MethodRule, METHODS, type NameSource } from "./methods.js";
+export { checkParameterHeaders, parameterHeaders } from "./parameter-headers.js";
+export { parseBody, type ParsedBody } from "./parse-body.js";
 export { DEFAULT_MAX_DEPTH, parseMessage, type ParseLimits } from "./parse-message.js";
 export { replaceRanges, type Replacement } from "./replace-ranges.js";
 export { isPlainUri } from "./resource-uri.js";
-export { RpcErrorCode } from "./rpc-error-codes.js";
+export { errorCodeOf, type InputRequest, inputRequestsOf, taskIdOf } from "./response-members.js";
+export { restrictCaching } from "./restrict-caching.js";
+export { type MessageIds, rewriteIds } from "./rewrite-ids.js";
+export { httpStatusOfError, RpcErrorCode } from "./rpc-error-codes.js";
 export { encodeSse, sseComment, type SseFields } from "./sse-encoder.js";
+export { SseFramer } from "./sse-framer.js";
 export { type SseEvent, SseEventTooLargeError, SseParser } from "./sse-parser.js";
+export { standardHeaders } from "./standard-headers.js";

@@ -9,6 +9,7 @@ const NAME_OF_ENTRY = {
   prompts: "name",
   resources: "uri",
   resourceTemplates: "uriTemplate",
+  tasks: "taskId",
 } as const satisfies Record<ListName, string>;
 
 /** parseMessage has bounded the depth already. */

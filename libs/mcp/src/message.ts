@@ -4,6 +4,8 @@ import type { Range } from "./json-scanner.js";
 interface Common {
   /** The very input, never a copy. */
   readonly bytes: Uint8Array;
+  /** 2026-07-28: which subscriptions/listen it belongs to, by the id of that request. Absent when it is no usable id. */
+  readonly subscriptionId?: JsonRpcId | undefined;
   readonly ranges: MessageRanges;
 }
 
@@ -11,10 +13,16 @@ interface Common {
 export interface MessageRanges {
   readonly id?: Range | undefined;
   readonly params?: Range | undefined;
+  /** `params._meta`, an object or not. */
+  readonly meta?: Range | undefined;
+  /** Of a request of 2026-07-28. */
+  readonly clientCapabilities?: Range | undefined;
   readonly arguments?: Range | undefined;
   readonly progressToken?: Range | undefined;
   /** `params.requestId` of notifications/cancelled. */
   readonly requestId?: Range | undefined;
+  /** Of `_meta` in params or in result. */
+  readonly subscriptionId?: Range | undefined;
   readonly result?: Range | undefined;
   readonly error?: Range | undefined;
 }

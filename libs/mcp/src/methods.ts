@@ -1,4 +1,4 @@
-export type ListName = "tools" | "prompts" | "resources" | "resourceTemplates";
+export type ListName = "tools" | "prompts" | "resources" | "resourceTemplates" | "tasks";
 
 /** Which member of params names what a request is about. For a completion: `ref.name` or `ref.uri`, by `ref.type`. */
 export type NameSource = "name" | "uri" | "taskId" | "ref";
@@ -21,6 +21,8 @@ export interface MethodRule {
   /** legacy: 2025-03-26 to 2025-11-25. modern: 2026-07-28 (and its tasks extension). */
   readonly era: "legacy" | "modern" | "both";
   readonly governance: Governance;
+  /** session: about no request under way, so it belongs on no stream of one. */
+  readonly channel: "request" | "session";
 }
 
 const lifecycle = { as: "lifecycle" } as const;
@@ -83,10 +85,20 @@ const ROWS: Readonly<Record<string, Row>> = {
   "notifications/roots/list_changed": ["clientToServer", "notification", "legacy", lifecycle],
 };
 
+const OF_THE_SESSION: ReadonlySet<string> = new Set([
+  "notifications/tools/list_changed",
+  "notifications/prompts/list_changed",
+  "notifications/resources/list_changed",
+  "notifications/resources/updated",
+  "notifications/roots/list_changed",
+  "notifications/elicitation/complete",
+  "notifications/tasks/status",
+]);
+
 /** Every method of the supported revisions. A method that is not here is to be refused. */
 export const METHODS: ReadonlyMap<string, MethodRule> = new Map(
   Object.entries(ROWS).map(([method, [direction, kind, era, governance]]) => [
     method,
-    { direction, kind, era, governance },
+    { direction, kind, era, governance, channel: OF_THE_SESSION.has(method) ? "session" : "request" },
   ]),
 );

@@ -144,6 +144,12 @@ describe("parseMessage reads", () => {
   });
 });
 
+/** -32600 where nothing is said. */
+const RPC_CODES: Partial<Record<MalformedReason, number>> = {
+  invalid_json: -32700,
+  invalid_protocol_version: -32602,
+};
+
 describe("parseMessage refuses", () => {
   const asId = (text: string): { text: string } => ({ text });
 
@@ -234,7 +240,7 @@ describe("parseMessage refuses", () => {
   ])("%s: %s", (reason, text, id) => {
     const refusal = refusalOf(Buffer.from(text));
     expect(refusal).toMatchObject({ reason, id });
-    expect(refusal.rpcCode).toBe(reason === "invalid_json" ? -32700 : -32600);
+    expect(refusal.rpcCode).toBe(RPC_CODES[reason] ?? -32600);
   });
 
   test.each<[MalformedReason, readonly number[]]>([

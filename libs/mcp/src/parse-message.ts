@@ -12,18 +12,25 @@ import type {
   ProtocolVersionClaim,
 } from "./message.js";
 import { METHODS, type NameSource } from "./methods.js";
-import { scanMessage } from "./wanted-members.js";
+import { MetaKey, scanMessage } from "./wanted-members.js";
 
 export const DEFAULT_MAX_DEPTH = 128;
 /** The scanner recurses: more than this could exhaust the stack. */
 const GREATEST_MAX_DEPTH = 1000;
 
-const META_VERSION = "params _meta io.modelcontextprotocol/protocolVersion";
-const META_CLIENT = "params _meta io.modelcontextprotocol/clientInfo";
+const META_VERSION = `params _meta ${MetaKey.protocolVersion}`;
+const META_CLIENT = `params _meta ${MetaKey.clientInfo}`;
+const META_CAPABILITIES = `params _meta ${MetaKey.clientCapabilities}`;
+const CALL_SUBSCRIPTION = `params _meta ${MetaKey.subscriptionId}`;
+const RESULT_SUBSCRIPTION = `result _meta ${MetaKey.subscriptionId}`;
 
 export interface ParseLimits {
   /** Containers within each other; 128 unless told, at most 1000. */
   readonly maxDepth?: number;
+}
+
+export function depthLimit({ maxDepth = DEFAULT_MAX_DEPTH }: ParseLimits): number {
+  return Math.min(maxDepth, GREATEST_MAX_DEPTH);
 }
 
 /**
@@ -33,7 +40,7 @@ export interface ParseLimits {
  */
 export function parseMessage(bytes: Uint8Array, limits: ParseLimits = {}): McpMessage {
   checkEncoding(bytes);
-  const scanner = new JsonScanner(bytes, Math.min(limits.maxDepth ?? DEFAULT_MAX_DEPTH, GREATEST_MAX_DEPTH));
+  const scanner = new JsonScanner(bytes, depthLimit(limits));
   const members = new FoundMembers(scanner);
   try {
     scanRoot(scanner, members);
@@ -43,7 +50,7 @@ export function parseMessage(bytes: Uint8Array, limits: ParseLimits = {}): McpMe
   }
 }
 
-function checkEncoding(bytes: Uint8Array): void {
+export function checkEncoding(bytes: Uint8Array): void {
   if (!isUtf8(bytes))
     throw new MalformedMessageError("invalid_utf8", "invalid UTF-8: encode the message as UTF-8");
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
@@ -68,13 +75,13 @@ function scanRoot(scanner: JsonScanner, members: FoundMembers): void {
 }
 
 /** A parse error has no id (JSON-RPC 2.0 §5.1); any other is answered to the one that could be read. */
-function withId(error: unknown, members: FoundMembers): unknown {
-  if (!(error instanceof MalformedMessageError) || error.rpcCode !== -32600) return error;
+export function withId(error: unknown, members: FoundMembers): unknown {
+  if (!(error instanceof MalformedMessageError) || error.rpcCode === -32700) return error;
   const id = members.id("id");
   return id === undefined ? error : new MalformedMessageError(error.reason, error.message, id);
 }
 
-function readMessage(bytes: Uint8Array, members: FoundMembers): McpMessage {
+export function readMessage(bytes: Uint8Array, members: FoundMembers): McpMessage {
   if (members.string("jsonrpc", "invalid_version") !== "2.0") {
     throw new MalformedMessageError("invalid_version", 'not JSON-RPC 2.0: set "jsonrpc" to "2.0"');
   }
@@ -96,11 +103,15 @@ function readCall(bytes: Uint8Array, members: FoundMembers): McpRequest | McpNot
     name: readName(members, method),
     progressToken: readProgressToken(members, method),
     requestId: members.id("params requestId"),
+    subscriptionId: members.id(CALL_SUBSCRIPTION),
     protocolVersionClaim: readVersionClaim(members, method),
     clientInfo: readClientInfo(members, META_CLIENT) ?? readClientInfo(members, "params clientInfo"),
     ranges: {
       id: ranges.get("id"),
       params: ranges.get("params"),
+      meta: ranges.get("params _meta"),
+      clientCapabilities: ranges.get(META_CAPABILITIES),
+      subscriptionId: ranges.get(CALL_SUBSCRIPTION),
       arguments: ranges.get("params arguments"),
       progressToken: ranges.get(progressTokenPath(method)),
       requestId: ranges.get("params requestId"),
@@ -209,6 +220,12 @@ function readResponse(bytes: Uint8Array, members: FoundMembers): McpResponse {
     bytes,
     id,
     isError,
-    ranges: { id: ranges.get("id"), result: ranges.get("result"), error: ranges.get("error") },
+    subscriptionId: members.id(RESULT_SUBSCRIPTION),
+    ranges: {
+      id: ranges.get("id"),
+      result: ranges.get("result"),
+      error: ranges.get("error"),
+      subscriptionId: ranges.get(RESULT_SUBSCRIPTION),
+    },
   };
 }

@@ -51,4 +51,18 @@ export const RpcErrorCode = {
   ResultCutOff: -31012,
 } as const;
 
+/** 2026-07-28, Streamable HTTP: the HTTP status of an answer that is this error, while nothing was streamed. */
+export function httpStatusOfError(code: number): number {
+  return STATUS_OF_ERROR.get(code) ?? 200;
+}
+
+const STATUS_OF_ERROR: ReadonlyMap<number, number> = new Map([
+  [RpcErrorCode.ParseError, 400],
+  [RpcErrorCode.InvalidRequest, 400],
+  [RpcErrorCode.MethodNotFound, 404],
+  [RpcErrorCode.HeaderMismatch, 400],
+  [RpcErrorCode.MissingClientCapability, 400],
+  [RpcErrorCode.UnsupportedProtocolVersion, 400],
+]);
+
 export type RpcErrorCode = (typeof RpcErrorCode)[keyof typeof RpcErrorCode];

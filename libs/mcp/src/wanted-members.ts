@@ -5,11 +5,19 @@ interface Members {
   readonly [key: string]: true | Members;
 }
 
+export const MetaKey = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  logLevel: "io.modelcontextprotocol/logLevel",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId",
+} as const;
+
 const MESSAGE: Members = {
   jsonrpc: true,
   id: true,
   method: true,
-  result: true,
+  result: { _meta: { [MetaKey.subscriptionId]: true } },
   error: true,
   params: {
     name: true,
@@ -23,20 +31,24 @@ const MESSAGE: Members = {
     clientInfo: { name: true, version: true },
     _meta: {
       progressToken: true,
-      "io.modelcontextprotocol/protocolVersion": true,
-      "io.modelcontextprotocol/clientInfo": { name: true, version: true },
+      [MetaKey.protocolVersion]: true,
+      [MetaKey.clientInfo]: { name: true, version: true },
+      [MetaKey.clientCapabilities]: true,
+      [MetaKey.logLevel]: true,
+      [MetaKey.subscriptionId]: true,
     },
   },
 };
 
-interface Wanted {
+export interface Wanted {
   /** From the message down, joined with blanks: `params _meta progressToken`. */
   readonly path: string;
   readonly members: ReadonlyMap<string, Wanted>;
   readonly folded: ReadonlySet<string>;
 }
 
-const WANTED = wanted("", MESSAGE);
+/** The root: what is looked at in a message. */
+export const WANTED = wanted("", MESSAGE);
 
 function wanted(path: string, members: true | Members): Wanted {
   const entries = members === true ? [] : Object.entries(members);
@@ -50,7 +62,7 @@ function wanted(path: string, members: true | Members): Wanted {
 }
 
 /** Upper first: a reader that ignores case also takes U+017F for s and U+212A for k. */
-function fold(key: string): string {
+export function fold(key: string): string {
   return key.toUpperCase().toLowerCase();
 }
 

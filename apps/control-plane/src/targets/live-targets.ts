@@ -2,6 +2,7 @@ import { Injectable } from "@nestjs/common";
 import type { TargetDefinition } from "@drawbridge/protocol";
 import { Database } from "../platform/database.js";
 import { EpochSnapshot, type Snapshot } from "../platform/epoch-snapshot.js";
+import { targetDefinition } from "./target-definition.js";
 import { type Target, TargetsRepository } from "./targets.repository.js";
 
 /** The registered targets as the data path sees them. */
@@ -29,24 +30,6 @@ export class LiveTargets {
 
   /** What the agent needs to reach the target. Holds secrets: for the agent's stream only. */
   definition(target: Target): TargetDefinition {
-    const { spec } = this.repository.unseal(target);
-    const { transport } = spec;
-    return {
-      name: target.name,
-      exchangeTimeoutMs: spec.exchangeTimeoutSeconds * 1000,
-      idleTimeoutMs: spec.idleTimeoutSeconds * 1000,
-      transport:
-        "stdio" in transport
-          ? {
-              $case: "stdio",
-              value: {
-                command: transport.stdio.command,
-                arguments: transport.stdio.arguments,
-                workingDirectory: transport.stdio.workingDirectory ?? "",
-                environment: transport.stdio.environment,
-              },
-            }
-          : { $case: "http", value: { url: transport.http.url, headers: transport.http.headers } },
-    };
+    return targetDefinition(this.repository.unseal(target));
   }
 }

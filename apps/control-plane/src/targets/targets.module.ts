@@ -3,6 +3,8 @@ import { AgentsModule } from "../agents/index.js";
 import { AuditModule } from "../audit/index.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { LiveTargets } from "./live-targets.js";
+import { TargetRevisions } from "./target-revisions.js";
+import { TargetVersionsRepository } from "./target-versions.repository.js";
 import { TargetsController } from "./targets.controller.js";
 import { TargetsRepository } from "./targets.repository.js";
 import { TargetsService } from "./targets.service.js";
@@ -10,7 +12,7 @@ import { TargetsService } from "./targets.service.js";
 @Module({
   imports: [PlatformModule, AgentsModule, AuditModule],
   controllers: [TargetsController],
-  providers: [LiveTargets, TargetsRepository, TargetsService],
-  exports: [LiveTargets],
+  providers: [LiveTargets, TargetRevisions, TargetsRepository, TargetsService, TargetVersionsRepository],
+  exports: [LiveTargets, TargetRevisions],
 })
 export class TargetsModule {}

@@ -62,33 +62,42 @@ export class TargetsRepository {
     const values = JSON.parse(
       this.keys.open(PURPOSE, target.name, target.sealedValues).toString("utf8"),
     ) as Values;
-    const { transport } = target.document.spec;
-    const opened =
-      "stdio" in transport
-        ? { stdio: { ...transport.stdio, environment: values } }
-        : { http: { ...transport.http, headers: values } };
-    return { ...target.document, spec: { ...target.document.spec, transport: opened } };
+    const { spec } = target.document;
+    return { ...target.document, spec: { ...spec, transport: withValues(spec.transport, values) } };
   }
 
   async delete(transaction: Transaction, name: string): Promise<boolean> {
-    return (await transaction.target.deleteMany({ where: { name } })).count > 0;
+    const target = await transaction.target.findUnique({ where: { name }, select: { id: true } });
+    if (!target) return false;
+    await transaction.targetVersions.deleteMany({ where: { targetId: target.id } });
+    return (await transaction.target.deleteMany({ where: target })).count > 0;
   }
 }
 
 type Values = Record<string, string>;
+type Transport = TargetDocument["spec"]["transport"];
 
 /** Names stay readable, values do not. */
 function withoutValues(document: TargetDocument): { definition: TargetDocument; values: Values } {
   const { transport } = document.spec;
-  const blank = (values: Values) => Object.fromEntries(Object.keys(values).map((name) => [name, ""]));
-  const stripped =
-    "stdio" in transport
-      ? { stdio: { ...transport.stdio, environment: blank(transport.stdio.environment) } }
-      : { http: { ...transport.http, headers: blank(transport.http.headers) } };
+  const values = valuesOf(transport);
+  const blank = Object.fromEntries(Object.keys(values).map((name) => [name, ""]));
   return {
-    definition: { ...document, spec: { ...document.spec, transport: stripped } },
-    values: "stdio" in transport ? transport.stdio.environment : transport.http.headers,
+    definition: { ...document, spec: { ...document.spec, transport: withValues(transport, blank) } },
+    values,
   };
+}
+
+/** What is secret of a transport: values of environment variables or headers. */
+function valuesOf(transport: Transport): Values {
+  if ("stdio" in transport) return transport.stdio.environment;
+  return "http" in transport ? transport.http.headers : transport.sse.headers;
+}
+
+function withValues(transport: Transport, values: Values): Transport {
+  if ("stdio" in transport) return { stdio: { ...transport.stdio, environment: values } };
+  if ("http" in transport) return { http: { ...transport.http, headers: values } };
+  return { sse: { ...transport.sse, headers: values } };
 }
 
 function toTarget(row: Row): Target {

@@ -8,6 +8,7 @@ import type { Principal } from "../identity/index.js";
 import { Database } from "../platform/database.js";
 import { DomainError } from "../platform/errors.js";
 import { NAME, pageFrom, readCursor } from "../platform/pagination.js";
+import { type LearnedVersions, TargetVersionsRepository } from "./target-versions.repository.js";
 import { type Target, TargetsRepository } from "./targets.repository.js";
 
 @Injectable()
@@ -18,17 +19,22 @@ export class TargetsService {
   constructor(
     private readonly database: Database,
     private readonly repository: TargetsRepository,
+    private readonly versions: TargetVersionsRepository,
     private readonly links: AgentLinks,
     private readonly audit: AuditLog,
   ) {}
 
   async list({ limit, cursor }: PageQuery): Promise<Page<TargetView>> {
     const targets = await this.repository.list(readCursor(cursor, NAME), limit + 1);
-    return pageFrom(targets, limit, { key: (target) => target.name, view: (target) => this.view(target) });
+    const versions = await this.versions.ofTargets(targets.map(({ id }) => id));
+    return pageFrom(targets, limit, {
+      key: (target) => target.name,
+      view: (target) => this.view(target, versions.get(target.id)),
+    });
   }
 
   async get(name: string): Promise<TargetView> {
-    return this.view(await this.find(name));
+    return this.viewWithVersions(await this.find(name));
   }
 
   /** Creates or replaces; the same document again changes nothing, so that applying is idempotent. */
@@ -40,7 +46,9 @@ export class TargetsService {
       );
     }
     const existing = await this.repository.find(name);
-    if (existing && isDeepStrictEqual(this.repository.unseal(existing), document)) return this.view(existing);
+    if (existing && isDeepStrictEqual(this.repository.unseal(existing), document)) {
+      return this.viewWithVersions(existing);
+    }
     const target = await this.database.transaction(async (transaction) => {
       const stored = await this.repository.put(transaction, document);
       await this.audit.record(transaction, {
@@ -51,7 +59,7 @@ export class TargetsService {
       });
       return stored;
     });
-    return this.view(target);
+    return this.viewWithVersions(target);
   }
 
   async delete(principal: Principal, name: string): Promise<void> {
@@ -72,24 +80,46 @@ export class TargetsService {
     return target;
   }
 
-  private view({ id, name, labels, agentGroup, document, revision, updatedAt }: Target): TargetView {
+  private async viewWithVersions(target: Target): Promise<TargetView> {
+    return this.view(target, await this.versions.find(target.id));
+  }
+
+  private view(target: Target, versions: LearnedVersions | undefined): TargetView {
+    const { id, name, labels, agentGroup, document, revision, updatedAt } = target;
     const { transport } = document.spec;
     const { description } = document.metadata;
+    const failing = this.links.failing(name);
     return {
       id,
       name,
-      ...(description === undefined ? {} : { description }),
+      ...(description !== undefined && { description }),
       labels,
       agentGroup,
-      transport: "stdio" in transport ? "stdio" : "http",
-      address: this.masker.maskText(
-        "stdio" in transport
-          ? [transport.stdio.command, ...transport.stdio.arguments].join(" ")
-          : transport.http.url,
-      ).text,
+      transport: transportName(transport),
+      address: this.masker.maskText(address(transport)).text,
       online: this.links.isOnline(agentGroup),
+      // What was learned of an earlier definition says nothing about this one.
+      ...(versions?.revision === revision && {
+        protocolVersions: {
+          versions: [...versions.versions],
+          learnedAt: versions.learnedAt.toISOString(),
+        },
+      }),
+      ...(failing && { failing: { ...failing, retryAt: failing.retryAt.toISOString() } }),
       revision,
       updatedAt: updatedAt.toISOString(),
     };
   }
+}
+
+type Transport = TargetDocument["spec"]["transport"];
+
+function transportName(transport: Transport): TargetView["transport"] {
+  if ("stdio" in transport) return "stdio";
+  return "http" in transport ? "http" : "sse";
+}
+
+function address(transport: Transport): string {
+  if ("stdio" in transport) return [transport.stdio.command, ...transport.stdio.arguments].join(" ");
+  return "http" in transport ? transport.http.url : transport.sse.url;
 }

@@ -1,12 +1,15 @@
-import { createMasker } from "@drawbridge/masking";
+import { createMasker, type Masker } from "@drawbridge/masking";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.js";
 import type { Identity } from "./enrolment/identity.js";
 import { Renewal } from "./enrolment/renewal.js";
 import type { StateDirectory } from "./enrolment/state-directory.js";
 import { Link } from "./link/link.js";
-import { SessionRegistry } from "./sessions/session-registry.js";
-import { openTarget, type TargetHost } from "./targets/open-target.js";
+import { SessionRegistry } from "./link/session-registry.js";
+import { openTarget } from "./targets/open-target.js";
+import { TargetRevisions } from "./targets/revisions.js";
+import type { TargetHealth } from "./targets/start-backoff.js";
+import { createTargetHost } from "./targets/target-host.js";
 import { Watchdog } from "./targets/watchdog.js";
 
 const SMALLEST_MASKING_LIMIT = 16 * 1024 * 1024;
@@ -32,31 +35,38 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const random = Math.random;
 
   const watchdog = new Watchdog(log);
-  const host: TargetHost = {
+  const masker = createMasker({ maxBytes: Math.max(SMALLEST_MASKING_LIMIT, config.limits.messageBytes) });
+  const host = createTargetHost({
     allow: config.allow,
     childDirectory: await state.childDirectory(),
-    inheritedEnvironment: options.environment,
+    environment: options.environment,
+    limits: config.limits,
     watchdog,
-    maxMessageBytes: config.limits.messageBytes,
-    stderrBytesPerSecond: config.limits.stderrBytesPerSecond,
-  };
+    onHealth: (health) => {
+      for (const link of links) link.reportHealth(masked(health, masker));
+    },
+  });
+  const revisions = new TargetRevisions(host);
   const sessions = new SessionRegistry({
     maxSessions: config.limits.sessions,
     random,
     session: {
-      openTarget: (definition, listener) => openTarget(host, definition, listener),
-      masker: createMasker({ maxBytes: Math.max(SMALLEST_MASKING_LIMIT, config.limits.messageBytes) }),
+      openTarget: (definition, use) => openTarget(host, definition, use),
+      revisions,
+      masker,
       bufferedBytes: config.limits.bufferedBytes,
+      maxResultBytes: config.limits.maxResultBytes,
       timeouts: { totalMs: config.limits.exchangeTimeoutMs, idleMs: config.limits.idleTimeoutMs },
     },
     log,
   });
-  const links = identity.controlPlane.map(
+  const links: Link[] = identity.controlPlane.map(
     (address) =>
       new Link({
         address,
         identity: () => identity,
         sessions,
+        failingTargets: () => host.children.failing.map((health) => masked(health, masker)),
         maxMessageBytes: config.limits.messageBytes,
         random,
         log,
@@ -85,10 +95,19 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     async stop() {
       log.info("agent stops: ending every session");
       renewal.stop();
-      await sessions.endAll("the agent is being stopped");
+      await Promise.all([sessions.endAll("the agent is being stopped"), revisions.close()]);
       await Promise.all(links.map((link) => link.stop()));
       await watchdog.stop();
       log.info("agent stopped");
     },
   };
+}
+
+/** Says nothing rather than what may hold a secret. */
+function masked(health: TargetHealth, { maskText }: Masker): TargetHealth {
+  try {
+    return { ...health, reason: maskText(health.reason).text };
+  } catch {
+    return { ...health, reason: "" };
+  }
 }

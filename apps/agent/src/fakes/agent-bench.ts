@@ -1,4 +1,4 @@
-import type { TargetDefinition } from "@drawbridge/protocol";
+import { Era, type TargetDefinition } from "@drawbridge/protocol";
 import { initialize, initialized } from "@drawbridge/testing";
 import { afterEach } from "vitest";
 import type { AgentConfig } from "../config.js";
@@ -10,6 +10,7 @@ export interface Bench {
   readonly agent: AgentUnderTest;
   /** Opens a session whose target has answered initialize (exchange 1). */
   readonly openInitialized: (definition: TargetDefinition) => Promise<FakeSession>;
+  readonly openModern: (definition: TargetDefinition) => Promise<FakeSession>;
 }
 
 const closers: (() => unknown)[] = [];
@@ -45,5 +46,6 @@ export async function startBench(
       session.send(0, initialized());
       return session;
     },
+    openModern: (definition) => controlPlane.openSession(definition, { era: Era.MODERN }),
   };
 }

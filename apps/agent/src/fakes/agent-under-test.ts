@@ -46,6 +46,7 @@ export function stdioTargetWith(
     arguments: [],
     workingDirectory: "",
     environment: {},
+    limits: undefined,
     ...transport,
   };
   return { name: "scriptable", transport: { $case: "stdio", value }, exchangeTimeoutMs: 0, idleTimeoutMs: 0 };

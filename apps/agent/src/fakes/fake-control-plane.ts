@@ -3,12 +3,15 @@ import {
   AgentServiceService,
   type ConnectRequest,
   type ConnectRequest_Hello as Hello,
+  type ConnectRequest_TargetHealth as TargetHealth,
   type ConnectResponse,
   EnrolmentServiceService,
-  type ExchangeFailure,
+  Era,
   type JoinRequest,
   type SessionRequest,
   type SessionRequest_Attach as Attach,
+  type SessionRequest_ExchangeFailed as ExchangeFailed,
+  type SessionRequest_MessageChunk as MessageChunk,
   type SessionResponse,
   type TargetDefinition,
 } from "@drawbridge/protocol";
@@ -91,9 +94,12 @@ export class FakeControlPlane {
     return waitFor(() => this.connections.findLast((connection) => connection.isUp));
   }
 
-  async openSession(definition: TargetDefinition, id = randomBytes(8).toString("hex")): Promise<FakeSession> {
+  async openSession(
+    definition: TargetDefinition,
+    { id = randomBytes(8).toString("hex"), era = Era.LEGACY }: { id?: string; era?: Era } = {},
+  ): Promise<FakeSession> {
     const connection = await this.connection();
-    const session = new FakeSession(id, definition);
+    const session = new FakeSession(id, definition, era);
     this.sessions.set(id, session);
     connection.send({ $case: "openSession", value: { sessionId: id } });
     await eventually(() => session.isAttached);
@@ -200,6 +206,7 @@ export class FakeConnection {
   readonly epoch: number;
   readonly serialNumber: string;
   readonly endedSessions: { sessionId: string; reason: string }[] = [];
+  readonly health: TargetHealth[] = [];
   hello: Hello | undefined;
   pings = 0;
   isUp = false;
@@ -246,6 +253,8 @@ export class FakeConnection {
         this.send({ $case: "pong", value: { sequence: frame.value.sequence } });
     } else if (frame?.$case === "sessionEnded") {
       this.endedSessions.push(frame.value);
+    } else if (frame?.$case === "targetHealth") {
+      this.health.push(frame.value);
     }
   }
 
@@ -262,18 +271,36 @@ export class FakeConnection {
 
 export type AgentFrame = NonNullable<SessionRequest["frame"]>;
 
+/** What came of one large response. */
+export interface FakeTransfer {
+  bytes: number;
+  chunks: number;
+  largestChunk: number;
+  /** The chunks themselves, unless the test wants them forgotten. */
+  readonly payloads: Buffer[];
+  end?: NonNullable<MessageChunk["end"]>;
+  aborted: boolean;
+}
+
 /** One session as the control plane holds it, over however many streams. */
 export class FakeSession {
   readonly id: string;
   readonly definition: TargetDefinition;
+  readonly era: Era;
   readonly attaches: Attach[] = [];
+  /** All but the pieces of large responses. */
   readonly frames: AgentFrame[] = [];
+  readonly transfers = new Map<number, FakeTransfer>();
+  keepsChunks = true;
+  /** Called with each piece of a large response that comes. */
+  onChunk: (() => void) | undefined;
   isAttached = false;
   #call: SessionCall | undefined;
 
-  constructor(id: string, definition: TargetDefinition) {
+  constructor(id: string, definition: TargetDefinition, era: Era = Era.LEGACY) {
     this.id = id;
     this.definition = definition;
+    this.era = era;
   }
 
   attach(call: SessionCall, attach: Attach): void {
@@ -281,21 +308,29 @@ export class FakeSession {
     this.#call = call;
     this.attaches.push(attach);
     call.on("data", ({ frame }: SessionRequest) => {
-      if (frame) this.frames.push(frame);
+      if (frame?.$case === "messageChunk") this.#keepChunk(frame.value);
+      else if (frame) this.frames.push(frame);
     });
     call.on("cancelled", () => this.#gone(call));
     call.on("end", () => {
       this.#gone(call);
       call.end();
     });
-    call.write({ frame: { $case: "open", value: { target: this.definition } } });
+    call.write({ frame: { $case: "open", value: { target: this.definition, era: this.era } } });
     this.isAttached = true;
     old?.end();
   }
 
-  send(exchange: number, message: JsonRpcObject | string, protocolVersion = "2025-11-25"): void {
+  send(
+    exchange: number,
+    message: JsonRpcObject | string,
+    {
+      protocolVersion = this.era === Era.MODERN ? "2026-07-28" : "2025-11-25",
+      parameterHeaders = {},
+    }: { protocolVersion?: string; parameterHeaders?: Record<string, string> } = {},
+  ): void {
     const payload = Buffer.from(typeof message === "string" ? message : encodeMessage(message));
-    this.#write({ $case: "message", value: { exchange, payload, protocolVersion } });
+    this.#write({ $case: "message", value: { exchange, payload, protocolVersion, parameterHeaders } });
   }
 
   cancel(exchange: number): void {
@@ -349,14 +384,30 @@ export class FakeSession {
     return JSON.parse(await this.response(exchange)) as JsonRpcObject;
   }
 
-  failureOf(exchange: number): { failure: ExchangeFailure; message: string } | undefined {
+  /** The large response of an exchange, once it is complete. */
+  transferOf(exchange: number): FakeTransfer | undefined {
+    return [...this.transfers.values()].find(({ end }) => end?.exchange === exchange);
+  }
+
+  async largeResponse(exchange: number, timeoutMs = 30_000): Promise<FakeTransfer> {
+    const outcome = await waitFor(() => this.failureOf(exchange) ?? this.transferOf(exchange), timeoutMs);
+    if ("failure" in outcome) throw new Error(`failed: ${outcome.failure} ${outcome.message}`);
+    return outcome;
+  }
+
+  /** What the agent said it learned about the target, each time. */
+  get learnedVersions(): string[][] {
+    return this.frames.flatMap((frame) => (frame.$case === "targetVersions" ? [frame.value.versions] : []));
+  }
+
+  failureOf(exchange: number): ExchangeFailed | undefined {
     const frame = this.frames.find(
       (each) => each.$case === "exchangeFailed" && each.value.exchange === exchange,
     );
     return frame?.$case === "exchangeFailed" ? frame.value : undefined;
   }
 
-  failure(exchange: number, timeoutMs = 10_000): Promise<{ failure: ExchangeFailure; message: string }> {
+  failure(exchange: number, timeoutMs = 10_000): Promise<ExchangeFailed> {
     return waitFor(() => this.failureOf(exchange), timeoutMs);
   }
 
@@ -373,6 +424,24 @@ export class FakeSession {
 
   #write(frame: NonNullable<SessionResponse["frame"]>): void {
     this.#call?.write({ frame });
+  }
+
+  #keepChunk({ transfer, payload, end, aborted }: MessageChunk): void {
+    const known = this.transfers.get(transfer) ?? {
+      bytes: 0,
+      chunks: 0,
+      largestChunk: 0,
+      payloads: [],
+      aborted: false,
+    };
+    this.transfers.set(transfer, known);
+    known.bytes += payload.length;
+    known.chunks += 1;
+    known.largestChunk = Math.max(known.largestChunk, payload.length);
+    if (this.keepsChunks) known.payloads.push(payload);
+    if (end) known.end = end;
+    known.aborted ||= aborted;
+    this.onChunk?.();
   }
 
   #gone(call: SessionCall): void {

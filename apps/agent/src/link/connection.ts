@@ -2,6 +2,7 @@ import type {
   AgentServiceClient,
   ConnectRequest,
   ConnectRequest_Hello as Hello,
+  ConnectRequest_TargetHealth as TargetHealth,
   ConnectResponse,
   ConnectResponse_Welcome as Welcome,
 } from "@drawbridge/protocol";
@@ -94,6 +95,10 @@ export class Connection {
 
   reportEnded(sessionId: string, reason: string): void {
     this.#send({ $case: "sessionEnded", value: { sessionId, reason } });
+  }
+
+  reportHealth(health: TargetHealth): void {
+    this.#send({ $case: "targetHealth", value: health });
   }
 
   /** Leaves politely; session streams of this channel may still finish. */

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Isolation } from "@drawbridge/protocol";
+import { type ConnectRequest_TargetHealth as TargetHealth, Isolation } from "@drawbridge/protocol";
 import type { Logger } from "pino";
 import { type Address, formatAddress } from "../enrolment/address.js";
 import type { Identity } from "../enrolment/identity.js";
-import type { SessionOwner, SessionRegistry } from "../sessions/session-registry.js";
 import { AGENT_VERSION } from "../version.js";
 import { backoffMs } from "./backoff.js";
 import { openAgentChannel } from "./channel.js";
@@ -16,6 +15,7 @@ import {
   isSuperseded,
 } from "./connection.js";
 import { Permission } from "./permission.js";
+import type { SessionOwner, SessionRegistry } from "./session-registry.js";
 
 /** What a policy may count on this agent to do. */
 const FEATURES = ["mask-default", "stdio", "streamable-http"];
@@ -33,6 +33,8 @@ export interface LinkOptions {
   /** Read at each dial, so that a renewed certificate is used from then on. */
   readonly identity: () => Identity;
   readonly sessions: SessionRegistry;
+  /** Targets whose process failed when it was last started. */
+  readonly failingTargets: () => readonly TargetHealth[];
   /** This host's own limit. */
   readonly maxMessageBytes: number;
   readonly random: () => number;
@@ -95,6 +97,11 @@ export class Link implements SessionOwner {
     if (this.#reports.size < REPORTS_KEPT) this.#reports.set(sessionId, reason);
   }
 
+  /** Without a connection it is not said: the next one begins with every target that fails. */
+  reportHealth(health: TargetHealth): void {
+    this.connection?.reportHealth(health);
+  }
+
   async #run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       const connectedAt = performance.now();
@@ -141,6 +148,7 @@ export class Link implements SessionOwner {
     this.#log.info({ epoch: connection.welcome.epoch }, "connected to the control plane");
     for (const [sessionId, reason] of this.#reports) connection.reportEnded(sessionId, reason);
     this.#reports.clear();
+    for (const health of this.#options.failingTargets()) connection.reportHealth(health);
     this.#options.sessions.follow(this, connection);
     if (!old || old.isOver) return;
     old.finish();

@@ -1,4 +1,4 @@
-import { idKey, type JsonRpcId, type McpMessage, type McpRequest } from "@drawbridge/mcp";
+import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest, METHODS } from "@drawbridge/mcp";
 
 export interface ExchangeTimeouts {
   readonly totalMs: number;
@@ -37,29 +37,40 @@ interface OpenExchange {
   readonly request: RequestHead;
   readonly idKey: string;
   readonly tokenKey: string | undefined;
-  total: NodeJS.Timeout;
-  readonly idle: NodeJS.Timeout;
+  /** Both are missing where the request is there to stay. */
+  total: NodeJS.Timeout | undefined;
+  readonly idle: NodeJS.Timeout | undefined;
   isCancelled: boolean;
+}
+
+export interface ExchangesOptions {
+  /** Of the session. */
+  readonly era: () => Era;
+  /** Whoever is told of a time-out ends the exchange. */
+  readonly onTimeout: (exchange: number, after: Lateness) => void;
 }
 
 const CANCELLED_KEPT_MS = 60_000;
 const REMEMBERED = 4_096;
+/** Open for as long as the client listens, silent for as long as nothing happens. */
+const LASTING_METHOD = "subscriptions/listen";
 
 /**
- * The requests of the client that have no response yet, and which of them a message of the target belongs to. A stdio
- * target does not say: a response is known by its id, progress by its token, list changes belong to nobody, and
- * anything else to the newest request.
+ * The requests of the client that have no response yet, and which of them a message of the target belongs to. In a
+ * modern session its transport says so, because several clients may use one id; what it cannot say belongs to the newest
+ * request that is not there to listen. A legacy stdio target says nothing: a response is known by its id, progress by
+ * its token, what is meant for the session belongs to no request, and anything else to the newest one.
  */
 export class Exchanges {
   readonly #open = new Map<number, OpenExchange>();
+  /** Legacy only: there ids are unique among the open requests. */
   readonly #byId = new Map<string, number>();
   readonly #byToken = new Map<string, number>();
   readonly #seen = new Set<number>();
-  readonly #onTimeout: (exchange: number, after: Lateness) => void;
+  readonly #options: ExchangesOptions;
 
-  /** Whoever is told of a time-out ends the exchange. */
-  constructor(onTimeout: (exchange: number, after: Lateness) => void) {
-    this.#onTimeout = onTimeout;
+  constructor(options: ExchangesOptions) {
+    this.#options = options;
   }
 
   get open(): number[] {
@@ -78,28 +89,29 @@ export class Exchanges {
     return this.#open.get(exchange)?.request;
   }
 
+  /** False for lists: they are filtered by policy, and for that they have to come whole. */
+  mayBeLarge(exchange: number): boolean {
+    const method = this.requestOf(exchange)?.method;
+    if (method === undefined || method === "tasks/list") return false;
+    return METHODS.get(method)?.governance.as !== "list";
+  }
+
   /** "seen_before": this exchange was here already, so its request must not be sent to the target again. */
   begin(exchange: number, request: McpRequest, timeouts: ExchangeTimeouts): Beginning {
     if (this.#seen.has(exchange)) return "seen_before";
-    const key = idKey(request.id);
-    const holder = this.#byId.get(key);
-    if (holder !== undefined) {
-      if (!this.isCancelled(holder)) return "id_in_use";
-      // The client uses the id of a call it gave up again: what comes with this id from now on answers the new call.
-      this.#onTimeout(holder, "cancelled");
-    }
+    if (!this.#claimId(request.id)) return "id_in_use";
     this.#remember(exchange);
-    const tokenKey = request.progressToken && idKey(request.progressToken);
-    this.#open.set(exchange, {
+    const lasts = request.method === LASTING_METHOD;
+    const open: OpenExchange = {
       request: { id: request.id, method: request.method },
-      idKey: key,
-      tokenKey,
-      total: setTimeout(() => this.#onTimeout(exchange, "total"), timeouts.totalMs),
-      idle: setTimeout(() => this.#onTimeout(exchange, "idle"), timeouts.idleMs),
+      idKey: idKey(request.id),
+      tokenKey: request.progressToken && idKey(request.progressToken),
+      total: lasts ? undefined : this.#timer(exchange, "total", timeouts.totalMs),
+      idle: lasts ? undefined : this.#timer(exchange, "idle", timeouts.idleMs),
       isCancelled: false,
-    });
-    this.#byId.set(key, exchange);
-    if (tokenKey !== undefined) this.#byToken.set(tokenKey, exchange);
+    };
+    this.#open.set(exchange, open);
+    if (this.#options.era() === "legacy") this.#index(exchange, open);
     return "begun";
   }
 
@@ -110,7 +122,7 @@ export class Exchanges {
     open.isCancelled = true;
     clearTimeout(open.total);
     clearTimeout(open.idle);
-    open.total = setTimeout(() => this.#onTimeout(exchange, "cancelled"), CANCELLED_KEPT_MS);
+    open.total = this.#timer(exchange, "cancelled", CANCELLED_KEPT_MS);
   }
 
   end(exchange: number): void {
@@ -119,7 +131,7 @@ export class Exchanges {
     clearTimeout(open.total);
     clearTimeout(open.idle);
     this.#open.delete(exchange);
-    this.#byId.delete(open.idKey);
+    if (this.#byId.get(open.idKey) === exchange) this.#byId.delete(open.idKey);
     if (open.tokenKey !== undefined && this.#byToken.get(open.tokenKey) === exchange)
       this.#byToken.delete(open.tokenKey);
   }
@@ -128,17 +140,26 @@ export class Exchanges {
   touch(exchange: number): void {
     const open = this.#open.get(exchange);
     // Refreshing a cleared timer would start it again.
-    if (open && !open.isCancelled) open.idle.refresh();
+    if (open && !open.isCancelled) open.idle?.refresh();
   }
 
+  /** Legacy only. */
   exchangeOfId(id: JsonRpcId): number | undefined {
     return this.#byId.get(idKey(id));
   }
 
-  /** Undefined for a response nobody waits for. */
-  route(message: McpMessage): Route | undefined {
-    if (message.kind === "response") return this.#routeResponse(message.id);
-    if (isForNobody(message.method)) return { exchange: 0, final: false };
+  /** Which exchange a response with this id answers; `known`: what the transport says. Undefined: nobody waits for it. */
+  answeredBy(id: JsonRpcId, known: number | undefined): number | undefined {
+    if (this.#options.era() === "legacy") return this.exchangeOfId(id);
+    const open = known === undefined ? undefined : this.#open.get(known);
+    return open?.idKey === idKey(id) ? known : undefined;
+  }
+
+  /** `known`: the exchange, where the transport says so. Undefined: the message belongs to nobody here. */
+  route(message: McpMessage, known?: number): Route | undefined {
+    if (message.kind === "response") return this.#routeResponse(message.id, known);
+    if (known !== undefined) return { exchange: known, final: false };
+    if (METHODS.get(message.method)?.channel === "session") return this.#routeToSession();
     const byToken =
       message.method === "notifications/progress" && message.progressToken
         ? this.#byToken.get(idKey(message.progressToken))
@@ -146,14 +167,40 @@ export class Exchanges {
     return { exchange: byToken ?? this.#newest() ?? 0, final: false };
   }
 
-  #routeResponse(id: JsonRpcId | undefined): Route | undefined {
+  #routeResponse(id: JsonRpcId | undefined, known: number | undefined): Route | undefined {
     if (id === undefined) return { exchange: 0, final: false };
-    const exchange = this.exchangeOfId(id);
+    const exchange = this.answeredBy(id, known);
     return exchange === undefined ? undefined : { exchange, final: true };
   }
 
+  /** A modern session has no stream of its own: who wants such messages subscribes, and then they say to what. */
+  #routeToSession(): Route | undefined {
+    return this.#options.era() === "legacy" ? { exchange: 0, final: false } : undefined;
+  }
+
   #newest(): number | undefined {
-    return this.open.findLast((exchange) => !this.isCancelled(exchange));
+    return this.open.findLast(
+      (exchange) => !this.isCancelled(exchange) && this.requestOf(exchange)?.method !== LASTING_METHOD,
+    );
+  }
+
+  /** False while another request holds the id. */
+  #claimId(id: JsonRpcId): boolean {
+    const holder = this.exchangeOfId(id);
+    if (holder === undefined) return true;
+    if (!this.isCancelled(holder)) return false;
+    // The client uses the id of a call it gave up again: what comes with this id from now on answers the new call.
+    this.#options.onTimeout(holder, "cancelled");
+    return true;
+  }
+
+  #index(exchange: number, { idKey: key, tokenKey }: OpenExchange): void {
+    this.#byId.set(key, exchange);
+    if (tokenKey !== undefined) this.#byToken.set(tokenKey, exchange);
+  }
+
+  #timer(exchange: number, after: Lateness, ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#options.onTimeout(exchange, after), ms);
   }
 
   #remember(exchange: number): void {
@@ -162,8 +209,4 @@ export class Exchanges {
     const [oldest] = this.#seen;
     if (oldest !== undefined) this.#seen.delete(oldest);
   }
-}
-
-function isForNobody(method: string): boolean {
-  return method.endsWith("/list_changed") || method === "notifications/resources/updated";
 }

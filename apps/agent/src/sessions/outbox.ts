@@ -11,23 +11,44 @@ export interface OutboxOptions {
   readonly onCongestion: (congested: boolean) => void;
 }
 
-interface Entry<Frame> {
+/** What has to be said when a frame may have been lost with the stream it was written to. */
+export interface Repeat<Frame> {
+  /** The frame itself where repeating it does no harm. */
   readonly frame: Frame;
   readonly bytes: number;
-  readonly isResult: boolean;
-  readonly writtenAt?: number;
+}
+
+export interface Entry<Frame> {
+  readonly frame: Frame;
+  readonly bytes: number;
+  /** It ends an exchange: this is said on the next stream if the frame may have been lost. */
+  readonly ifLost?: Repeat<Frame>;
+  /** Frames that are worth something only together, on one stream. */
+  readonly train?: Train;
+}
+
+/** A run of frames of which the first may be on the wire while the last does not exist yet. */
+export class Train {
+  /** Frames of it that no stream has taken. */
+  waiting = 0;
+  /** A stream has taken some of it. */
+  isUnderWay = false;
+}
+
+interface Unconfirmed<Frame> extends Repeat<Frame> {
+  readonly writtenAt: number;
 }
 
 /**
  * What a session has to say, in order, while its stream comes and goes. A frame waits here until a stream takes it. The
- * wire does not acknowledge, so results written shortly before a stream broke are written again on the next one; the
- * control plane ignores the result of an exchange that has ended. Nothing else is ever written twice.
+ * wire does not acknowledge, so what ends an exchange and was written shortly before a stream broke is said again on the
+ * next one; the control plane ignores the end of an exchange that has ended. Nothing else is ever written twice.
  */
 export class Outbox<Frame> {
   readonly #options: OutboxOptions;
   #waiting: Entry<Frame>[] = [];
   #waitingBytes = 0;
-  #unconfirmed: Entry<Frame>[] = [];
+  #unconfirmed: Unconfirmed<Frame>[] = [];
   #unconfirmedBytes = 0;
   #sink: Sink<Frame> | undefined;
   #sinkIsReady = false;
@@ -45,10 +66,10 @@ export class Outbox<Frame> {
     return this.#waiting.length === 0;
   }
 
-  /** `isResult`: it ends an exchange, so it may be repeated on the next stream. */
-  push(frame: Frame, bytes: number, isResult: boolean): void {
-    this.#waiting.push({ frame, bytes, isResult });
-    this.#waitingBytes += bytes;
+  push(entry: Entry<Frame>): void {
+    this.#waiting.push(entry);
+    this.#waitingBytes += entry.bytes;
+    if (entry.train) entry.train.waiting += 1;
     this.#flush();
   }
 
@@ -63,7 +84,7 @@ export class Outbox<Frame> {
     this.#sink = undefined;
     this.#sinkIsReady = false;
     this.#forgetConfirmed();
-    this.#waiting = [...this.#unconfirmed, ...this.#waiting];
+    this.#waiting = [...this.#unconfirmed.map(again), ...this.#waiting];
     this.#waitingBytes += this.#unconfirmedBytes;
     this.#unconfirmed = [];
     this.#unconfirmedBytes = 0;
@@ -76,28 +97,38 @@ export class Outbox<Frame> {
     this.#flush();
   }
 
+  /** Forgets what waits of a train that will not be completed. */
+  derail(train: Train): void {
+    const kept = this.#waiting.filter((entry) => entry.train !== train);
+    this.#waitingBytes = kept.reduce((sum, entry) => sum + entry.bytes, 0);
+    this.#waiting = kept;
+    train.waiting = 0;
+    this.#judgeCongestion();
+  }
+
   #flush(): void {
     while (this.#sink && this.#sinkIsReady) {
       const entry = this.#waiting.shift();
       if (!entry) break;
       this.#waitingBytes -= entry.bytes;
-      if (entry.isResult) this.#keepUnconfirmed(entry);
+      if (entry.train) depart(entry.train);
+      if (entry.ifLost) this.#keepUnconfirmed(entry.ifLost);
       this.#sinkIsReady = this.#sink(entry.frame, entry.bytes);
     }
     this.#forgetConfirmed();
     this.#judgeCongestion();
   }
 
-  #keepUnconfirmed(entry: Entry<Frame>): void {
-    this.#unconfirmed.push({ ...entry, writtenAt: this.#options.now() });
-    this.#unconfirmedBytes += entry.bytes;
+  #keepUnconfirmed(repeat: Repeat<Frame>): void {
+    this.#unconfirmed.push({ ...repeat, writtenAt: this.#options.now() });
+    this.#unconfirmedBytes += repeat.bytes;
   }
 
   #forgetConfirmed(): void {
     const oldest = this.#options.now() - this.#options.repeatWindowMs;
     for (let first = this.#unconfirmed[0]; first; first = this.#unconfirmed[0]) {
       const fits = this.#unconfirmedBytes <= this.#options.highWaterBytes;
-      if ((first.writtenAt ?? 0) >= oldest && fits) break;
+      if (first.writtenAt >= oldest && fits) break;
       this.#unconfirmed.shift();
       this.#unconfirmedBytes -= first.bytes;
     }
@@ -110,4 +141,13 @@ export class Outbox<Frame> {
     this.#congested = congested;
     this.#options.onCongestion(congested);
   }
+}
+
+function again<Frame>({ frame, bytes }: Repeat<Frame>): Entry<Frame> {
+  return { frame, bytes, ifLost: { frame, bytes } };
+}
+
+function depart(train: Train): void {
+  train.isUnderWay = true;
+  train.waiting -= 1;
 }

@@ -1,12 +1,17 @@
 import {
+  Era as WireEra,
   ExchangeFailure,
   type SessionRequest,
   type SessionResponse,
   type SessionResponse_Message as ClientMessage,
+  type SessionResponse_Open as Open,
   type TargetDefinition,
 } from "@drawbridge/protocol";
 import {
+  type Era,
+  errorCodeOf,
   errorResponse,
+  isModernRevision,
   MalformedMessageError,
   type McpMessage,
   type McpRequest,
@@ -15,27 +20,46 @@ import {
 } from "@drawbridge/mcp";
 import type { Masker } from "@drawbridge/masking";
 import type { Logger } from "pino";
-import type { Target, TargetEnd, TargetListener } from "../targets/target.js";
+import type {
+  LargeMessageSink,
+  OutgoingMessage,
+  Target,
+  TargetEnd,
+  TargetListener,
+} from "../targets/target.js";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
+import { Brake } from "./brake.js";
 import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness, type Route } from "./exchanges.js";
-import { exchangeOfExcerpt } from "./oversized-message.js";
+import { frameBytes } from "./frame-size.js";
+import { LargeMessage, type LargeMessageOwner } from "./large-message.js";
+import { ModernGate, type Revisions } from "./modern-gate.js";
 import { Outbox, type Sink } from "./outbox.js";
+import { Transfer } from "./transfer.js";
 
 const ERROR_RESPONSE_OF_TARGET_REQUEST = {
   code: RpcErrorCode.InternalError,
   message: "the request was withheld by the gateway",
 };
 const RESULT_REPEAT_WINDOW_MS = 15_000;
+const CHUNK_BYTES = 256 * 1024;
+/** What is masked of a large message before others have their turn: some milliseconds of work. */
+const TURN_BYTES = 128 * 1024;
 
 export interface SessionOptions {
   readonly id: string;
   /** Starts or reaches the target. Throws TargetRefusedError when this host does not allow it or cannot do it. */
-  readonly openTarget: (definition: TargetDefinition, listener: TargetListener) => Target;
+  readonly openTarget: (
+    definition: TargetDefinition,
+    use: { readonly listener: TargetListener; readonly era: Era },
+  ) => Target;
+  readonly revisions: Revisions;
   readonly masker: Masker;
   readonly bufferedBytes: number;
   readonly timeouts: ExchangeTimeouts;
   /** The smaller of what the control plane and this host allow. */
   readonly maxMessageBytes: () => number;
+  /** Longest response of the target; one that does not fit into a message goes in pieces. */
+  readonly maxResultBytes: number;
   /** Whether the control plane's permission to operate holds. */
   readonly mayOperate: () => boolean;
   /** The target is gone or was never allowed to come: the session is over and its last frame is on its way. */
@@ -43,9 +67,17 @@ export interface SessionOptions {
   readonly log: Logger;
 }
 
+/** What goes to the control plane in pieces. */
+interface Carried {
+  readonly isDone: boolean;
+  abort(reason: string): void;
+  /** After the outbox was told. */
+  streamLost(): unknown;
+}
+
 /**
  * One session: a principal's use of one target. Everything between the two passes through here, in one order: what the
- * client sends is checked and handed to the target; what the target sends is validated, masked whole and sent on.
+ * client sends is checked and handed to the target; what the target sends is validated, masked and sent on.
  */
 export class Session implements TargetListener {
   readonly id: string;
@@ -53,21 +85,35 @@ export class Session implements TargetListener {
   readonly #log: Logger;
   readonly #exchanges: Exchanges;
   readonly #outbox: Outbox<SessionRequest>;
+  readonly #brake = new Brake((isHeld) => (isHeld ? this.#target?.pause() : this.#target?.resume()));
+  /** Responses that go out in pieces, until the last piece has. */
+  #carried: Carried[] = [];
+  #transfers = 0;
+  #workedBytes = 0;
   #definition: TargetDefinition | undefined;
+  #era: Era = "legacy";
+  #gate: ModernGate | undefined;
   #target: Target | undefined;
+  /** A failed initialize while it is being found out whether the target speaks another era. */
+  #explaining: { readonly exchange: number; readonly done: Promise<void> } | undefined;
   #lastStderrLine = "";
+  #targetIsGone = false;
   #isOver = false;
 
   constructor(options: SessionOptions) {
     this.id = options.id;
     this.#options = options;
     this.#log = options.log.child({ session: options.id });
-    this.#exchanges = new Exchanges((exchange, after) => this.#timedOut(exchange, after));
+    this.#exchanges = new Exchanges({
+      era: () => this.#era,
+      onTimeout: (exchange, after) => this.#timedOut(exchange, after),
+    });
     this.#outbox = new Outbox({
       highWaterBytes: options.bufferedBytes,
       repeatWindowMs: RESULT_REPEAT_WINDOW_MS,
       now: () => performance.now(),
-      onCongestion: (congested) => (congested ? this.#target?.pause() : this.#target?.resume()),
+      onCongestion: (congested) =>
+        congested ? this.#brake.hold("congestion") : this.#brake.release("congestion"),
     });
   }
 
@@ -87,6 +133,8 @@ export class Session implements TargetListener {
 
   disconnect(): void {
     this.#outbox.disconnect();
+    for (const carried of this.#carried) carried.streamLost();
+    this.#forgetDone();
   }
 
   /** The stream takes frames again. */
@@ -98,8 +146,7 @@ export class Session implements TargetListener {
   receive(frame: NonNullable<SessionResponse["frame"]>): void {
     switch (frame.$case) {
       case "open":
-        // The target of a resumed session stays what it is.
-        this.#definition ??= frame.value.target;
+        this.#open(frame.value);
         return;
       case "message":
         this.#forward(frame.value);
@@ -116,10 +163,28 @@ export class Session implements TargetListener {
 
   /** Ends the target and everything still open. Resolves when nothing of the session is left on this host. */
   async end(reason: string): Promise<void> {
+    for (const carried of this.#carried) carried.abort(reason);
     this.#fail(this.#exchanges.open, ExchangeFailure.OUTCOME_UNKNOWN, `the session was ended: ${reason}`);
     if (!this.#isOver) this.#say({ $case: "targetEnded", value: { reason } });
     this.#isOver = true;
     await this.#target?.close();
+  }
+
+  #open({ target, era }: Open): void {
+    // The target of a resumed session stays what it is.
+    if (this.#definition || !target) return;
+    this.#definition = target;
+    if (era !== WireEra.MODERN) return;
+    this.#era = "modern";
+    this.#gate = new ModernGate({
+      definition: target,
+      revisions: this.#options.revisions,
+      heldBytes: this.#options.bufferedBytes,
+      pass: (message) => this.#dispatch(message),
+      onLearned: (versions) => this.#sayLearned(versions),
+      onNotSpoken: ({ exchange }, versions) => this.#failAsNotSpoken(exchange, versions),
+      onUnknown: ({ exchange }, error) => this.#targetRefused(exchange, error),
+    });
   }
 
   // ── from the client to the target ──────────────────────────────────────────────────────────────────────────────
@@ -127,8 +192,15 @@ export class Session implements TargetListener {
   #forward(message: ClientMessage): void {
     const parsed = this.#check(message);
     if (!parsed || !this.#beginExchange(message.exchange, parsed)) return;
-    const target = this.#targetFor(message.exchange);
-    target?.send({ exchange: message.exchange, parsed, protocolVersion: message.protocolVersion });
+    const { exchange, protocolVersion, parameterHeaders } = message;
+    const outgoing = { exchange, parsed, protocolVersion, parameterHeaders };
+    if (!this.#gate) this.#dispatch(outgoing);
+    else if (!this.#gate.send(outgoing))
+      this.#fail([exchange], ExchangeFailure.NOT_SENT, "too much waits for the target to start: try again");
+  }
+
+  #dispatch(message: OutgoingMessage): void {
+    if (!this.#isOver) this.#targetFor(message.exchange)?.send(message);
   }
 
   #check(message: ClientMessage): McpMessage | undefined {
@@ -148,7 +220,7 @@ export class Session implements TargetListener {
   }
 
   #problemWith(message: ClientMessage): string | undefined {
-    if (this.#isOver) return "the session is over: initialize again";
+    if (this.#isOver || this.#targetIsGone) return "the session is over: open a new one";
     if (!this.#options.mayOperate()) return "the agent lost touch with the control plane: try again";
     if (message.payload.length > this.#options.maxMessageBytes()) {
       return `the message is larger than the agent's limit of ${this.#options.maxMessageBytes()} bytes`;
@@ -185,20 +257,32 @@ export class Session implements TargetListener {
     try {
       if (!this.#definition)
         throw new TargetRefusedError("NOT_SENT", "the control plane sent no target definition");
-      this.#target = this.#options.openTarget(this.#definition, this);
-      if (this.#outbox.isCongested) this.#target.pause();
+      this.#target = this.#options.openTarget(this.#definition, { listener: this, era: this.#era });
+      if (this.#brake.isHeld) this.#target.pause();
       return this.#target;
     } catch (error) {
       if (!(error instanceof TargetRefusedError)) throw error;
-      this.#log.warn({ reason: error.message }, "a target was refused");
-      this.exchangeFailed(exchange, ExchangeFailure[error.failure], error.message);
+      this.#targetRefused(exchange, error);
       return undefined;
     }
+  }
+
+  #targetRefused(exchange: number, error: unknown): void {
+    const refusal =
+      error instanceof TargetRefusedError
+        ? error
+        : new TargetRefusedError("TARGET_UNAVAILABLE", "it could not be asked which revisions it speaks");
+    this.#log.warn({ reason: refusal.message }, "a target was refused");
+    this.#fail([exchange], ExchangeFailure[refusal.failure], refusal.message);
   }
 
   #cancel(exchange: number, reason: string): void {
     const request = this.#exchanges.requestOf(exchange);
     if (!request || this.#exchanges.isCancelled(exchange)) return;
+    if (this.#gate?.withdraw(exchange)) {
+      this.#fail([exchange], ExchangeFailure.NOT_SENT, "cancelled before it was sent");
+      return;
+    }
     this.#exchanges.cancel(exchange);
     this.#target?.cancel(exchange, request, reason);
   }
@@ -215,29 +299,40 @@ export class Session implements TargetListener {
     if (this.#isOver) return;
     const parsed = this.#parse(payload, exchange);
     if (!parsed) return;
-    const route = this.#routeOf(parsed, exchange);
+    const route = this.#exchanges.route(parsed, exchange);
     if (!route) {
-      this.#log.warn("a response of the target to no request was dropped");
+      if (parsed.kind === "response") this.#log.warn("a response of the target to no request was dropped");
+      else this.#log.debug("a message of the target that nobody subscribed to was dropped");
       return;
     }
     const masked = this.#mask(parsed, route);
     if (!masked) return;
     this.#exchanges.touch(route.exchange);
-    if (route.final) this.#exchanges.end(route.exchange);
-    this.#say({
-      $case: "message",
-      value: {
-        exchange: route.exchange,
-        payload: asBuffer(masked.payload),
-        masked: masked.masked,
-        final: route.final,
-      },
+    if (this.#isFailedInitialize(parsed, route))
+      void this.#explainInitialize(route.exchange, () => this.#deliver(route, masked));
+    else this.#deliver(route, masked);
+  }
+
+  large(exchange?: number): LargeMessageSink {
+    const large = new LargeMessage({
+      exchange,
+      mask: this.#options.masker.maskStream(),
+      transfer: this.#newTransfer(),
+      maxBytes: this.#options.maxResultBytes,
+      owner: this.#largeMessageOwner,
     });
+    this.#keep(large);
+    return large;
   }
 
   exchangeFailed(exchange: number, failure: ExchangeFailure, reason: string): void {
-    this.#fail(exchange === 0 ? [] : [exchange], failure, reason);
-    if (exchange === 0) this.#log.warn({ reason }, "a message of the client did not reach the target");
+    if (exchange === 0) {
+      this.#log.warn({ reason }, "a message of the client did not reach the target");
+    } else if (exchange === this.#initialize() && failure !== ExchangeFailure.NOT_SENT) {
+      void this.#explainInitialize(exchange, () => this.#fail([exchange], failure, reason));
+    } else {
+      this.#fail([exchange], failure, reason);
+    }
   }
 
   rubbish(reason: string, exchange?: number): void {
@@ -250,14 +345,7 @@ export class Session implements TargetListener {
   }
 
   isWaiting(exchange: number): boolean {
-    return this.#exchanges.isOpen(exchange);
-  }
-
-  oversized(exchange?: number, excerpt?: string): void {
-    const affected = exchange ?? exchangeOfExcerpt(this.#exchanges, excerpt ?? "");
-    if (affected === undefined)
-      this.#log.warn("a message of the target was larger than the limit and was dropped");
-    else this.#fail([affected], ExchangeFailure.RESULT_TOO_LARGE, this.#tooLarge());
+    return this.#exchanges.isOpen(exchange) && this.#explaining?.exchange !== exchange;
   }
 
   stderr(text: string): void {
@@ -273,7 +361,20 @@ export class Session implements TargetListener {
   }
 
   ended(end: TargetEnd): void {
+    if (this.#isOver || this.#targetIsGone) return;
+    this.#targetIsGone = true;
+    const initialize = this.#initialize();
+    if (initialize === undefined) {
+      this.#goneWithTarget(end);
+    } else {
+      // It may have left because it does not know the request: then that is what the client has to hear.
+      void this.#explainInitialize(initialize, () => undefined).then(() => this.#goneWithTarget(end));
+    }
+  }
+
+  #goneWithTarget(end: TargetEnd): void {
     if (this.#isOver) return;
+    for (const carried of this.#carried) carried.abort(end.reason);
     const failure = end.neverWorked ? ExchangeFailure.TARGET_UNAVAILABLE : ExchangeFailure.OUTCOME_UNKNOWN;
     this.#fail(this.#exchanges.open, failure, this.#describe(end));
     this.#say({ $case: "targetEnded", value: { reason: end.reason } });
@@ -307,20 +408,11 @@ export class Session implements TargetListener {
     return "it could not be read";
   }
 
-  /** A transport that knows the exchange is believed, except about which message is the response. */
-  #routeOf(parsed: McpMessage, exchange: number | undefined): Route | undefined {
-    if (parsed.kind === "response" || exchange === undefined) return this.#exchanges.route(parsed);
-    return { exchange, final: false };
-  }
-
   #mask(parsed: McpMessage, route: Route): ReturnType<Masker["maskMessage"]> | undefined {
-    if (parsed.bytes.length > this.#options.maxMessageBytes()) {
-      this.#withhold(parsed, route, ExchangeFailure.RESULT_TOO_LARGE);
-      return undefined;
-    }
     try {
       const masked = this.#options.masker.maskMessage(parsed.bytes);
-      if (masked.payload.length <= this.#options.maxMessageBytes()) return masked;
+      const fits = masked.payload.length <= this.#options.maxMessageBytes();
+      if (fits || (route.final && this.#exchanges.mayBeLarge(route.exchange))) return masked;
       this.#withhold(parsed, route, ExchangeFailure.RESULT_TOO_LARGE);
     } catch {
       // Whatever went wrong, what could not be masked does not leave.
@@ -329,10 +421,24 @@ export class Session implements TargetListener {
     return undefined;
   }
 
+  #deliver({ exchange, final }: Route, { payload, masked }: ReturnType<Masker["maskMessage"]>): void {
+    if (final && !this.#exchanges.isOpen(exchange)) return;
+    if (final) this.#exchanges.end(exchange);
+    if (payload.length > this.#options.maxMessageBytes()) {
+      const transfer = this.#newTransfer();
+      transfer.push([payload]);
+      transfer.end(exchange, masked);
+      this.#keep(transfer);
+    } else {
+      this.#say({ $case: "message", value: { exchange, payload: asBuffer(payload), masked, final } });
+    }
+  }
+
   #withhold(parsed: McpMessage, route: Route, failure: ExchangeFailure): void {
     if (route.final) {
       // Why it could not be masked would quote it.
-      const reason = failure === ExchangeFailure.UNMASKABLE ? "" : this.#tooLarge();
+      const reason =
+        failure === ExchangeFailure.UNMASKABLE ? "" : `the limit is ${this.#options.maxMessageBytes()} bytes`;
       this.#fail([route.exchange], failure, reason);
       return;
     }
@@ -343,11 +449,108 @@ export class Session implements TargetListener {
   /** The target waits for an answer the client will never give. */
   #refuseTargetRequest(request: McpRequest): void {
     const answer = parseMessage(errorResponse(request.id, ERROR_RESPONSE_OF_TARGET_REQUEST));
-    this.#target?.send({ exchange: 0, parsed: answer, protocolVersion: "" });
+    this.#target?.send({ exchange: 0, parsed: answer, protocolVersion: "", parameterHeaders: {} });
   }
 
-  #tooLarge(): string {
-    return `the limit is ${this.#options.maxMessageBytes()} bytes`;
+  // ── which era the target speaks ────────────────────────────────────────────────────────────────────────────────
+
+  /** The initialize of a legacy session that has no response yet. */
+  #initialize(): number | undefined {
+    if (this.#era === "modern") return undefined;
+    return this.#exchanges.open.find(
+      (exchange) => this.#exchanges.requestOf(exchange)?.method === "initialize",
+    );
+  }
+
+  #isFailedInitialize(parsed: McpMessage, route: Route): boolean {
+    if (parsed.kind !== "response" || !parsed.isError || !route.final) return false;
+    // A target that names its revisions itself has said it all.
+    return (
+      route.exchange === this.#initialize() && errorCodeOf(parsed) !== RpcErrorCode.UnsupportedProtocolVersion
+    );
+  }
+
+  /** Tells the client that the target speaks modern revisions only if so; `otherwise` it hears what happened. */
+  #explainInitialize(exchange: number, otherwise: () => void): Promise<void> {
+    this.#explaining ??= { exchange, done: this.#explain(exchange, otherwise) };
+    return this.#explaining.done;
+  }
+
+  async #explain(exchange: number, otherwise: () => void): Promise<void> {
+    const versions = await this.#learn();
+    this.#explaining = undefined;
+    if (this.#isOver || !this.#exchanges.isOpen(exchange)) return;
+    if (versions.length > 0 && versions.every((version) => isModernRevision(version)))
+      this.#failAsNotSpoken(exchange, versions);
+    else otherwise();
+  }
+
+  /** Nothing when it cannot be found out. */
+  async #learn(): Promise<readonly string[]> {
+    const { revisions } = this.#options;
+    if (!this.#definition) return [];
+    const known = revisions.known(this.#definition);
+    if (known) return known;
+    try {
+      const learned = await revisions.learn(this.#definition);
+      this.#sayLearned(learned);
+      return learned;
+    } catch (error) {
+      this.#log.info({ reason: describeError(error) }, "what the target speaks could not be found out");
+      return [];
+    }
+  }
+
+  #sayLearned(versions: readonly string[]): void {
+    if (!this.#isOver) this.#say({ $case: "targetVersions", value: { versions: [...versions] } });
+  }
+
+  #failAsNotSpoken(exchange: number, versions: readonly string[]): void {
+    if (!this.#exchanges.isOpen(exchange)) return;
+    this.#exchanges.end(exchange);
+    const failure = ExchangeFailure.ERA_NOT_SPOKEN;
+    const value = { exchange, failure, message: "", supportedVersions: [...versions] };
+    this.#say({ $case: "exchangeFailed", value });
+  }
+
+  // ── large messages of the target ───────────────────────────────────────────────────────────────────────────────
+
+  readonly #largeMessageOwner: LargeMessageOwner = {
+    worked: (bytes) => this.#worked(bytes),
+    touch: (exchange) => {
+      for (const each of exchange === undefined ? this.#exchanges.open : [exchange])
+        this.#exchanges.touch(each);
+    },
+    answeredBy: (id, exchange) => this.#exchanges.answeredBy(id, exchange),
+    mayBeLarge: (exchange) => this.#exchanges.mayBeLarge(exchange),
+    onlyOpen: () => (this.#exchanges.open.length === 1 ? this.#exchanges.open[0] : undefined),
+    answered: (exchange) => this.#exchanges.end(exchange),
+    fail: (exchange, failure, reason) => this.#fail([exchange], failure, reason),
+    dropped: (reason) => this.#log.warn({ reason }, "a large message of the target was dropped"),
+  };
+
+  /** Every so often the other sessions of this process have their turn. */
+  #worked(bytes: number): void {
+    this.#workedBytes += bytes;
+    if (this.#workedBytes < TURN_BYTES) return;
+    this.#workedBytes = 0;
+    this.#brake.hold("turn");
+    setImmediate(() => this.#brake.release("turn"));
+  }
+
+  #newTransfer(): Transfer {
+    this.#transfers += 1;
+    const chunkBytes = Math.min(CHUNK_BYTES, this.#options.maxMessageBytes());
+    return new Transfer({ number: this.#transfers, chunkBytes, outbox: this.#outbox });
+  }
+
+  #keep(carried: Carried): void {
+    this.#forgetDone();
+    this.#carried.push(carried);
+  }
+
+  #forgetDone(): void {
+    this.#carried = this.#carried.filter((carried) => !carried.isDone);
   }
 
   // ── to the control plane ───────────────────────────────────────────────────────────────────────────────────────
@@ -362,11 +565,17 @@ export class Session implements TargetListener {
 
   /** `message` adds to what the failure says already, for the control plane puts that into words itself. */
   #sayFailed(exchange: number, failure: ExchangeFailure, message: string): void {
-    this.#say({ $case: "exchangeFailed", value: { exchange, failure, message } });
+    this.#say({ $case: "exchangeFailed", value: { exchange, failure, message, supportedVersions: [] } });
   }
 
   #say(frame: NonNullable<SessionRequest["frame"]>): void {
-    this.#outbox.push({ frame }, sizeOf(frame), isResult(frame));
+    const whole = { frame };
+    const bytes = frameBytes(whole);
+    this.#outbox.push({
+      frame: whole,
+      bytes,
+      ...(isResult(frame) && { ifLost: { frame: whole, bytes } }),
+    });
   }
 }
 
@@ -376,16 +585,12 @@ const LATENESS = {
   cancelled: { failure: ExchangeFailure.OUTCOME_UNKNOWN, reason: "cancelled; the target did not answer" },
 } as const satisfies Record<Lateness, { failure: ExchangeFailure; reason: string }>;
 
-const FRAME_OVERHEAD = 64;
-
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function sizeOf(frame: NonNullable<SessionRequest["frame"]>): number {
-  if (frame.$case === "message") return frame.value.payload.length + FRAME_OVERHEAD;
-  if (frame.$case === "stderr") return frame.value.text.length + FRAME_OVERHEAD;
-  return FRAME_OVERHEAD;
+function describeError(error: unknown): string {
+  return error instanceof TargetRefusedError ? error.message : "unknown error";
 }
 
 /** Frames after which an exchange is over: the control plane knows a repeated one by its exchange. */

@@ -150,7 +150,9 @@ describe("a governed call over stdio", () => {
 
 describe("what a stdio target does wrong", () => {
   test("a result over the limit is withheld and the session goes on", async () => {
-    const { openInitialized } = await startBench(testConfig([], { messageBytes: 100_000 }));
+    const { openInitialized } = await startBench(
+      testConfig([], { messageBytes: 50_000, maxResultBytes: 100_000 }),
+    );
     const session = await openInitialized(stdioTarget());
     session.send(2, toolCall(2, "slow", { ms: 2_000 }));
     session.send(3, toolCall(3, "big", { bytes: 200_000 }));
@@ -162,11 +164,14 @@ describe("what a stdio target does wrong", () => {
     expect(session.failureOf(2)).toBeUndefined();
   });
 
-  test("the control plane's limit counts as well", async () => {
+  test("what is too large for one frame of the control plane goes in pieces, and nothing so large comes", async () => {
     const { openInitialized } = await startBench(testConfig(), { maxMessageBytes: 50_000 });
     const session = await openInitialized(stdioTarget());
-    session.send(2, toolCall(2, "big", { bytes: 60_000 }));
-    expect((await session.failure(2)).failure).toBe(ExchangeFailure.RESULT_TOO_LARGE);
+    session.send(2, toolCall(2, "big", { bytes: 120_000 }));
+    const { payloads, end } = await session.largeResponse(2);
+    expect(payloads.map(({ length }) => length <= 50_000)).toEqual([true, true, true]);
+    expect(JSON.parse(Buffer.concat(payloads).toString())).toMatchObject({ id: 2 });
+    expect(end).toEqual({ exchange: 2, masked: {} });
     session.send(3, toolCall(3, "echo", { text: "x".repeat(60_000) }));
     expect((await session.failure(3)).failure).toBe(ExchangeFailure.NOT_SENT);
   });
@@ -294,7 +299,7 @@ describe("what this host does not allow", () => {
 
   test("sessions beyond the limit are refused", async () => {
     const { controlPlane } = await startBench(testConfig([], { sessions: 1 }));
-    await controlPlane.openSession(stdioTarget(), "first");
+    await controlPlane.openSession(stdioTarget(), { id: "first" });
     const connection = await controlPlane.connection();
     connection.send({ $case: "openSession", value: { sessionId: "second" } });
     const [ended] = await waitFor(() => nonEmpty(connection.endedSessions));

@@ -1,8 +1,8 @@
 import type { Logger } from "pino";
-import { Attachment } from "../link/attachment.js";
-import type { Connection } from "../link/connection.js";
-import type { Permission } from "../link/permission.js";
-import { Session, type SessionOptions } from "./session.js";
+import { Session, type SessionOptions } from "../sessions/session.js";
+import { Attachment } from "./attachment.js";
+import type { Connection } from "./connection.js";
+import type { Permission } from "./permission.js";
 
 /** Who a session answers to: the link to one control plane. */
 export interface SessionOwner {
@@ -15,7 +15,10 @@ export interface SessionOwner {
 export interface RegistryOptions {
   readonly maxSessions: number;
   readonly random: () => number;
-  readonly session: Pick<SessionOptions, "openTarget" | "masker" | "bufferedBytes" | "timeouts">;
+  readonly session: Pick<
+    SessionOptions,
+    "openTarget" | "revisions" | "masker" | "bufferedBytes" | "maxResultBytes" | "timeouts"
+  >;
   readonly log: Logger;
 }
 

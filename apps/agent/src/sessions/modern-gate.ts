@@ -1,0 +1,97 @@
+import type { TargetDefinition } from "@drawbridge/protocol";
+import { isModernRevision } from "@drawbridge/mcp";
+import type { OutgoingMessage } from "../targets/target.js";
+
+/** What is known of the revisions that targets speak. */
+export interface Revisions {
+  /** Undefined when it was not asked lately. */
+  known(definition: TargetDefinition): readonly string[] | undefined;
+  /** Asks the target, on a connection or process of its own. Throws when it cannot be reached or is not allowed here. */
+  learn(definition: TargetDefinition): Promise<readonly string[]>;
+}
+
+export interface ModernGateOptions {
+  readonly definition: TargetDefinition;
+  readonly revisions: Revisions;
+  /** What may wait while the target is asked. */
+  readonly heldBytes: number;
+  readonly pass: (message: OutgoingMessage) => void;
+  readonly onLearned: (versions: readonly string[]) => void;
+  /** The target speaks other revisions only. */
+  readonly onNotSpoken: (message: OutgoingMessage, versions: readonly string[]) => void;
+  readonly onUnknown: (message: OutgoingMessage, error: unknown) => void;
+}
+
+const HELD_MESSAGES = 100;
+
+/**
+ * What a client of a modern session sends waits here until the target is known to speak a modern revision: to a process
+ * that does not, the first request alone could do harm. Order is kept.
+ */
+export class ModernGate {
+  readonly #options: ModernGateOptions;
+  #held: OutgoingMessage[] = [];
+  #heldBytes = 0;
+  #isAsking = false;
+  #isOpen = false;
+
+  constructor(options: ModernGateOptions) {
+    this.#options = options;
+  }
+
+  /** False: too much waits already; the message was not taken. */
+  send(message: OutgoingMessage): boolean {
+    if (this.#isAsking) return this.#hold(message);
+    const { revisions, definition, pass } = this.#options;
+    const known = this.#isOpen ? undefined : revisions.known(definition);
+    if (this.#isOpen) pass(message);
+    else if (known) this.#judge(known, [message]);
+    else {
+      this.#hold(message);
+      void this.#ask();
+    }
+    return true;
+  }
+
+  /** True when the request of this exchange was still here and now never leaves. */
+  withdraw(exchange: number): boolean {
+    const left = this.#held.filter((message) => message.exchange !== exchange);
+    const wasHeld = left.length < this.#held.length;
+    this.#held = left;
+    return wasHeld;
+  }
+
+  #hold(message: OutgoingMessage): boolean {
+    const bytes = this.#heldBytes + message.parsed.bytes.length;
+    if (this.#held.length > 0 && bytes > this.#options.heldBytes) return false;
+    if (this.#held.length >= HELD_MESSAGES) return false;
+    this.#held.push(message);
+    this.#heldBytes = bytes;
+    return true;
+  }
+
+  async #ask(): Promise<void> {
+    const { revisions, definition, onLearned, onUnknown } = this.#options;
+    this.#isAsking = true;
+    const answer = await revisions.learn(definition).catch((error: unknown) => ({ error }));
+    this.#isAsking = false;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    if ("error" in answer) {
+      for (const message of held) onUnknown(message, answer.error);
+      return;
+    }
+    onLearned(answer);
+    this.#judge(answer, held);
+  }
+
+  #judge(versions: readonly string[], messages: readonly OutgoingMessage[]): void {
+    const { pass, onNotSpoken } = this.#options;
+    this.#isOpen = versions.some((version) => isModernRevision(version));
+    for (const message of messages) {
+      if (this.#isOpen) pass(message);
+      else onNotSpoken(message, versions);
+    }
+  }
+}

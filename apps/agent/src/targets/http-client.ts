@@ -1,5 +1,6 @@
 import { pipeline, Readable, type Transform } from "node:stream";
 import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import type { Frame } from "@drawbridge/mcp";
 import type { Dispatcher, Pool } from "undici";
 import { HttpBody } from "./http-body.js";
 
@@ -17,25 +18,23 @@ export class UnreadableBodyError extends Error {
 
 export interface HttpRequest {
   readonly method: "POST" | "GET" | "DELETE";
+  /** Of the same origin; the client's own unless told. */
+  readonly url?: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
   readonly signal: AbortSignal;
 }
 
-/** HTTP to one URL: no redirects, no repeats, no cookies, no shared connections, bodies decoded and bounded. */
+/** HTTP to one origin: no redirects, no repeats, no cookies, no shared connections, bodies decoded and bounded. */
 export class HttpClient {
-  readonly #origin: string;
-  readonly #path: string;
+  readonly #url: URL;
   readonly #headers: Readonly<Record<string, string>>;
-  readonly #maxBodyBytes: number;
   readonly #flow = new Flow();
   #pool: Promise<Pool> | undefined;
 
-  constructor(url: URL, headers: Readonly<Record<string, string>>, maxBodyBytes: number) {
-    this.#origin = url.origin;
-    this.#path = `${url.pathname}${url.search}`;
+  constructor(url: URL, headers: Readonly<Record<string, string>>) {
+    this.#url = url;
     this.#headers = headers;
-    this.#maxBodyBytes = maxBodyBytes;
   }
 
   /** Stops reading every body until `resume`. */
@@ -47,11 +46,11 @@ export class HttpClient {
     this.#flow.resume();
   }
 
-  async request({ method, headers, body, signal }: HttpRequest): Promise<HttpAnswer> {
-    const pool = await (this.#pool ??= createPool(this.#origin));
+  async request({ method, url = this.#url, headers, body, signal }: HttpRequest): Promise<HttpAnswer> {
+    const pool = await (this.#pool ??= createPool(this.#url.origin));
     signal.throwIfAborted();
     const options = {
-      path: this.#path,
+      path: `${url.pathname}${url.search}`,
       method,
       headers: { ...this.#headers, ...headers },
       body: body ?? null,
@@ -59,9 +58,9 @@ export class HttpClient {
       headersTimeout: 0,
       bodyTimeout: 0,
     };
-    const limits = { maxBytes: this.#maxBodyBytes, flow: this.#flow };
+    const flow = this.#flow;
     return new Promise((resolve, reject) => {
-      pool.dispatch(options, new AnswerHandler({ signal, limits, resolve, reject }));
+      pool.dispatch(options, new AnswerHandler({ signal, flow, resolve, reject }));
     });
   }
 
@@ -81,14 +80,9 @@ async function createPool(origin: string): Promise<Pool> {
   });
 }
 
-interface BodyLimits {
-  readonly maxBytes: number;
-  readonly flow: Flow;
-}
-
 interface Pending {
   readonly signal: AbortSignal;
-  readonly limits: BodyLimits;
+  readonly flow: Flow;
   readonly resolve: (answer: HttpAnswer) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -113,7 +107,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     // What comes before the answer (RFC 9110 §15.2) says nothing of use here.
     if (status < 200) return;
     this.#body = new HttpBody(controller);
-    this.#pending.resolve(new HttpAnswer({ status, headers }, this.#body, this.#pending.limits));
+    this.#pending.resolve(new HttpAnswer({ status, headers }, this.#body, this.#pending.flow));
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
@@ -145,13 +139,13 @@ export class HttpAnswer {
   readonly status: number;
   readonly #headers: Headers;
   readonly #body: HttpBody;
-  readonly #limits: BodyLimits;
+  readonly #flow: Flow;
 
-  constructor(head: { status: number; headers: Headers }, body: HttpBody, limits: BodyLimits) {
+  constructor(head: { status: number; headers: Headers }, body: HttpBody, flow: Flow) {
     this.status = head.status;
     this.#headers = head.headers;
     this.#body = body;
-    this.#limits = limits;
+    this.#flow = flow;
   }
 
   header(name: string): string | undefined {
@@ -164,27 +158,54 @@ export class HttpAnswer {
     try {
       for await (const chunk of this.#isEncoded ? this.#decoded() : this.#body.chunks()) {
         yield chunk;
-        await this.#limits.flow.open;
+        await this.#flow.open;
       }
     } finally {
       this.#body.abort();
     }
   }
 
-  /** Throws BodyTooLargeError as soon as the decoded body exceeds the limit. */
-  async readWhole(): Promise<Uint8Array> {
-    const whole = new WholeBody(this.#limits.maxBytes);
+  /** Throws BodyTooLargeError as soon as the decoded body exceeds `maxBytes`. */
+  async readWhole(maxBytes: number): Promise<Uint8Array> {
+    const kept = new KeptChunks();
+    await this.#readChunks((chunk) => {
+      kept.add(chunk);
+      if (kept.size > maxBytes) throw new BodyTooLargeError("the answer is too large");
+      return true;
+    });
+    return kept.bytes;
+  }
+
+  /** The decoded body as one message, in parts when it is longer than `wholeBytes`. `take`: false when it wants no more. */
+  async readMessage(wholeBytes: number, take: (frame: Frame) => boolean): Promise<void> {
+    const kept = new KeptChunks();
+    let isLarge = false;
+    let isWanted = true;
+    const takePart = (bytes: Uint8Array) => (isWanted = take({ kind: "part", bytes }));
+    await this.#readChunks((chunk) => {
+      if (isLarge) return takePart(chunk);
+      kept.add(chunk);
+      if (kept.size <= wholeBytes) return true;
+      isLarge = true;
+      take({ kind: "begin" });
+      return kept.take().every(takePart);
+    });
+    if (!isLarge) take({ kind: "whole", bytes: kept.bytes });
+    else if (isWanted) take({ kind: "end" });
+  }
+
+  /** Calls `visit` with each decoded chunk until it returns false, and waits where reading is paused. */
+  async #readChunks(visit: (chunk: Uint8Array) => boolean): Promise<void> {
     if (this.#isEncoded) {
-      for await (const chunk of this.chunks()) whole.add(chunk);
-      return whole.bytes;
+      for await (const chunk of this.chunks()) if (!visit(chunk)) return;
+      return;
     }
     // Most answers are one chunk that is there already: it is not sent through an iterator.
     try {
       for (;;) {
-        for (const chunk of this.#body.take()) whole.add(chunk);
-        if (this.#body.isExhausted) return whole.bytes;
+        if (!this.#body.take().every(visit) || this.#body.isExhausted) return;
         await this.#body.more();
-        await this.#limits.flow.open;
+        await this.#flow.open;
       }
     } finally {
       this.#body.abort();
@@ -210,25 +231,25 @@ export class HttpAnswer {
   }
 }
 
-/** Collects a body up to a limit. */
-class WholeBody {
-  readonly #maxBytes: number;
-  readonly #chunks: Uint8Array[] = [];
-  #size = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
+/** What has come of a body so far. */
+class KeptChunks {
+  #chunks: Uint8Array[] = [];
+  size = 0;
 
   add(chunk: Uint8Array): void {
-    this.#size += chunk.length;
-    if (this.#size > this.#maxBytes) throw new BodyTooLargeError("the body is larger than the limit");
     this.#chunks.push(chunk);
+    this.size += chunk.length;
+  }
+
+  take(): Uint8Array[] {
+    const taken = this.#chunks;
+    this.#chunks = [];
+    return taken;
   }
 
   get bytes(): Uint8Array {
     const [only, ...more] = this.#chunks;
-    return only && more.length === 0 ? only : Buffer.concat(this.#chunks, this.#size);
+    return only && more.length === 0 ? only : Buffer.concat(this.#chunks, this.size);
   }
 }
 

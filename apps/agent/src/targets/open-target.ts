@@ -65,5 +65,5 @@ function openStdio(host: TargetHost, wanted: WantedChild, { listener }: TargetUs
 
 function openHttp(host: TargetHost, wanted: HttpTransport, { listener }: TargetUse): Target {
   const url = checkHttp(host, wanted);
-  return new HttpTarget({ url, headers: wanted.headers, maxMessageBytes: host.maxMessageBytes, listener });
+  return new HttpTarget({ ...host, url, headers: wanted.headers, listener });
 }

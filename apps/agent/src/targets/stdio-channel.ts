@@ -1,6 +1,13 @@
+import { LineFramer } from "@drawbridge/mcp";
+import {
+  firstVisible,
+  MessageFrames,
+  type MessageReceiver,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+} from "./message-frames.js";
 import type { ServerProcess, ServerProcessListener } from "./server-process.js";
-import { MessageLines } from "./message-lines.js";
-import type { LargeMessageSink, TargetEnd } from "./target.js";
+import type { TargetEnd } from "./target.js";
 
 const NOISE_TOLERATED = 2;
 
@@ -12,12 +19,7 @@ export interface StdioChannelOptions {
   readonly wholeMessageBytes: number;
 }
 
-export interface StdioChannelListener {
-  /** One message as the server wrote it, or a batch of them. */
-  message(payload: Uint8Array): void;
-  /** A message too large to keep whole begins. */
-  large(): LargeMessageSink;
-  rubbish(reason: string): void;
+export interface StdioChannelListener extends MessageReceiver {
   stderr(text: string): void;
   ended(end: TargetEnd): void;
 }
@@ -27,17 +29,26 @@ export class StdioChannel {
   readonly #maxMessageBytes: number;
   readonly #listener: StdioChannelListener;
   readonly #process: ServerProcess;
-  readonly #lines: MessageLines;
+  readonly #lines: LineFramer;
+  readonly #frames: MessageFrames;
   #noise = 0;
 
   constructor(options: StdioChannelOptions, listener: StdioChannelListener) {
     this.#maxMessageBytes = options.maxMessageBytes;
     this.#listener = listener;
-    this.#lines = new MessageLines(options.wholeMessageBytes);
+    this.#lines = new LineFramer(options.wholeMessageBytes);
+    this.#frames = new MessageFrames({
+      message: (line) => this.#readLine(line),
+      large: () => {
+        this.#spoke();
+        return listener.large();
+      },
+      rubbish: (reason) => listener.rubbish(reason),
+    });
     this.#process = options.start({
       stdout: (chunk) => this.#read(chunk),
       stderr: (text) => listener.stderr(text),
-      ended: (reason) => listener.ended({ reason, neverWorked: !this.#process.spoke }),
+      ended: (reason) => this.#ended(reason),
     });
   }
 
@@ -63,21 +74,27 @@ export class StdioChannel {
   }
 
   #read(chunk: Uint8Array): void {
-    for (const line of this.#lines.push(chunk)) {
-      if (line.kind === "oversized") this.#listener.large().abort("the message is too large");
-      else this.#readLine(line.bytes);
-    }
+    for (const frame of this.#lines.push(chunk)) this.#frames.take(frame);
   }
 
   #readLine(line: Uint8Array): void {
     const first = firstVisible(line);
     if (first === OPEN_BRACE || first === OPEN_BRACKET) {
-      this.#noise = 0;
-      this.#process.spoke = true;
+      this.#spoke();
       this.#listener.message(line);
     } else if (first !== undefined) {
       this.#readNoise();
     }
+  }
+
+  #spoke(): void {
+    this.#noise = 0;
+    this.#process.spoke = true;
+  }
+
+  #ended(reason: string): void {
+    this.#frames.abort(reason);
+    this.#listener.ended({ reason, neverWorked: !this.#process.spoke });
   }
 
   #readNoise(): void {
@@ -95,16 +112,9 @@ const LINE_END = Buffer.from("\n");
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const SPACE = 0x20;
-const TAB = 0x09;
-const OPEN_BRACE = 0x7b;
-const OPEN_BRACKET = 0x5b;
 
 /** JSON has line ends only between its tokens, where a space means the same; a line of stdio has none. */
 function withoutLineEnds(payload: Uint8Array): Uint8Array {
   if (!payload.includes(NEWLINE) && !payload.includes(RETURN)) return payload;
   return payload.map((byte) => (byte === NEWLINE || byte === RETURN ? SPACE : byte));
-}
-
-function firstVisible(line: Uint8Array): number | undefined {
-  return line.find((byte) => byte !== SPACE && byte !== TAB && byte !== RETURN);
 }

@@ -1,5 +1,6 @@
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { cancelledNotification, type McpRequest } from "@drawbridge/mcp";
+import { splittingBatches } from "./message-frames.js";
 import { StdioChannel, type StdioChannelOptions } from "./stdio-channel.js";
 import type { OutgoingMessage, Target, TargetListener } from "./target.js";
 
@@ -11,9 +12,11 @@ export class StdioTarget implements Target {
   constructor(options: StdioChannelOptions, listener: TargetListener) {
     this.#listener = listener;
     this.#channel = new StdioChannel(options, {
-      message: (payload) => listener.message(payload),
-      large: () => listener.large(),
-      rubbish: (reason) => listener.rubbish(reason),
+      ...splittingBatches({
+        message: (payload) => listener.message(payload),
+        large: () => listener.large(),
+        rubbish: (reason) => listener.rubbish(reason),
+      }),
       stderr: (text) => listener.stderr(text),
       ended: (end) => listener.ended(end),
     });

@@ -37,6 +37,12 @@ describe("parsePolicy", () => {
     expect(parsePolicy(withSpec({ subjects: {} })).ok).toBe(true);
   });
 
+  test("takes methods of a server's own beside those of the protocol", () => {
+    expect(
+      parsePolicy(withRule({ methods: ["acme/reindex", "notifications/acme/done", "rpc.reload"] })).ok,
+    ).toBe(true);
+  });
+
   test.each<{ what: string; value: unknown; path: (string | number)[]; says: string }>([
     { what: "no object", value: "kind: Policy", path: [], says: "expected object" },
     { what: "an unknown key", value: { ...minimal(), extra: 1 }, path: [], says: "extra" },
@@ -57,6 +63,18 @@ describe("parsePolicy", () => {
       value: withRule({ methods: ["tools/cal"] }),
       path: ["spec", "rules", 0, "methods", 0],
       says: "tools/call",
+    },
+    {
+      what: "a method that opens a session",
+      value: withRule({ methods: ["tools/call", "initialize"] }),
+      path: ["spec", "rules", 0, "methods", 1],
+      says: "a method of the server's own",
+    },
+    {
+      what: "names for methods that have none",
+      value: withRule({ methods: ["acme/reindex"], tools: ["x"] }),
+      path: ["spec", "rules", 0, "tools"],
+      says: "add a method",
     },
     {
       what: "no target",

@@ -4,8 +4,9 @@ import {
   DEFAULT_METHODS,
   GOVERNED_METHODS,
   isGovernedMethod,
-  type GovernedMethod,
+  isVendorMethod,
   type NameList,
+  nameListOf,
 } from "./methods.js";
 
 const Name = z
@@ -38,11 +39,21 @@ const Access = z.discriminatedUnion("mode", [
   }),
 ]);
 
-const Method = z.enum(Object.keys(GOVERNED_METHODS) as [GovernedMethod, ...GovernedMethod[]]);
+const Method = z
+  .string()
+  .refine(
+    (method) => isGovernedMethod(method) || isVendorMethod(method),
+    `use ${Object.keys(GOVERNED_METHODS).join(", ")} or a method of the server's own, such as acme/reindex`,
+  )
+  .meta({
+    description:
+      "A method of the protocol that is asked about, or one of the server's own, such as acme/reindex",
+    examples: Object.keys(GOVERNED_METHODS),
+  });
 
 const Rule = z.strictObject({
   name: Name,
-  methods: z.array(Method).min(1).optional(),
+  methods: z.array(Method).min(1).max(200).optional(),
   tools: z.array(Glob).min(1).max(1000).optional(),
   resources: z.array(Glob).min(1).max(1000).optional(),
   prompts: z.array(Glob).min(1).max(1000).optional(),
@@ -166,9 +177,7 @@ function* ruleProblems(rule: Rule): Generator<PolicyProblem> {
 
 /** A list nobody reads, or a method left open beside one that is narrowed, is nearly always a mistake. */
 function* nameListProblems(rule: Rule): Generator<PolicyProblem> {
-  const lists = new Set<NameList>(
-    (rule.methods ?? DEFAULT_METHODS).map((method) => GOVERNED_METHODS[method]),
-  );
+  const lists = new Set<NameList>(methodsOf(rule).map(nameListOf));
   const given = (["tools", "resources", "prompts"] as const).filter((list) => rule[list]);
   for (const list of given) {
     if (!lists.has(list)) {
@@ -189,13 +198,12 @@ function* nameListProblems(rule: Rule): Generator<PolicyProblem> {
 }
 
 /** The methods a rule speaks of. */
-export function methodsOf(rule: PolicyRule): readonly GovernedMethod[] {
+export function methodsOf(rule: PolicyRule): readonly string[] {
   return rule.methods ?? DEFAULT_METHODS;
 }
 
 /** The names a rule gives for a method; undefined means every name. */
 export function namesFor(rule: PolicyRule, method: string): readonly string[] | undefined {
-  if (!isGovernedMethod(method)) return undefined;
-  const list = GOVERNED_METHODS[method];
+  const list = nameListOf(method);
   return list === "none" ? undefined : rule[list];
 }

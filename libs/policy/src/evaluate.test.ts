@@ -60,6 +60,33 @@ describe("evaluate", () => {
     });
   });
 
+  test("allows a method of a server's own where a rule names it, and nowhere else", () => {
+    const policies = [
+      policy({
+        rules: [
+          { name: "own", methods: ["acme/reindex"], effect: "allow" },
+          { name: "tools", tools: ["*"], effect: "allow" },
+        ],
+      }),
+    ];
+    const own = (method: string): Operation => ({ target: shop, method });
+    expect(effectOf(policies, own("acme/reindex"))).toBe("allow");
+    expect(effectOf(policies, own("acme/reindex2"))).toBe("deny");
+    expect(effectOf(policies, own("Acme/reindex"))).toBe("deny");
+    expect(effectOf(policies, { target: { ...shop, name: "other" }, method: "acme/reindex" })).toBe("deny");
+    const denied = policy({ name: "q", rules: [{ name: "no", methods: ["acme/reindex"], effect: "deny" }] });
+    expect(effectOf([...policies, denied], own("acme/reindex"))).toBe("deny");
+  });
+
+  test.each(["initialize", "tools/list", "Tools/Call", "no method", "notifications/cancelled"])(
+    "denies %s, which no rule can name",
+    (method) => {
+      // Past the check of documents, as a row of the database could come.
+      const rules: PolicyRule[] = [{ name: "r", methods: [method], effect: "allow" }];
+      expect(effectOf([policy({ rules })], { target: shop, method })).toBe("deny");
+    },
+  );
+
   test("names the policy, its version and the rule that decided, with the rule's message", () => {
     const rules: PolicyRule[] = [
       { name: "no-writing", tools: ["write*"], effect: "deny", message: "Ask the owner." },

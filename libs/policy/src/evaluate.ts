@@ -1,7 +1,7 @@
 import { emailKey, labelKey, subjectKey, type CompiledPolicies, type CompiledPolicy } from "./compile.js";
 import { decisive, type CompiledRule } from "./compiled-rule.js";
 import type { Feature } from "./features.js";
-import { GOVERNED_METHODS, isGovernedMethod } from "./methods.js";
+import { isGovernedMethod, isVendorMethod, nameListOf } from "./methods.js";
 import type { Context, Decision, Effect, Operation, Target } from "./operation.js";
 
 /**
@@ -10,8 +10,10 @@ import type { Context, Decision, Effect, Operation, Target } from "./operation.j
  */
 export function evaluate(compiled: CompiledPolicies, operation: Operation, context: Context): Decision {
   const { method, name } = operation;
-  if (!isGovernedMethod(method)) return denied(`no rule can allow the method ${quote(method)}`);
-  if (GOVERNED_METHODS[method] !== "none" && name === undefined)
+  if (!isGovernedMethod(method) && !isVendorMethod(method)) {
+    return denied(`no rule can allow the method ${quote(method)}`);
+  }
+  if (nameListOf(method) !== "none" && name === undefined)
     return denied(`the ${method} request names nothing`);
 
   let decidedBy: CompiledRule | undefined;

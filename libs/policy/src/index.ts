@@ -9,5 +9,5 @@ export {
 } from "./document.js";
 export { couldBeAllowed, evaluate, isTargetVisible } from "./evaluate.js";
 export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";
-export { GOVERNED_METHODS, type GovernedMethod } from "./methods.js";
+export { GOVERNED_METHODS, type GovernedMethod, isVendorMethod } from "./methods.js";
 export type { Context, Decision, Effect, Operation, Principal, Target } from "./operation.js";

@@ -5,6 +5,7 @@ import {
   type McpNotification,
   type McpRequest,
   type McpResponse,
+  METHODS,
   RpcErrorCode,
 } from "@drawbridge/mcp";
 import { evaluate } from "@drawbridge/policy";
@@ -17,14 +18,13 @@ import { contextOf, decideNow, type GatewayDecision, gone, type Question } from 
 import { FAILURES } from "./exchange-failures.js";
 import { GatewayError, unavailable, unknownSession } from "./gateway-error.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
+import { listenFilter } from "./listen-filter.js";
 import { Recorder, type ToRecord } from "./recorder.js";
 import type { ExchangeReply } from "./reply.js";
 import { LiveState } from "./live-state.js";
+import { Resumption } from "./resumption.js";
 import { SessionsService } from "./sessions.service.js";
 import { ExchangeFailure } from "@drawbridge/protocol";
-
-// Where an answer is an event stream that the client may leave and come back to.
-const PRIMED_REVISION = "2025-11-25";
 
 /** A client's message on its way in, with who sent it into which session. */
 export interface Incoming<Message extends McpMessage = McpMessage> {
@@ -33,6 +33,10 @@ export interface Incoming<Message extends McpMessage = McpMessage> {
   readonly principal: Principal;
   readonly message: Message;
   readonly reply: ExchangeReply;
+  /** Mcp-Param-* of the request. */
+  readonly parameterHeaders?: Readonly<Record<string, string>>;
+  /** Whether the tasks that the request names are the caller's; undefined when it names none. */
+  readonly ownsTasks?: boolean | undefined;
 }
 
 interface Authorized {
@@ -49,14 +53,19 @@ export class ClientTraffic {
     private readonly live: LiveState,
     private readonly sessions: SessionsService,
     private readonly recorder: Recorder,
+    private readonly resumption: Resumption,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
   /** @throws GatewayError when the message is not passed on */
   async accept(incoming: Incoming): Promise<void> {
     const { message } = incoming;
-    if (message.kind === "request") await this.request({ ...incoming, message });
-    else if (message.kind === "notification") await this.notification({ ...incoming, message });
+    if (message.kind === "request") {
+      const ownsTasks = await this.sessions.ownsTasks(incoming.session, message);
+      await this.request({ ...incoming, message, ownsTasks });
+      return;
+    }
+    if (message.kind === "notification") await this.notification({ ...incoming, message });
     else await this.response({ ...incoming, message });
   }
 
@@ -92,10 +101,9 @@ export class ClientTraffic {
   }
 
   /** What its answer is like, if that becomes an event stream. Nobody could come back for the one to initialize. */
-  private begin({ era, protocolVersion }: GatewaySession, { number, method, reply }: Exchange): void {
+  private begin({ era, isPrimed }: GatewaySession, { number, method, reply }: Exchange): void {
     if (era === "modern" || method === "initialize") return;
-    const lastsMs = this.config.streamSeconds * 1_000;
-    reply.begin({ exchange: number, isPrimed: protocolVersion === PRIMED_REVISION, lastsMs });
+    reply.begin({ exchange: number, isPrimed, lastsMs: this.config.streamSeconds * 1_000 });
   }
 
   private async notification(incoming: Incoming<McpNotification>): Promise<void> {
@@ -109,13 +117,15 @@ export class ClientTraffic {
       });
     }
     if (message.method === "notifications/cancelled") await this.cancel(session, message);
-    else await this.dispatch(incoming, 0);
+    // What the modern era has in common for other transports means nothing here: a cancel is the end of a connection.
+    else if (session.era === "legacy" || !METHODS.has(message.method)) await this.dispatch(incoming, 0);
     reply.finishEmpty(202);
   }
 
   /** The client's answer to something the target asked. */
   private async response(incoming: Incoming<McpResponse>): Promise<void> {
     const { session, message, reply } = incoming;
+    await this.resumption.recall(session);
     const method = message.id && session.takeAsked(message.id);
     if (method === undefined) {
       const said = "the target has not asked anything with this id, or it was answered already";
@@ -124,7 +134,9 @@ export class ClientTraffic {
     const about = { direction: "client_to_target", method } as const;
     const known = await this.live.known();
     const epoch = await this.recordMasked(incoming, { kind: "client_response", ...about });
-    if (epoch > known.epoch && !(await this.mayStillAnswer(incoming, method, epoch))) {
+    // What another process asked was decided then.
+    const mayHaveChanged = epoch > known.epoch || session.wasServedBefore;
+    if (mayHaveChanged && !(await this.mayStillAnswer(incoming, method, epoch))) {
       await this.recordOrRefuse(session, { kind: "decision", ...about, decision: gone() });
       throw unknownSession();
     }
@@ -156,6 +168,23 @@ export class ClientTraffic {
     exchange.reply.abandon();
     if (exchange.sent)
       (await this.sessions.linkOf(session)).cancel(exchange.number, "cancelled by the client");
+  }
+
+  /** The modern era: closing the connection is how a client cancels. Before it was sent, the request is not sent. */
+  left(session: GatewaySession, exchange: Exchange): void {
+    exchange.cancelled = true;
+    if (!exchange.sent) return;
+    const { number, method, name } = exchange;
+    const about = { direction: "client_to_target", exchange: number, method, name } as const;
+    this.recorder.owe(session, {
+      kind: "notification",
+      ...about,
+      attributes: { cancelled: "the client left" },
+    });
+    session.link?.then(
+      (link) => link.cancel(number, "the client left"),
+      () => undefined,
+    );
   }
 
   private refuseWhatCannotBeTracked(session: GatewaySession, message: McpRequest): void {
@@ -245,7 +274,10 @@ export class ClientTraffic {
     return refusal;
   }
 
-  private async dispatch({ session, message }: Incoming, exchange: number): Promise<void> {
+  private async dispatch(
+    { session, message, parameterHeaders = {} }: Incoming,
+    exchange: number,
+  ): Promise<void> {
     try {
       const link = await this.sessions.linkOf(session);
       // It may have ended while the request was decided and recorded.
@@ -253,7 +285,8 @@ export class ClientTraffic {
       // The last moment: from here on the agent is told to take it back.
       if (session.exchange(exchange)?.cancelled) throw cancelledBeforeSent();
       session.markSent(exchange);
-      await link.send({ exchange, payload: message.bytes, protocolVersion: session.protocolVersion ?? "" });
+      const protocolVersion = session.protocolVersion ?? "";
+      await link.send({ exchange, payload: message.bytes, protocolVersion, parameterHeaders });
     } catch (error) {
       const refusal = notSent(error);
       if (!refusal) throw error;
@@ -285,7 +318,17 @@ function questionOf({
   target,
   principal,
   message,
+  ownsTasks,
 }: Incoming<McpRequest | McpNotification>): Question {
   const { name, labels } = target;
-  return { target: { name, labels }, context: contextOf(principal), message, era: session.era };
+  return {
+    target: { name, labels },
+    context: contextOf(principal),
+    message,
+    era: session.era,
+    ...(ownsTasks === undefined ? {} : { ownsTasks }),
+    ...(message.method === "subscriptions/listen"
+      ? { listensTo: listenFilter(message, "resourceSubscriptions") }
+      : {}),
+  };
 }

@@ -2,7 +2,7 @@ import { RpcErrorCode } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { EventKind } from "@drawbridge/recording";
 
-interface Failure {
+export interface Failure {
   readonly code: RpcErrorCode;
   /** What the recording says of the request. */
   readonly kind: EventKind & ("not_sent" | "outcome_unknown" | "response");
@@ -67,6 +67,13 @@ export const FAILURES = {
     says: "the request ran, but its large result was cut off on its way and is withheld; the request is not repeated",
   },
 } as const satisfies Record<ExchangeFailure, Failure>;
+
+/** It ran, and what came back wants of the client what no rule allows. */
+export const ASKS_TOO_MUCH: Failure = {
+  ...WITHHELD,
+  code: RpcErrorCode.DeniedByPolicy,
+  says: "the target wants something of the client that no rule allows, so its result is withheld",
+};
 
 /** The caller is told exactly that; the system never repeats a call. */
 export function unknownOutcome(what: string) {

@@ -9,7 +9,7 @@ export interface Refusal {
   /** For the caller: what happened and what to do. Never holds a secret or what others may not know. */
   readonly message: string;
   /** For programs, as the specification gives it for `code`. */
-  readonly data?: object;
+  readonly data?: unknown;
   readonly headers?: OutgoingHttpHeaders;
 }
 
@@ -18,7 +18,7 @@ export class GatewayError extends Error {
   override readonly name = "GatewayError";
   readonly status: number;
   readonly code: number;
-  readonly data: object | undefined;
+  readonly data: unknown;
   readonly headers: OutgoingHttpHeaders;
 
   constructor({ status, code, message, data, headers }: Refusal) {

@@ -3,7 +3,7 @@ import type { CompiledPolicies } from "@drawbridge/policy";
 import { Database } from "../platform/database.js";
 import { readEpoch, type Snapshot } from "../platform/epoch-snapshot.js";
 import { LivePolicies } from "../policies/index.js";
-import { LiveTargets } from "../targets/index.js";
+import { LiveTargets, TargetRevisions } from "../targets/index.js";
 
 /** What decisions are made from, all of it true at `epoch` or later. */
 export interface LiveSnapshot {
@@ -18,6 +18,7 @@ export class LiveState {
   constructor(
     readonly policies: LivePolicies,
     readonly targets: LiveTargets,
+    readonly revisions: TargetRevisions,
     private readonly database: Database,
   ) {}
 

@@ -7,13 +7,27 @@ export type StoredSession = Row;
 
 export interface NewSession {
   readonly id: string;
-  readonly idHash: Uint8Array<ArrayBuffer>;
+  /** Of a legacy session. */
+  readonly idHash: Uint8Array<ArrayBuffer> | null;
+  readonly era: "legacy" | "modern";
+  /** Of a modern session. */
+  readonly replica: string | null;
   readonly principal: string;
   readonly email: string | null;
   readonly oauthClient: string;
   readonly clientName: string | null;
   readonly targetId: string;
   readonly targetName: string;
+  readonly targetRevision: number;
+  readonly protocolVersion: string | null;
+}
+
+/** There is at most one open modern session of each. */
+export interface ModernSessionOwner {
+  readonly principal: string;
+  readonly oauthClient: string;
+  readonly targetId: string;
+  readonly replica: string;
 }
 
 export interface SessionFilter {
@@ -26,8 +40,14 @@ export interface SessionFilter {
 export class SessionsRepository {
   constructor(private readonly database: Database) {}
 
-  async create(transaction: Transaction, session: NewSession): Promise<void> {
-    await transaction.session.create({ data: session });
+  /** False when the modern session it would be is open already. */
+  async create(transaction: Transaction, session: NewSession): Promise<boolean> {
+    const { count } = await transaction.session.createMany({ data: [session], skipDuplicates: true });
+    return count > 0;
+  }
+
+  findOpenModern(owner: ModernSessionOwner): Promise<StoredSession | null> {
+    return this.database.prisma.session.findFirst({ where: { ...owner, era: "modern", closedAt: null } });
   }
 
   findOpenByHash(idHash: Uint8Array<ArrayBuffer>): Promise<StoredSession | null> {

@@ -1,7 +1,10 @@
 import { Logger } from "@nestjs/common";
 import {
+  errorCodeOf,
   errorResponse,
+  httpStatusOfError,
   idKey,
+  inputRequestsOf,
   type JsonRpcId,
   MalformedMessageError,
   type McpMessage,
@@ -16,22 +19,32 @@ import {
 import { evaluate, isTargetVisible } from "@drawbridge/policy";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { EventAttributes } from "@drawbridge/recording";
-import type { ChunkFromTarget, MessageFromTarget, SessionLinkListener } from "../agents/index.js";
+import type {
+  ChunkFromTarget,
+  FailedExchange,
+  MessageFromTarget,
+  SessionLinkListener,
+} from "../agents/index.js";
 import { type RecordingReader, RecordingUnavailableError } from "../recordings/index.js";
-import { decideNow } from "./decide.js";
-import { FAILURES, unknownOutcome } from "./exchange-failures.js";
+import { decideNow, type GatewayDecision } from "./decide.js";
+import { legacyNotSpoken, modernNotSpoken } from "./era-refusals.js";
+import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchange-failures.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
 import { type LargeResponse, LargeResponses, storedMessage } from "./large-responses.js";
 import type { LiveSnapshot, LiveState } from "./live-state.js";
 import type { Recorded, Recorder, ToRecord } from "./recorder.js";
+import type { TaskOwnership } from "./task-ownership.js";
 import { visiblePart } from "./visible-part.js";
+import { wantedByTask } from "./wanted-by-task.js";
 
 /** What the traffic of a session needs from the rest of the gateway. */
 export interface TrafficDependencies {
   readonly recorder: Recorder;
   readonly reader: Pick<RecordingReader, "chunks">;
   readonly live: Pick<LiveState, "atLeast" | "known">;
+  readonly tasks: Pick<TaskOwnership, "ownedIn" | "remember">;
   readonly onInitialized: (session: GatewaySession, response: McpResponse) => Promise<void>;
+  readonly onVersions: (versions: readonly string[]) => Promise<void>;
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
 }
 
@@ -70,19 +83,17 @@ export class TargetTraffic implements SessionLinkListener {
     if (exchange) await this.answeredAtLength(response, exchange);
   }
 
-  async onExchangeFailed({
-    exchange: number,
-    failure,
-    message,
-  }: {
-    exchange: number;
-    failure: ExchangeFailure;
-    message: string;
-  }) {
+  async onExchangeFailed({ exchange: number, failure, message, supportedVersions }: FailedExchange) {
     const exchange = this.session.exchange(number);
-    if (exchange) await this.failed(exchange, failure, message);
+    if (exchange && failure === ExchangeFailure.ERA_NOT_SPOKEN)
+      await this.eraNotSpoken(exchange, supportedVersions);
+    else if (exchange) await this.failed(exchange, failure, message);
     if (failure === ExchangeFailure.SESSION_GONE)
       await this.dependencies.onEnded(this.session, "the target ended its session");
+  }
+
+  async onVersions(versions: readonly string[]): Promise<void> {
+    await this.dependencies.onVersions(versions);
   }
 
   async onStderr(text: Buffer): Promise<void> {
@@ -106,10 +117,26 @@ export class TargetTraffic implements SessionLinkListener {
 
   /** A client that does not read must not keep its session from ending: nobody waits for it. */
   private async cutOff(exchange: Exchange, reason: string): Promise<void> {
-    const { payload, index } = await this.recordFailure(exchange, unknownOutcome(reason), "");
+    const { payload, index } = isSubscription(exchange)
+      ? await this.recordEndOfSubscription(exchange, reason)
+      : await this.recordFailure(exchange, unknownOutcome(reason), "");
     this.deliver(exchange, payload, index).catch((error: unknown) =>
       this.logger.error("the end of a session could not be told", String(error)),
     );
+  }
+
+  async endSubscriptions(reason: string): Promise<void> {
+    await Promise.all(this.session.listening.map((exchange) => this.endSubscription(exchange, reason)));
+  }
+
+  /** Tells whoever listens that nothing more comes (2026-07-28, Subscriptions: the end is a result). */
+  async endSubscription(exchange: Exchange, reason: string): Promise<void> {
+    if (!this.session.isInFlight(exchange.number)) return;
+    this.session.finish(exchange);
+    const link = await this.session.link?.catch(() => undefined);
+    link?.cancel(exchange.number, reason);
+    const { payload, index } = await this.recordEndOfSubscription(exchange, reason);
+    await this.deliver(exchange, payload, index);
   }
 
   /** For the recording; ClientTraffic, which still has the request in hand, refuses it. */
@@ -126,21 +153,86 @@ export class TargetTraffic implements SessionLinkListener {
       return;
     }
     const known = await this.dependencies.live.known();
-    const payload = visiblePart(response, exchange.question, known);
+    const ownTasks =
+      exchange.method === "tasks/list"
+        ? await this.dependencies.tasks.ownedIn(this.session, response)
+        : undefined;
+    const payload = visiblePart(response, exchange.question, known, ownTasks);
     if (payload === undefined) {
       await this.failed(exchange, ExchangeFailure.BAD_TARGET, `it is not the result of ${exchange.method}`);
       return;
     }
+    const wanted = this.wantedOfClient(response);
+    if (wanted === "unreadable") {
+      await this.failed(exchange, ExchangeFailure.BAD_TARGET, "what it asks of the client cannot be read");
+      return;
+    }
+    const refusal = this.firstRefusal(wanted, exchange, known);
+    if (refusal) {
+      await this.withholdWhatAsks(exchange, refusal, message);
+      return;
+    }
+    if (!(await this.rememberTask(response, exchange))) return;
     const recorded = await this.recordAnswer(exchange, payload, { masked: { ...message.masked } });
     if (recorded === undefined) return;
     const { epoch, index } = recorded;
-    if (!(await this.stillAllowed(exchange, epoch))) {
+    const live = epoch > known.epoch ? await this.dependencies.live.atLeast(epoch) : known;
+    if (!(await this.stillAllowed(exchange, epoch)) || this.firstRefusal(wanted, exchange, live)) {
       await this.deliver(exchange, accessEnded(exchange.id));
       return;
     }
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
-    const live = epoch > known.epoch ? await this.dependencies.live.atLeast(epoch) : known;
-    await this.deliver(exchange, visiblePart(response, exchange.question, live) ?? payload, index);
+    const visible = visiblePart(response, exchange.question, live, ownTasks) ?? payload;
+    await this.deliver(exchange, visible, index, this.statusOf(exchange, errorCodeOf(response)));
+  }
+
+  /** The modern era: the methods of what the target wants of the client before it goes on. */
+  private wantedOfClient(response: McpResponse): readonly string[] | "unreadable" {
+    if (this.session.era === "legacy" || response.isError) return [];
+    try {
+      return (inputRequestsOf(response) ?? []).map(({ method }) => method);
+    } catch (error) {
+      if (error instanceof MalformedMessageError) return "unreadable";
+      throw error;
+    }
+  }
+
+  private firstRefusal(methods: readonly string[], exchange: Exchange | undefined, live: LiveSnapshot) {
+    for (const method of methods) {
+      const refusal = this.refusalOf(method, exchange, live);
+      if (refusal) return { ...refusal, method };
+    }
+    return undefined;
+  }
+
+  private async withholdWhatAsks(
+    exchange: Exchange,
+    { method, ...decision }: GatewayDecision & { readonly method: string },
+    { masked, payload }: MessageFromTarget,
+  ): Promise<void> {
+    await this.tryToRecord({
+      kind: "server_request",
+      direction: "target_to_client",
+      exchange: exchange.number,
+      method,
+      attributes: { masked: { ...masked } },
+      payload,
+      decision,
+    });
+    const told = await this.recordFailure(exchange, ASKS_TOO_MUCH, method);
+    await this.deliver(exchange, told.payload, told.index);
+  }
+
+  /** False when whose task it is could not be written down; then nobody may hear of it. */
+  private async rememberTask(response: McpResponse, exchange: Exchange): Promise<boolean> {
+    try {
+      if (!response.isError) await this.dependencies.tasks.remember(this.session, response);
+      return true;
+    } catch (error) {
+      this.logger.error("whose a task is could not be written down", String(error));
+      await this.withhold(exchange);
+      return false;
+    }
   }
 
   /** As `answered`, for what is in the recording already, piece by piece. */
@@ -234,13 +326,10 @@ export class TargetTraffic implements SessionLinkListener {
     { masked }: MessageFromTarget,
     exchange: Exchange | undefined,
   ) {
-    const { method, bytes } = notification;
-    const known = METHODS.get(method);
-    if (!known || known.direction === "clientToServer" || known.kind !== "notification") {
-      await this.tryToRecord({
-        ...this.fromTarget(notification, exchange),
-        attributes: { dropped: "unknown method" },
-      });
+    const { bytes } = notification;
+    const dropped = await this.whyDropped(notification, exchange);
+    if (dropped !== undefined) {
+      await this.tryToRecord({ ...this.fromTarget(notification, exchange), attributes: { dropped } });
       return;
     }
     const on = streamOf(exchange);
@@ -251,15 +340,33 @@ export class TargetTraffic implements SessionLinkListener {
     if (recorded) await this.tell(bytes, on, recorded);
   }
 
+  /** A method of no revision passes where a rule names it; one of the revisions where this one has it. */
+  private async whyDropped(
+    notification: McpNotification,
+    exchange: Exchange | undefined,
+  ): Promise<string | undefined> {
+    const { method } = notification;
+    const live = await this.dependencies.live.known();
+    const known = METHODS.get(method);
+    if (!known) return this.denialOf(method, exchange, live)?.reason;
+    const inEra = known.era === "both" || known.era === this.session.era;
+    if (!inEra || known.direction === "clientToServer" || known.kind !== "notification")
+      return "unknown method";
+    const wanted = wantedByTask(notification);
+    if (wanted === "unreadable") return "what it asks of the client cannot be read";
+    return this.firstRefusal(wanted, exchange, live)?.reason;
+  }
+
   /** The target asks the client: sampling, elicitation, roots. Denied unless a rule allows it. */
   private async asked(request: McpRequest, { masked }: MessageFromTarget, exchange: Exchange | undefined) {
-    if (request.method === "ping") {
+    if (request.method === "ping" && this.session.era === "legacy") {
       // The target wants to know whether somebody is there. We are; the client may have no stream to hear it on.
       await this.toTarget(resultResponse(request.id, {}));
       return;
     }
     const known = await this.dependencies.live.known();
-    let refusal = this.refusalOf(request, exchange, known);
+    let refusal =
+      this.session.era === "modern" ? NOT_ASKED_HERE : this.refusalOf(request.method, exchange, known);
     const on = streamOf(exchange);
     const recorded = await this.tryToRecord({
       ...this.fromTarget(request, on),
@@ -268,7 +375,11 @@ export class TargetTraffic implements SessionLinkListener {
       decision: refusal ?? { effect: "allow", reason: "the policy allows the target to ask this" },
     });
     if (recorded && recorded.epoch > known.epoch)
-      refusal ??= this.refusalOf(request, exchange, await this.dependencies.live.atLeast(recorded.epoch));
+      refusal ??= this.refusalOf(
+        request.method,
+        exchange,
+        await this.dependencies.live.atLeast(recorded.epoch),
+      );
     if (refusal || !recorded) {
       const error = { code: RpcErrorCode.MethodNotFound, message: `Method not found: ${request.method}` };
       await this.toTarget(errorResponse(request.id, error));
@@ -278,13 +389,13 @@ export class TargetTraffic implements SessionLinkListener {
     await this.tell(request.bytes, on, recorded);
   }
 
-  private refusalOf(request: McpRequest, exchange: Exchange | undefined, live: LiveSnapshot) {
-    const known = METHODS.get(request.method);
-    if (!known || known.direction === "clientToServer" || known.kind !== "request") {
-      return { effect: "deny", reason: "the method is not known" } as const;
+  private refusalOf(method: string, exchange: Exchange | undefined, live: LiveSnapshot) {
+    const known = METHODS.get(method);
+    if (known && (known.direction === "clientToServer" || known.kind !== "request")) {
+      return { effect: "deny", reason: "the method is not one to ask a client with" } as const;
     }
-    if (known.governance.as === "lifecycle") return undefined;
-    return this.denialOf(request.method, exchange, live);
+    if (known?.governance.as === "lifecycle") return undefined;
+    return this.denialOf(method, exchange, live);
   }
 
   /** Whose session it is was verified with the requests it serves; without one nobody's rights are at hand. */
@@ -305,8 +416,11 @@ export class TargetTraffic implements SessionLinkListener {
   ): Promise<void> {
     if (on?.reply.open) {
       if (await this.stillAllowed(on, epoch)) await on.reply.push(message, index);
+      else if (isSubscription(on)) await this.endSubscription(on, "access ended");
       return;
     }
+    // What belongs to no request is for those who listen; to whom, the target has said.
+    if (this.session.era === "modern") return;
     // Its client comes back for it, and is read it from the recording then.
     if (on?.reply.resumable) return;
     await this.endStreamOfStranger(epoch);
@@ -330,13 +444,69 @@ export class TargetTraffic implements SessionLinkListener {
 
   private async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
     const { payload, index } = await this.recordFailure(exchange, FAILURES[failure], detail);
-    await this.deliver(exchange, payload, index);
+    // A stream that breaks off is no end of a subscription, and the client has to see that.
+    if (isSubscription(exchange) && FAILURES[failure].kind === "outcome_unknown") {
+      this.session.finish(exchange);
+      exchange.reply.abandon();
+      return;
+    }
+    await this.deliver(exchange, payload, index, this.statusOf(exchange, FAILURES[failure].code));
+  }
+
+  private async eraNotSpoken(exchange: Exchange, versions: readonly string[]): Promise<void> {
+    const { era } = this.session;
+    const { number, method, name, question } = exchange;
+    const refusal =
+      era === "modern"
+        ? modernNotSpoken(versions)
+        : legacyNotSpoken(question.message.protocolVersionClaim?.version, versions);
+    const payload = refusal.body(exchange.id);
+    const event = {
+      kind: "not_sent",
+      direction: "target_to_client",
+      exchange: number,
+      method,
+      name,
+      attributes: { reason: refusal.message, failure: refusal.code },
+      payload,
+    } as const;
+    const recorded = await this.tryToRecord(event);
+    if (!recorded) this.dependencies.recorder.owe(this.session, event);
+    await this.deliver(exchange, payload, recorded?.index, refusal.status);
+    if (era === "modern" && !this.session.inUse)
+      await this.dependencies.onEnded(this.session, "the target does not speak this era");
+  }
+
+  private async recordEndOfSubscription(
+    exchange: Exchange,
+    reason: string,
+  ): Promise<{ payload: Uint8Array; index: number | undefined }> {
+    const { number, method, id } = exchange;
+    const payload = endOfSubscription(id);
+    const event = {
+      kind: "response",
+      direction: "target_to_client",
+      exchange: number,
+      method,
+      attributes: { ended: reason, delivered: exchange.reply.open },
+      payload,
+    } as const;
+    const recorded = await this.tryToRecord(event);
+    if (!recorded) this.dependencies.recorder.owe(this.session, event);
+    return { payload, index: recorded?.index };
+  }
+
+  /** The HTTP status, as long as the answer is no stream. `code`: of an error. */
+  private statusOf({ method }: Exchange, code: number | undefined): number {
+    if (code === undefined) return 200;
+    if (this.session.era === "modern") return httpStatusOfError(code);
+    return method === "initialize" && code === RpcErrorCode.UnsupportedProtocolVersion ? 400 : 200;
   }
 
   /** An exchange ends without the target's answer. Resolves with what its caller is told, which is recorded by then. */
   private async recordFailure(
     exchange: Exchange,
-    failure: (typeof FAILURES)[ExchangeFailure],
+    failure: Failure,
     detail: string,
   ): Promise<{ payload: Uint8Array; index: number | undefined }> {
     const message = detail ? `${failure.says}: ${detail}` : failure.says;
@@ -356,11 +526,16 @@ export class TargetTraffic implements SessionLinkListener {
   }
 
   /** `index`: where in the recording the message is; undefined for what is not there as it is told. */
-  private async deliver(exchange: Exchange, message: Uint8Array, index?: number): Promise<void> {
+  private async deliver(
+    exchange: Exchange,
+    message: Uint8Array,
+    index?: number,
+    status?: number,
+  ): Promise<void> {
     this.session.finish(exchange);
     const neverOpened = this.whyNeverOpened(exchange);
     if (neverOpened !== undefined) exchange.reply.forgetSession();
-    await exchange.reply.finish(message, 200, index);
+    await exchange.reply.finish(message, status, index);
     if (neverOpened !== undefined) await this.dependencies.onEnded(this.session, neverOpened);
   }
 
@@ -400,6 +575,17 @@ export class TargetTraffic implements SessionLinkListener {
       throw error;
     }
   }
+}
+
+const NOT_ASKED_HERE = { effect: "deny", reason: "this revision has no requests of the target" } as const;
+
+function isSubscription({ method }: Exchange): boolean {
+  return method === "subscriptions/listen";
+}
+
+function endOfSubscription({ text: id }: JsonRpcId): Uint8Array {
+  const meta = `"_meta":{"io.modelcontextprotocol/subscriptionId":${id}}`;
+  return Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete",${meta}}}`);
 }
 
 /** Instead of the answer to a call that would no longer be allowed. */

@@ -9,6 +9,7 @@ import { AgentListener, type ListenerCertificate } from "./agent-listener.js";
 import { AgentHandlers } from "./agent-handlers.js";
 import { CertificateAuthority } from "./certificate-authority.js";
 import { widenAgentConnections } from "./http2-window.js";
+import { MAX_CHUNK_BYTES } from "./session-transfers.js";
 
 const FRAME_OVERHEAD = 64 * 1024;
 const RENEW_EVERY_MS = 5 * 60_000;
@@ -52,7 +53,7 @@ export class AgentGrpcServer {
     private readonly clock: Clock,
     handlers: AgentHandlers,
   ) {
-    const maxMessageBytes = config.maxMessageBytes + FRAME_OVERHEAD;
+    const maxMessageBytes = Math.max(config.maxMessageBytes, MAX_CHUNK_BYTES) + FRAME_OVERHEAD;
     this.strangers = serve(handlers, FOR_STRANGERS);
     this.agents = serve(handlers, {
       ...KEEPALIVE,

@@ -49,6 +49,14 @@ export interface EventRow {
   readonly hash: Buffer;
 }
 
+/** Which events are read: from `from` to below `to`, at most `count` and, unless the first alone is larger, about `bytes`. */
+export interface Slice {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  readonly bytes: number;
+}
+
 /** An event that is read alone. */
 export interface LinkedRow extends EventRow {
   /** Null when the event before it is missing. */
@@ -98,8 +106,8 @@ const STORED = `
 
 const REQUEST = KIND_NUMBER.request;
 const ENDS = numbers(EXCHANGE_ENDS);
-// What a target said to the client, or was said in its place. Chunks are found through their response.
-const TOLD = numbers(["notification", "server_request", ...EXCHANGE_ENDS]);
+const SAID = numbers(["notification", "server_request"]);
+const CHUNK = KIND_NUMBER.response_chunk;
 const MAX_INDEX = 2 ** 31 - 1;
 
 // Another request of an exchange that was answered is none: exchange numbers are used once.
@@ -134,41 +142,62 @@ const STILL_OPEN = `
     WHERE ended.recording_id = wanted.recording_id AND ended.exchange = wanted.exchange
       AND ended.kind IN (${ENDS}))`;
 
-// octet_length reads no stored payload, so the bytes beyond the limit are never touched.
-const SLICE = `
-  SELECT index, at, kind, exchange, method, name, decision, rule, sealed, hash
-  FROM (
-    SELECT *, sum(octet_length(sealed)) OVER (ORDER BY index) - octet_length(sealed) AS bytes_before
-    FROM (SELECT * FROM recording_event
-          WHERE recording_id = $1 AND index >= $2 AND index < $3 ORDER BY index LIMIT $4) AS part
-  ) AS counted
-  WHERE bytes_before < $5 ORDER BY index`;
+const SLICE = bounded(`
+  SELECT index, at, kind, exchange, method, name, decision, rule, sealed, hash FROM recording_event
+  WHERE recording_id = $1 AND index >= $2 AND index < $3 ORDER BY index LIMIT $4`);
 
-// Of an exchange only what lies between its request and its end is looked at; both are found by an index.
-const OF_EXCHANGE = `
+// Each event with the hash of the one before it, which it is opened with.
+const linked = (events: string, order: Order = "ASC") => `
   SELECT event.index, event.at, event.kind, event.exchange, event.method, event.name, event.decision, event.rule,
          event.sealed, event.hash, before.hash AS "previousHash"
-  FROM (
-    SELECT *, sum(octet_length(sealed)) OVER (ORDER BY index) - octet_length(sealed) AS bytes_before
-    FROM (SELECT * FROM recording_event
-          WHERE recording_id = $1 AND exchange = $2 AND kind IN (${TOLD}) AND index > $3
-            AND ($2 = 0 OR index BETWEEN
-              (SELECT min(index) FROM recording_event
-               WHERE recording_id = $1 AND exchange = $2 AND exchange <> 0 AND kind = ${REQUEST})
-              AND coalesce((SELECT max(index) FROM recording_event
-                            WHERE recording_id = $1 AND exchange = $2 AND kind IN (${ENDS})), ${MAX_INDEX}))
-          ORDER BY index LIMIT $4) AS part
-  ) AS event
+  FROM (${events}) AS event
   LEFT JOIN recording_event AS before ON before.recording_id = $1 AND before.index = event.index - 1
-  WHERE bytes_before < $5 ORDER BY event.index`;
+  ORDER BY event.index ${order}`;
 
-const CHUNK = `
-  SELECT event.index, event.at, event.kind, event.exchange, event.method, event.name, event.decision, event.rule,
-         event.sealed, event.hash, before.hash AS "previousHash"
-  FROM (SELECT * FROM recording_event
-        WHERE recording_id = $1 AND index >= $2 AND index <= $3 AND kind = ${KIND_NUMBER.response_chunk}
-        ORDER BY index LIMIT 1) AS event
-  LEFT JOIN recording_event AS before ON before.recording_id = $1 AND before.index = event.index - 1`;
+const WITHOUT_CHUNKS = linked(
+  bounded(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND index >= $2 AND index < $3 AND kind <> ${CHUNK} ORDER BY index LIMIT $4`),
+);
+
+const FIRST_CHUNK = linked(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND index >= $2 AND index <= $3 AND kind = ${CHUNK} ORDER BY index LIMIT 1`);
+
+// Only what lies between the request and its end is looked at; an index finds both.
+const TOLD_IN_EXCHANGE = linked(
+  bounded(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND exchange = $2 AND index > $3 AND kind IN (${SAID}, ${ENDS})
+    AND index > (SELECT min(index) FROM recording_event
+                 WHERE recording_id = $1 AND exchange = $2 AND exchange <> 0 AND kind = ${REQUEST})
+    AND index <= coalesce((SELECT max(index) FROM recording_event
+                           WHERE recording_id = $1 AND exchange = $2 AND kind IN (${ENDS})), ${MAX_INDEX})
+  ORDER BY index LIMIT $4`),
+);
+
+const BEGINNING = linked(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND exchange = $2 AND exchange <> 0 AND kind = ${REQUEST} ORDER BY index LIMIT 1`);
+
+const QUESTIONS = linked(
+  bounded(
+    `
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND index >= $2 AND index < $3 AND kind IN (${numbers(["server_request", "client_response"])})
+  ORDER BY index DESC LIMIT $4`,
+    "DESC",
+  ),
+  "DESC",
+);
+
+// By an index of its own.
+const TOLD_OUTSIDE = linked(
+  bounded(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND exchange = $2 AND exchange = 0 AND index > $3 AND kind IN (${SAID})
+  ORDER BY index LIMIT $4`),
+);
 
 // Every exchange begins with a request; what came of one whose request could not be stored has an end.
 const LAST_EXCHANGE = `
@@ -290,11 +319,7 @@ export class RecordingEventsRepository {
     return new Set(rows.map(({ id }) => id));
   }
 
-  /** Events from `from` to below `to`: at most `count` and, unless the first alone is larger, about `bytes`. */
-  async slice(
-    recordingId: string,
-    range: { readonly from: number; readonly to: number; readonly count: number; readonly bytes: number },
-  ): Promise<EventRow[]> {
+  async slice(recordingId: string, range: Slice): Promise<EventRow[]> {
     const { rows } = await this.database.pool.query<StoredEvent>(SLICE, [
       recordingId,
       range.from,
@@ -305,8 +330,8 @@ export class RecordingEventsRepository {
     return rows.map(toRow);
   }
 
-  /** What was said to the client in an exchange after an index, bounded as a slice is. */
-  async ofExchange(
+  /** What was said to the client in an exchange, or in none (0), after an index; bounded as a slice is. */
+  async told(
     recordingId: string,
     range: {
       readonly exchange: number;
@@ -315,25 +340,42 @@ export class RecordingEventsRepository {
       readonly bytes: number;
     },
   ): Promise<LinkedRow[]> {
-    const { rows } = await this.database.pool.query<StoredEvent & Pick<LinkedRow, "previousHash">>({
-      name: "recording-of-exchange",
-      text: OF_EXCHANGE,
-      values: [recordingId, range.exchange, range.after, range.count, range.bytes],
-    });
-    return rows.map(toRow);
+    const { exchange, after, count, bytes } = range;
+    const [name, text] =
+      exchange === 0 ? ["told-outside", TOLD_OUTSIDE] : ["told-in-exchange", TOLD_IN_EXCHANGE];
+    return this.linkedRows({ name, text, values: [recordingId, exchange, after, count, bytes] });
+  }
+
+  /** The request of an exchange. */
+  async beginning(recordingId: string, exchange: number): Promise<LinkedRow | undefined> {
+    const query = { name: "beginning", text: BEGINNING, values: [recordingId, exchange] };
+    return (await this.linkedRows(query))[0];
+  }
+
+  /** What targets asked and clients answered, before an index and newest first; bounded as a slice is. */
+  async questions(
+    recordingId: string,
+    range: { readonly before: number; readonly count: number; readonly bytes: number },
+  ): Promise<LinkedRow[]> {
+    const values = [recordingId, 0, range.before, range.count, range.bytes];
+    return this.linkedRows({ name: "questions", text: QUESTIONS, values });
+  }
+
+  /** A slice without chunks of large responses: there may be thousands. */
+  async withoutChunks(recordingId: string, range: Slice): Promise<LinkedRow[]> {
+    const { from, to, count, bytes } = range;
+    const name = "without-chunks";
+    return this.linkedRows({ name, text: WITHOUT_CHUNKS, values: [recordingId, from, to, count, bytes] });
   }
 
   /** The first chunk in a range, both ends included. */
-  async chunk(
+  async firstChunk(
     recordingId: string,
-    range: { readonly from: number; readonly to: number },
+    { from, to }: { readonly from: number; readonly to: number },
   ): Promise<LinkedRow | undefined> {
-    const { rows } = await this.database.pool.query<StoredEvent & Pick<LinkedRow, "previousHash">>({
-      name: "recording-chunk",
-      text: CHUNK,
-      values: [recordingId, range.from, range.to],
-    });
-    return rows.map(toRow)[0];
+    const name = "first-chunk";
+    const [chunk] = await this.linkedRows({ name, text: FIRST_CHUNK, values: [recordingId, from, to] });
+    return chunk;
   }
 
   /** The largest number of an exchange in a recording, 0 when there is none. */
@@ -341,15 +383,36 @@ export class RecordingEventsRepository {
     const { rows } = await this.database.pool.query<{ exchange: string }>(LAST_EXCHANGE, [recordingId]);
     return Number(rows[0]?.exchange ?? 0);
   }
+
+  private async linkedRows(query: { name: string; text: string; values: unknown[] }): Promise<LinkedRow[]> {
+    const { rows } = await this.database.pool.query<StoredEvent & Pick<LinkedRow, "previousHash">>({
+      ...query,
+      name: `recording-${query.name}`,
+    });
+    return rows.map(toRow);
+  }
 }
 
 function toRow<Row extends { kind: number; exchange: string }>(row: Row) {
   return { ...row, kind: kindName(row.kind), exchange: Number(row.exchange) };
 }
 
+/** Of the events the first and as many more as take about $5 bytes together. */
+function bounded(events: string, order: Order = "ASC"): string {
+  // octet_length reads no stored payload, so the bytes beyond the limit are never touched.
+  return `
+  SELECT * FROM (
+    SELECT *, sum(octet_length(sealed)) OVER (ORDER BY index ${order}) - octet_length(sealed) AS bytes_before
+    FROM (${events}) AS part
+  ) AS counted
+  WHERE bytes_before < $5 ORDER BY index ${order}`;
+}
+
 function numbers(kinds: readonly EventKind[]): string {
   return kinds.map((kind) => KIND_NUMBER[kind]).join(", ");
 }
+
+type Order = "ASC" | "DESC";
 
 type StoredEvent = Omit<EventRow, "kind" | "exchange"> & { kind: number; exchange: string };
 

@@ -38,7 +38,7 @@ export interface Opening {
 
 /** Opens one event on the strength of the one before it. @throws DamagedRecordingError */
 export function openRow({ recordingId, key, row }: RowToOpen): RecordedEvent {
-  const { previousHash } = row;
+  const previousHash = row.index === 0 ? genesisHash(recordingId) : row.previousHash;
   if (!previousHash) throw gap(recordingId, row.index - 1);
   const event = openEvent({ key, recordingId, previousHash, row });
   checkClearColumns(recordingId, row, event);

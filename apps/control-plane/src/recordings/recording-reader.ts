@@ -8,13 +8,16 @@ import type { StoredResponse } from "./stored-response.js";
 /** One read of stored events. Many clients may read at once. */
 const PAGE = { count: 100, bytes: 1024 * 1024 };
 
+const MAX_INDEX = 2 ** 31 - 1;
+
 /** Which part of a recording is read. */
 export interface ReadRange {
   /** 0: what belongs to no exchange. */
   readonly exchange: number;
   /** Only events with a larger index. */
   readonly after: number;
-  readonly direction: "target_to_client";
+  /** Without it also what was told to nobody, such as the end that recovery wrote. */
+  readonly direction?: "target_to_client";
 }
 
 export interface ReadEvent {
@@ -38,11 +41,30 @@ export class RecordingReader {
   async *events(recordingId: string, { exchange, after, direction }: ReadRange): AsyncGenerator<ReadEvent> {
     const key = await this.chains.keyOf(recordingId);
     for (let last = after; ;) {
-      const rows = await this.stored.ofExchange(recordingId, { exchange, after: last, ...PAGE });
+      const rows = await this.stored.told(recordingId, { exchange, after: last, ...PAGE });
       for (const row of rows) {
         const event = openRow({ recordingId, key, row });
-        if (event.direction === direction) yield { index: row.index, event };
+        if (direction === undefined || event.direction === direction) yield { index: row.index, event };
         last = row.index;
+      }
+      if (rows.length === 0) return;
+    }
+  }
+
+  /** The request of an exchange; undefined when there is none. @throws as `events` */
+  async request(recordingId: string, exchange: number): Promise<RecordedEvent | undefined> {
+    const row = await this.stored.beginning(recordingId, exchange);
+    return row && openRow({ recordingId, key: await this.chains.keyOf(recordingId), row });
+  }
+
+  /** What the target asked of the client and what that answered, newest first. @throws as `events` */
+  async *questions(recordingId: string): AsyncGenerator<ReadEvent> {
+    const key = await this.chains.keyOf(recordingId);
+    for (let before = MAX_INDEX; ;) {
+      const rows = await this.stored.questions(recordingId, { before, ...PAGE });
+      for (const row of rows) {
+        yield { index: row.index, event: openRow({ recordingId, key, row }) };
+        before = row.index;
       }
       if (rows.length === 0) return;
     }
@@ -59,7 +81,7 @@ export class RecordingReader {
     const key = await this.chains.keyOf(recordingId);
     let missing = bytes;
     for (let next = first; next <= last;) {
-      const row = await this.stored.chunk(recordingId, { from: next, to: last });
+      const row = await this.stored.firstChunk(recordingId, { from: next, to: last });
       if (!row) break;
       const { attributes, payload } = openRow({ recordingId, key, row });
       next = row.index + 1;

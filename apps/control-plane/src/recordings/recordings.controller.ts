@@ -15,6 +15,10 @@ import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js
 import { RecordingsService } from "./recordings.service.js";
 
 const Id = z.uuid();
+const Index = z
+  .string()
+  .regex(/^\d{1,10}$/)
+  .transform(Number);
 
 @Controller("api/v1/recordings")
 export class RecordingsController {
@@ -43,6 +47,21 @@ export class RecordingsController {
     @Query({ schema: PageQuery }) query: PageQuery,
   ) {
     return this.recordings.events(principal, id, query);
+  }
+
+  @Get(":id/events/:index/payload")
+  @Requires("recording:read")
+  async payload(
+    @CurrentPrincipal() principal: Principal,
+    @Param("id", { schema: Id }) id: string,
+    @Param("index", { schema: Index }) index: number,
+    @Res() response: ServerResponse,
+  ): Promise<void> {
+    const { bytes, pieces } = await this.recordings.payload(principal, id, index);
+    response.setHeader("Content-Type", "application/octet-stream");
+    response.setHeader("Content-Length", bytes);
+    response.setHeader("Content-Disposition", `attachment; filename="${id}-${index}.json"`);
+    await pipeline(Readable.from(pieces, { highWaterMark: 1 }), response);
   }
 
   @Get(":id/export")

@@ -11,6 +11,7 @@ import {
   DamagedRecordingError,
   genesisHash,
   isFinal,
+  type RecordedEvent,
   type RecordingKey,
   toExport,
   unwrapKey,
@@ -22,11 +23,19 @@ import { DomainError } from "../platform/errors.js";
 import { pageFrom, readCursor, UUID, writeCursor } from "../platform/pagination.js";
 import { RecordingChains } from "./recording-chains.js";
 import { RecordingEventsRepository } from "./recording-events.repository.js";
-import { type OpenedEvent, openEvents } from "./recording-opening.js";
+import { type OpenedEvent, openEvents, openRow, type RowToOpen } from "./recording-opening.js";
+import { RecordingReader } from "./recording-reader.js";
 import { RecordingsRepository, type StoredRecording } from "./recordings.repository.js";
+import { storedResponse } from "./stored-response.js";
 
 /** A page of opened events is cut before it holds more than this, stored. */
 const PAGE_BYTES = 8 * 1024 * 1024;
+
+/** What one event says. */
+export interface EventPayload {
+  readonly bytes: number;
+  readonly pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
 
 /** Reading recordings: one's own, or everybody's for auditors. Whoever reads content is in the audit log first. */
 @Injectable()
@@ -35,6 +44,7 @@ export class RecordingsService {
     private readonly recordings: RecordingsRepository,
     private readonly stored: RecordingEventsRepository,
     private readonly chains: RecordingChains,
+    private readonly reader: RecordingReader,
     private readonly audit: AuditLog,
   ) {}
 
@@ -54,25 +64,30 @@ export class RecordingsService {
     return toView(await this.find(principal, id));
   }
 
+  /** Without the chunks of large responses: their `response` says how large it is, and `payload` has it. */
   async events(principal: Principal, id: string, query: PageQuery): Promise<Page<RecordingEventView>> {
     const recording = await this.find(principal, id);
     const from = Number(readCursor(query.cursor, /^\d{1,10}$/) ?? 0);
-    const items: RecordingEventView[] = [];
-    let bytes = 0;
-    const to = Math.min(recording.events, from + query.limit);
-    await this.recordReading(principal, recording, { from, to });
-    try {
-      for await (const opened of this.open(recording, from, to)) {
-        bytes += opened.row.sealed.length;
-        if (items.length > 0 && bytes > PAGE_BYTES) break;
-        items.push(toEventView(opened));
-      }
-    } catch (error) {
-      if (error instanceof DamagedRecordingError) throw new DomainError("recording_damaged", error.message);
-      throw error;
-    }
-    const next = from + items.length;
+    const range = { from, to: recording.events, count: query.limit, bytes: PAGE_BYTES };
+    const rows = await this.stored.withoutChunks(id, range);
+    const next = (rows.at(-1)?.index ?? recording.events) + 1;
+    await this.recordReading(principal, recording, { from, to: next });
+    const key = this.keyOf(recording);
+    const items = rows.map((row) => toEventView({ row, event: openOrRefuse({ recordingId: id, key, row }) }));
     return { items, ...(next < recording.events ? { nextCursor: writeCursor(String(next)) } : {}) };
+  }
+
+  /** What one event says, however large, as it was delivered. Its chunks are read as the reader asks for them. */
+  async payload(principal: Principal, id: string, index: number): Promise<EventPayload> {
+    const recording = await this.find(principal, id);
+    const [row] = await this.stored.withoutChunks(id, { from: index, to: index + 1, count: 1, bytes: 1 });
+    if (!row) throw new DomainError("recording_not_found", `recording ${id} has no event ${index} to show`);
+    await this.recordReading(principal, recording, { from: index, to: index + 1 });
+    const { attributes, payload } = openOrRefuse({ recordingId: id, key: this.keyOf(recording), row });
+    const stored = storedResponse(attributes);
+    return stored
+      ? { bytes: stored.bytes, pieces: this.reader.chunks(id, stored) }
+      : { bytes: payload.length, pieces: [payload] };
   }
 
   /**
@@ -155,6 +170,15 @@ export class RecordingsService {
       subject: id,
       details: { owner, ...range },
     });
+  }
+}
+
+function openOrRefuse(row: RowToOpen): RecordedEvent {
+  try {
+    return openRow(row);
+  } catch (error) {
+    if (error instanceof DamagedRecordingError) throw new DomainError("recording_damaged", error.message);
+    throw error;
   }
 }
 

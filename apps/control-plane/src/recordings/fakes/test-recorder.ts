@@ -19,6 +19,8 @@ export function createRecorder(platform: TestPlatform) {
   return { clock, events, recordings, chains, writer };
 }
 
+const CHUNK_BYTES = 256 * 1024;
+
 let lastId = Date.now();
 
 /** A UUID of version 7, each newer than the one before. */
@@ -72,6 +74,41 @@ export const request = (exchange: number, changes: Partial<RecordedEvent> = {}) 
 
 export const response = (exchange: number, changes: Partial<RecordedEvent> = {}) =>
   event({ kind: "response", direction: "target_to_client", exchange, ...changes });
+
+export const chunk = (transfer: number, payload: Uint8Array) =>
+  event({ kind: "response_chunk", direction: "target_to_client", attributes: { transfer }, payload });
+
+export interface LargeAnswer {
+  readonly exchange: number;
+  readonly transfer: number;
+  readonly payload: Uint8Array;
+}
+
+/** Records large responses as the gateway does, their chunks of 256 KiB alternating. Resolves with the responses. */
+export async function recordLarge(
+  writer: RecordingWriter,
+  recordingId: string,
+  answers: readonly LargeAnswer[],
+): Promise<RecordedEvent[]> {
+  const indexes = new Map<LargeAnswer, number[]>(answers.map((answer) => [answer, []]));
+  const longest = Math.max(...answers.map(({ payload }) => payload.length));
+  for (let start = 0; start < longest; start += CHUNK_BYTES) {
+    for (const [answer, written] of indexes) {
+      const part = answer.payload.subarray(start, start + CHUNK_BYTES);
+      if (part.length === 0) continue;
+      written.push((await writer.append({ recordingId, event: chunk(answer.transfer, part) })).index);
+    }
+  }
+  const responses: RecordedEvent[] = [];
+  for (const [{ exchange, transfer, payload }, written] of indexes) {
+    const [first = 0, last = first] = [written[0], written.at(-1)];
+    const stored = { transfer, first, last, bytes: payload.length, parts: written.length };
+    const ended = response(exchange, { attributes: { stored }, payload: new Uint8Array() });
+    await writer.append({ recordingId, event: ended });
+    responses.push(ended);
+  }
+  return responses;
+}
 
 export const closed = () => event({ kind: "session_closed" });
 

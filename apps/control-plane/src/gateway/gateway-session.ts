@@ -57,7 +57,10 @@ export interface Listener {
 const BACKLOG_LIMIT = 256;
 const BACKLOG_BYTES = 256 * 1024;
 const IN_FLIGHT_LIMIT = 128;
-const ASKED_LIMIT = 64;
+/** Questions of the target that the client may still answer. */
+export const ASKED_LIMIT = 64;
+// Where an answer is an event stream that the client may leave and come back to.
+const PRIMED_REVISION = "2025-11-25";
 const LISTEN = "subscriptions/listen";
 
 /** One open session as this replica sees it. What must survive is in Postgres. */
@@ -111,6 +114,11 @@ export class GatewaySession {
   }
 
   /** Something is under way that has an end of its own; a subscription has none. */
+  /** Whether answers are event streams that begin with an id to come back with. */
+  get isPrimed(): boolean {
+    return this.protocolVersion === PRIMED_REVISION;
+  }
+
   get busy(): boolean {
     return [...this.exchanges.values()].some(({ method }) => method !== LISTEN);
   }
@@ -164,6 +172,10 @@ export class GatewaySession {
       if (oldest !== undefined) this.askedOfClient.delete(oldest);
     }
     this.askedOfClient.set(idKey(id), method);
+  }
+
+  isAsked(id: JsonRpcId): boolean {
+    return this.askedOfClient.has(idKey(id));
   }
 
   /** The method that is answered with this id; undefined when nothing was asked, or it was answered already. */

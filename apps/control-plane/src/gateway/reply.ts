@@ -99,6 +99,11 @@ export class Reply implements ExchangeReply {
     if (this.open) await this.startStream().send(message, this.idOf(index));
   }
 
+  /** As `push`. @throws what reading it threw; the connection is cut then */
+  async pushLarge(message: LargeMessage): Promise<void> {
+    if (this.open) await this.startStream().sendLarge(message);
+  }
+
   async finish(message: Uint8Array, status = 200, index?: number): Promise<void> {
     if (!this.open) return;
     this.end();

@@ -121,12 +121,14 @@ export class GatewayUnderTest {
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
     const text = await response.text();
-    const isJson = response.headers.get("content-type")?.startsWith("application/json") ?? false;
+    const type = response.headers.get("content-type");
+    const json = type === "text/event-stream" ? (eventsIn(text).at(-1)?.data ?? "") : text;
+    const isJson = type === "text/event-stream" || type?.startsWith("application/json");
     return {
       status: response.status,
       headers: response.headers,
       text,
-      json: isJson ? (JSON.parse(text) as Answer["json"]) : {},
+      json: isJson && json ? (JSON.parse(json) as Answer["json"]) : {},
     };
   }
 
@@ -177,11 +179,27 @@ export class GatewayUnderTest {
   }
 }
 
-export function initializeRequest(id: string | number = 1) {
+export interface TestEvent {
+  readonly id: string | undefined;
+  readonly data: string;
+}
+
+/** The events of an event stream as far as it has come, without comments. */
+export function eventsIn(text: string): TestEvent[] {
+  const blocks = text.replaceAll("\r\n", "\n").split("\n\n").slice(0, -1);
+  return blocks
+    .filter((block) => /^data:/m.test(block))
+    .map((block) => ({
+      id: /^id: (.*)$/m.exec(block)?.[1],
+      data: [...block.matchAll(/^data: ?(.*)$/gm)].map(([, line]) => line).join("\n"),
+    }));
+}
+
+export function initializeRequest(id: string | number = 1, protocolVersion = "2025-11-25") {
   return {
     jsonrpc: "2.0",
     id,
     method: "initialize",
-    params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } },
+    params: { protocolVersion, capabilities: {}, clientInfo: { name: "test", version: "1" } },
   };
 }

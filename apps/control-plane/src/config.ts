@@ -51,7 +51,7 @@ export const Settings = z.strictObject({
   DRAWBRIDGE_APPROVER_GROUPS: List,
   DRAWBRIDGE_AUDITOR_GROUPS: List,
   DRAWBRIDGE_SESSION_IDLE_MINUTES: z.coerce.number().int().min(1).max(10_080).default(60),
-  DRAWBRIDGE_MAX_MESSAGE_BYTES: z.coerce.number().int().min(65_536).max(67_108_864).default(8_388_608),
+  DRAWBRIDGE_MAX_MESSAGE_BYTES: z.coerce.number().int().min(65_536).max(67_108_864).default(16_777_216),
   DRAWBRIDGE_STREAM_SECONDS: z.coerce.number().int().min(0).max(86_400).default(0),
   DRAWBRIDGE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });

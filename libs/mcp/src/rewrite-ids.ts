@@ -16,10 +16,13 @@ const PLACES = ["id", "progressToken", "requestId", "subscriptionId"] as const;
 
 /** The message with those of its ids replaced that are given and that it has; byte for byte the same otherwise. */
 export function rewriteIds(message: McpMessage, ids: MessageIds): Uint8Array {
+  // What is there and is no id, such as null, ties it to nothing.
+  const present: MessageIds = message;
   const replacements = PLACES.flatMap((place) => {
     const range: Range | undefined = message.ranges[place];
     const id = ids[place];
-    return range === undefined || id === undefined ? [] : [{ range, text: id.text }];
+    if (range === undefined || id === undefined || present[place] === undefined) return [];
+    return [{ range, text: id.text }];
   });
   if (replacements.length === 0) return message.bytes;
   return replaceRanges(

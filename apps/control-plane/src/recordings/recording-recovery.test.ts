@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import {
+  chunk,
   closed,
   createRecorder,
   event,
@@ -75,6 +76,25 @@ describe("a sweep", () => {
     await sweep();
     await sweep();
     expect((await kindsOf(id)).slice(9)).toEqual(["outcome_unknown 2"]);
+  });
+
+  test("tells of a call whose large response was cut off, and ends the recording", async () => {
+    const id = await openSession(platform, recorder.writer);
+    const at = ago(1);
+    await record(
+      id,
+      request(1, { at }),
+      chunk(1, Buffer.from("half of it")),
+      request(2, { at }),
+      chunk(2, Buffer.from("whole")),
+      response(2, { attributes: { stored: { transfer: 2, first: 3, last: 3, bytes: 5 } } }),
+    );
+    await endSession(id, 120_000);
+    recovery();
+    await sweep();
+    await sweep();
+    expect((await kindsOf(id)).slice(5)).toEqual(["outcome_unknown 1", "session_closed"]);
+    expect(await isEnded(id)).toBe(true);
   });
 
   test("leaves a call of this process alone for 60 s and while it is in flight", async () => {

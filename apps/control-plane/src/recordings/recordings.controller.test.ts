@@ -3,7 +3,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuditModule } from "../audit/index.js";
 import { startTestApi, type TestApi } from "../fakes/index.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
-import { closed, event, newId, openSession, request, response } from "./fakes/test-recorder.js";
+import {
+  chunk,
+  closed,
+  event,
+  newId,
+  openSession,
+  recordLarge,
+  request,
+  response,
+} from "./fakes/test-recorder.js";
 import { RecordingWriter, RecordingsModule } from "./index.js";
 import { RecordingEventsRepository } from "./recording-events.repository.js";
 
@@ -95,14 +104,19 @@ describe("GET /recordings", () => {
 });
 
 describe("a recording of somebody else", () => {
-  test.each(["", "/events", "/export", "/verify"])("looks like none: %s", async (path) => {
-    const foreign = await get("bob", `recordings/${alices}${path}`);
-    const missing = newId();
-    const none = await get("bob", `recordings/${missing}${path}`);
-    expect(foreign).toMatchObject({ status: 404, body: { code: "recording_not_found" } });
-    expect(JSON.stringify(foreign).replaceAll(alices, "")).toBe(JSON.stringify(none).replaceAll(missing, ""));
-    expect(await get("olga", `recordings/${alices}${path}`)).toMatchObject({ status: 404 });
-  });
+  test.each(["", "/events", "/events/2/payload", "/export", "/verify"])(
+    "looks like none: %s",
+    async (path) => {
+      const foreign = await get("bob", `recordings/${alices}${path}`);
+      const missing = newId();
+      const none = await get("bob", `recordings/${missing}${path}`);
+      expect(foreign).toMatchObject({ status: 404, body: { code: "recording_not_found" } });
+      expect(JSON.stringify(foreign).replaceAll(alices, "")).toBe(
+        JSON.stringify(none).replaceAll(missing, ""),
+      );
+      expect(await get("olga", `recordings/${alices}${path}`)).toMatchObject({ status: 404 });
+    },
+  );
 });
 
 describe("GET /recordings/:id/events", () => {
@@ -135,8 +149,11 @@ describe("GET /recordings/:id/events", () => {
     );
     expect(items(second.body)).toEqual([3]);
     expect(second.body["nextCursor"]).toBeUndefined();
-    const beyond = Buffer.from("99").toString("base64url");
-    expect((await get("alice", `recordings/${alices}/events?cursor=${beyond}`)).body).toEqual({ items: [] });
+    for (const index of ["99", "9999999999"]) {
+      const beyond = Buffer.from(index).toString("base64url");
+      const { body } = await get("alice", `recordings/${alices}/events?cursor=${beyond}`);
+      expect(body).toEqual({ items: [] });
+    }
   });
 
   test("cuts a page before it gets too large", async () => {
@@ -155,6 +172,95 @@ describe("GET /recordings/:id/events", () => {
     }
     expect(count).toBe(200);
     expect(pages).toBeGreaterThan(1);
+  });
+});
+
+describe("a large response", () => {
+  const PARTS = 300;
+  const large = Buffer.alloc(PARTS * 256 * 1024 - 100, '{"row":"äöü"} ');
+  let id: string;
+
+  beforeAll(async () => {
+    api.tokens.add("lara");
+    id = await openSession(platform, writer, { principal: "lara" });
+    await writer.append({ recordingId: id, event: request(1, { name: "dump" }) });
+    await recordLarge(writer, id, [{ exchange: 1, transfer: 1, payload: large }]);
+    await writer.append({ recordingId: id, event: chunk(2, Buffer.from("cut off")) });
+    await writer.close(id, closed());
+  });
+
+  test("is one event of the list, which says how large it is", async () => {
+    const first = await get("lara", `recordings/${id}/events?limit=2`);
+    expect(first.body["items"]).toMatchObject([
+      { index: 0, kind: "request" },
+      {
+        index: PARTS + 1,
+        kind: "response",
+        attributes: { stored: { transfer: 1, first: 1, last: PARTS, bytes: large.length, parts: PARTS } },
+      },
+    ]);
+    const cursor = String(first.body["nextCursor"]);
+    const second = await get("lara", `recordings/${id}/events?limit=2&cursor=${cursor}`);
+    expect(second.body).toMatchObject({ items: [{ index: PARTS + 3, kind: "session_closed" }] });
+    expect(second.body["nextCursor"]).toBeUndefined();
+  });
+
+  test("can be downloaded byte for byte, and that is in the audit log", async () => {
+    const answer = await api.fetch("lara", `/api/v1/recordings/${id}/events/${PARTS + 1}/payload`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-length")).toBe(String(large.length));
+    expect(answer.headers.get("content-disposition")).toContain("attachment");
+    expect(Buffer.from(await answer.arrayBuffer()).equals(large)).toBe(true);
+    expect(await audited(id)).toContain("lara recording.read");
+  });
+
+  test("is whole to verification, and its export holds every chunk", async () => {
+    expect((await get("lara", `recordings/${id}/verify`)).body).toMatchObject({
+      ok: true,
+      events: PARTS + 4,
+    });
+    const text = await (await api.fetch("lara", `/api/v1/recordings/${id}/export`)).text();
+    const events = text
+      .trimEnd()
+      .split("\n")
+      .slice(1)
+      .map((line) => JSON.parse(line) as Record<string, string>);
+    const chunks = events.filter(({ kind }) => kind === "response_chunk").slice(0, PARTS);
+    const bytes = chunks.map(({ payload, payloadEncoding }) =>
+      Buffer.from(payload!, payloadEncoding === "base64" ? "base64" : "utf8"),
+    );
+    expect(Buffer.concat(bytes).equals(large)).toBe(true);
+  });
+
+  test("that lost a chunk breaks off its download, and verification says where", async () => {
+    const damaged = await openSession(platform, writer, { principal: "lara" });
+    await recordLarge(writer, damaged, [{ exchange: 1, transfer: 1, payload: large.subarray(0, 2_000_000) }]);
+    const owner = await platform.admin.connect();
+    await owner.query("set session_replication_role = replica");
+    await owner.query("delete from recording_event where index = 4 and recording_id = $1", [damaged]);
+    owner.release(true);
+    const download = api.fetch("lara", `/api/v1/recordings/${damaged}/events/8/payload`);
+    await expect(download.then((answer) => answer.arrayBuffer())).rejects.toThrow();
+    const { body } = await get("lara", `recordings/${damaged}/verify`);
+    expect(body).toMatchObject({ ok: false, events: 4 });
+  });
+});
+
+describe("GET /recordings/:id/events/:index/payload", () => {
+  test("is what an event says", async () => {
+    const answer = await api.fetch("alice", `/api/v1/recordings/${alices}/events/2/payload`);
+    expect(await answer.text()).toBe(MASKED);
+  });
+
+  test.each(["4", "9999999999"])("says 404 when there is no event %s", async (index) => {
+    expect(await get("alice", `recordings/${alices}/events/${index}/payload`)).toMatchObject({
+      status: 404,
+      body: { code: "recording_not_found" },
+    });
+  });
+
+  test.each(["-1", "x", "1e3", "99999999999"])("refuses %s", async (index) => {
+    expect(await get("alice", `recordings/${alices}/events/${index}/payload`)).toMatchObject({ status: 400 });
   });
 });
 

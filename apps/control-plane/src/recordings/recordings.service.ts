@@ -22,7 +22,7 @@ import { isPermitted, type Principal } from "../identity/index.js";
 import { DomainError } from "../platform/errors.js";
 import { pageFrom, readCursor, UUID, writeCursor } from "../platform/pagination.js";
 import { RecordingChains } from "./recording-chains.js";
-import { RecordingEventsRepository } from "./recording-events.repository.js";
+import { type LinkedRow, RecordingEventsRepository, type Slice } from "./recording-events.repository.js";
 import { type OpenedEvent, openEvents, openRow, type RowToOpen } from "./recording-opening.js";
 import { RecordingReader } from "./recording-reader.js";
 import { RecordingsRepository, type StoredRecording } from "./recordings.repository.js";
@@ -68,8 +68,7 @@ export class RecordingsService {
   async events(principal: Principal, id: string, query: PageQuery): Promise<Page<RecordingEventView>> {
     const recording = await this.find(principal, id);
     const from = Number(readCursor(query.cursor, /^\d{1,10}$/) ?? 0);
-    const range = { from, to: recording.events, count: query.limit, bytes: PAGE_BYTES };
-    const rows = await this.stored.withoutChunks(id, range);
+    const rows = await this.rowsToShow(recording, { from, count: query.limit, bytes: PAGE_BYTES });
     const next = (rows.at(-1)?.index ?? recording.events) + 1;
     await this.recordReading(principal, recording, { from, to: next });
     const key = this.keyOf(recording);
@@ -80,8 +79,9 @@ export class RecordingsService {
   /** What one event says, however large, as it was delivered. Its chunks are read as the reader asks for them. */
   async payload(principal: Principal, id: string, index: number): Promise<EventPayload> {
     const recording = await this.find(principal, id);
-    const [row] = await this.stored.withoutChunks(id, { from: index, to: index + 1, count: 1, bytes: 1 });
-    if (!row) throw new DomainError("recording_not_found", `recording ${id} has no event ${index} to show`);
+    const [row] = await this.rowsToShow(recording, { from: index, count: 1, bytes: 1 });
+    if (row?.index !== index)
+      throw new DomainError("recording_not_found", `recording ${id} has no event ${index} to show`);
     await this.recordReading(principal, recording, { from: index, to: index + 1 });
     const { attributes, payload } = openOrRefuse({ recordingId: id, key: this.keyOf(recording), row });
     const stored = storedResponse(attributes);
@@ -128,6 +128,13 @@ export class RecordingsService {
     const [recording] = await this.recordings.list({ id, owner: ownerSeenBy(principal) }, 1);
     if (!recording) throw new DomainError("recording_not_found", `there is no recording ${id} for you`);
     return recording;
+  }
+
+  private async rowsToShow(
+    { id, events: to }: StoredRecording,
+    part: Omit<Slice, "to">,
+  ): Promise<LinkedRow[]> {
+    return part.from < to ? this.stored.withoutChunks(id, { ...part, to }) : [];
   }
 
   private async *exportLines(

@@ -54,7 +54,7 @@ export class Children {
     const startedAt = this.#options.now();
     const isEarly = () => this.#options.now() - startedAt < EARLY_DEATH_MS;
     let endedByItself = false;
-    const process = this.startProbe(wanted, {
+    const process = this.#startCounted(wanted, {
       ...bound(listener),
       ended: (reason) => {
         endedByItself = true;
@@ -73,17 +73,28 @@ export class Children {
 
   /** Only to be asked something: some servers leave at a question they do not know, which is no failure of theirs. */
   startProbe(wanted: WantedChild, listener: ServerProcessListener): ServerProcess {
-    const problem = this.#problemWith(wanted.target);
-    if (problem !== undefined) throw new TargetRefusedError("TARGET_UNAVAILABLE", problem);
-    const process = this.#spawn(wanted, listener);
-    this.#running.add(process);
-    void process.gone.then(() => this.#running.delete(process));
-    return process;
+    this.#admit(wanted.target);
+    return this.#spawn(wanted, listener);
   }
 
   /** Whoever probed a target found that it cannot be used at all. */
   failed(target: string, reason: string): void {
     this.#backoff.failed(target, reason);
+  }
+
+  #startCounted(wanted: WantedChild, listener: ServerProcessListener): ServerProcess {
+    this.#admit(wanted.target);
+    try {
+      return this.#spawn(wanted, listener);
+    } catch (error) {
+      if (error instanceof TargetRefusedError) this.#backoff.failed(wanted.target, error.message);
+      throw error;
+    }
+  }
+
+  #admit(target: string): void {
+    const problem = this.#problemWith(target);
+    if (problem !== undefined) throw new TargetRefusedError("TARGET_UNAVAILABLE", problem);
   }
 
   #problemWith(target: string): string | undefined {
@@ -95,19 +106,20 @@ export class Children {
     return this.#backoff.problemWith(target);
   }
 
-  #spawn({ target, command, limits }: WantedChild, listener: ServerProcessListener): ServerProcess {
+  #spawn({ command, limits }: WantedChild, listener: ServerProcessListener): ServerProcess {
     try {
-      return new ServerProcess({
+      const process = new ServerProcess({
         ...this.#options,
         command,
         limits: smallerLimits(limits, this.#options.limits),
         listener,
       });
+      this.#running.add(process);
+      void process.gone.then(() => this.#running.delete(process));
+      return process;
     } catch (error) {
       // Node reports most failures to start later, but throws a few (arguments too long, no file descriptors left).
-      const reason = describeStartError(error as NodeJS.ErrnoException);
-      this.#backoff.failed(target, reason);
-      throw new TargetRefusedError("TARGET_UNAVAILABLE", reason);
+      throw new TargetRefusedError("TARGET_UNAVAILABLE", describeStartError(error as NodeJS.ErrnoException));
     }
   }
 }

@@ -9,11 +9,14 @@ import type { WantedChild } from "./children.js";
 import { checkCommand } from "./command-check.js";
 import { checkHeaders } from "./header-check.js";
 import { HttpTarget } from "./http-target.js";
+import { ModernHttpTarget } from "./modern-http-target.js";
+import { ModernStdioTarget } from "./modern-stdio-target.js";
+import { SseTarget } from "./sse-target.js";
 import { StdioTarget } from "./stdio-target.js";
 import type { Target, TargetListener } from "./target.js";
 import type { TargetHost } from "./target-host.js";
 import { TargetRefusedError } from "./target-refused-error.js";
-import { checkUrl } from "./url-rule.js";
+import { checkEndpoint, checkUrl } from "./url-rule.js";
 
 export interface TargetUse {
   readonly listener: TargetListener;
@@ -31,6 +34,7 @@ export function openTarget(host: TargetHost, definition: TargetDefinition, use: 
     case "http":
       return openHttp(host, definition.transport.value, use);
     case "sse":
+      return openSse(host, definition.transport.value, use);
     case undefined:
       throw new TargetRefusedError(
         "NOT_SENT",
@@ -58,12 +62,20 @@ export function checkHttp(host: TargetHost, wanted: HttpTransport): URL {
   return url;
 }
 
-function openStdio(host: TargetHost, wanted: WantedChild, { listener }: TargetUse): Target {
+function openStdio(host: TargetHost, wanted: WantedChild, { listener, era }: TargetUse): Target {
   const options = { ...host, start: host.children.start.bind(host.children, wanted) };
-  return new StdioTarget(options, listener);
+  return era === "modern" ? new ModernStdioTarget(options, listener) : new StdioTarget(options, listener);
 }
 
-function openHttp(host: TargetHost, wanted: HttpTransport, { listener }: TargetUse): Target {
+function openHttp(host: TargetHost, wanted: HttpTransport, { listener, era }: TargetUse): Target {
+  const options = { ...host, url: checkHttp(host, wanted), headers: wanted.headers, listener };
+  return era === "modern" ? new ModernHttpTarget(options) : new HttpTarget(options);
+}
+
+function openSse(host: TargetHost, wanted: HttpTransport, { listener, era }: TargetUse): Target {
   const url = checkHttp(host, wanted);
-  return new HttpTarget({ ...host, url, headers: wanted.headers, listener });
+  if (era === "modern")
+    throw new TargetRefusedError("NOT_SENT", "a target of HTTP+SSE speaks no revision without sessions");
+  const check = (endpoint: URL) => checkEndpoint(host.allow.urls, endpoint);
+  return new SseTarget({ ...host, url, headers: wanted.headers, checkEndpoint: check, listener });
 }

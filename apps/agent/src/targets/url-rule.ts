@@ -27,6 +27,17 @@ export function checkUrl(rules: readonly UrlRule[], text: string): URL | string 
   return "the agent's configuration does not allow this URL: its operator would have to add it to allow.urls";
 }
 
+/**
+ * The URL a server of HTTP+SSE wants messages posted to, or in words why it is refused. Its path has to be allowed; what
+ * follows the path is the id the server gave the session.
+ */
+export function checkEndpoint(rules: readonly UrlRule[], endpoint: URL): URL | string {
+  const withoutQuery = new URL(endpoint);
+  withoutQuery.search = "";
+  const problems = [endpoint, withoutQuery].map((url) => checkUrl(rules, url.href));
+  return problems.some((problem) => problem instanceof URL) ? endpoint : (problems[0] ?? endpoint);
+}
+
 function matches(rule: UrlRule, url: URL): boolean {
   if (rule.origin !== url.origin) return false;
   if (!rule.below) return rule.path === url.pathname && rule.query === url.search;

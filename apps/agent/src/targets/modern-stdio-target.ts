@@ -1,0 +1,252 @@
+import { ExchangeFailure } from "@drawbridge/protocol";
+import {
+  argumentsView,
+  cancelledNotification,
+  checkParameterHeaders,
+  type JsonRpcId,
+  jsonRpcId,
+  MalformedMessageError,
+  type McpNotification,
+  type McpRequest,
+  type McpResponse,
+  parseMessage,
+  rewriteIds,
+} from "@drawbridge/mcp";
+import { LargeIdRewriter } from "./large-id-rewriter.js";
+import { modernRequest } from "./modern-envelope.js";
+import { StdioChannel, type StdioChannelOptions } from "./stdio-channel.js";
+import type { LargeMessageSink, OutgoingMessage, Target, TargetListener } from "./target.js";
+import { ToolSchemas } from "./tool-schemas.js";
+
+const OWN_REQUEST_TIMEOUT_MS = 10_000;
+/** Exchanges that nobody waits for any more are forgotten when there are so many. */
+const SWEEP_AT = 256;
+
+/** What has to be put back into what the server says about an exchange. */
+interface Entry {
+  readonly id: JsonRpcId;
+  readonly progressToken: JsonRpcId | undefined;
+}
+
+interface OwnRequest {
+  readonly resolve: (response: McpResponse) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * An MCP server as a child process at 2026-07-28. Several clients of one principal share it, so the ids they chose may
+ * be the same: the server sees the number of the exchange instead, as id, progress token and subscription, and what it
+ * says gets the client's own back. Ids of the agent's own requests are strings, which no exchange has.
+ */
+export class ModernStdioTarget implements Target {
+  readonly #listener: TargetListener;
+  readonly #channel: StdioChannel;
+  readonly #entries = new Map<number, Entry>();
+  readonly #ownRequests = new Map<string, OwnRequest>();
+  readonly #schemas: ToolSchemas;
+  /** Calls whose headers are being checked: not sent yet. */
+  readonly #checking = new Set<number>();
+  #ownRequestsMade = 0;
+
+  constructor(options: StdioChannelOptions, listener: TargetListener) {
+    this.#listener = listener;
+    this.#schemas = new ToolSchemas({
+      ask: (cursor) => this.#ask("tools/list", cursor === undefined ? {} : { cursor }),
+      now: () => performance.now(),
+    });
+    this.#channel = new StdioChannel(options, {
+      message: (payload) => this.#receive(payload),
+      large: () => this.#receiveLarge(),
+      rubbish: (reason) => listener.rubbish(reason),
+      stderr: (text) => listener.stderr(text),
+      ended: (end) => {
+        for (const { reject } of this.#ownRequests.values()) reject(new Error("it ended"));
+        listener.ended(end);
+      },
+    });
+  }
+
+  send({ exchange, parsed, parameterHeaders }: OutgoingMessage): void {
+    if (parsed.kind !== "request") this.#sendOther(parsed);
+    else if (parsed.method === "tools/call") void this.#sendChecked(exchange, parsed, parameterHeaders);
+    else this.#sendRequest(exchange, parsed);
+  }
+
+  cancel(exchange: number, _request: Pick<McpRequest, "id" | "method">, reason: string): void {
+    if (this.#checking.delete(exchange)) {
+      this.#listener.exchangeFailed(
+        exchange,
+        ExchangeFailure.NOT_SENT,
+        "it was cancelled before it was sent",
+      );
+    } else if (this.#entries.has(exchange)) {
+      this.#channel.write(cancelledNotification(jsonRpcId(exchange), reason));
+    }
+  }
+
+  pause(): void {
+    this.#channel.pause();
+  }
+
+  resume(): void {
+    this.#channel.resume();
+  }
+
+  close(): Promise<void> {
+    return this.#channel.close();
+  }
+
+  // ── from the client ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #sendRequest(exchange: number, request: McpRequest): void {
+    this.#sweep();
+    this.#entries.set(exchange, { id: request.id, progressToken: request.progressToken });
+    const id = jsonRpcId(exchange);
+    const problem = this.#channel.write(rewriteIds(request, { id, progressToken: id }));
+    if (problem === undefined) return;
+    this.#entries.delete(exchange);
+    this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
+  }
+
+  /** Which of the clients that share the server cancels a request is not to be told from its id: `cancel` knows. */
+  #sendOther(message: McpNotification | McpResponse): void {
+    if (message.kind === "notification" && message.method === "notifications/cancelled") return;
+    const problem = this.#channel.write(message.bytes);
+    if (problem !== undefined) this.#listener.exchangeFailed(0, ExchangeFailure.NOT_SENT, problem);
+  }
+
+  #sweep(): void {
+    if (this.#entries.size < SWEEP_AT) return;
+    for (const exchange of this.#entries.keys())
+      if (!this.#listener.isWaiting(exchange)) this.#entries.delete(exchange);
+  }
+
+  // ── the headers of a call ──────────────────────────────────────────────────────────────────────────────────────
+
+  async #sendChecked(
+    exchange: number,
+    request: McpRequest,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    this.#checking.add(exchange);
+    const problem = await this.#problemWithHeaders(request, headers);
+    // Whoever cancelled it meanwhile has been told; a target that ended has failed it.
+    if (!this.#checking.delete(exchange)) return;
+    if (problem === undefined) this.#sendRequest(exchange, request);
+    else this.#listener.exchangeFailed(exchange, ExchangeFailure.HEADER_MISMATCH, problem);
+  }
+
+  async #problemWithHeaders(
+    request: McpRequest,
+    headers: Readonly<Record<string, string>>,
+  ): Promise<string | undefined> {
+    try {
+      const schema = await this.#schemas.schemaOf(request.name ?? "");
+      if (schema === undefined) return undefined;
+      return checkParameterHeaders(schema, argumentsView(request), headers);
+    } catch (error) {
+      // Without headers there is nothing that could say something else than the body.
+      if (Object.keys(headers).length === 0) return undefined;
+      const why = error instanceof Error ? error.message : "unknown error";
+      return `the Mcp-Param headers cannot be checked, for the target was asked for its tools and ${why}`;
+    }
+  }
+
+  #ask(method: string, params: Readonly<Record<string, unknown>>): Promise<McpResponse> {
+    this.#ownRequestsMade += 1;
+    const id = jsonRpcId(`drawbridge-${this.#ownRequestsMade}`);
+    const { promise, resolve, reject } = Promise.withResolvers<McpResponse>();
+    this.#ownRequests.set(id.text, { resolve, reject });
+    const timer = setTimeout(() => reject(new Error("it did not answer in time")), OWN_REQUEST_TIMEOUT_MS);
+    const problem = this.#channel.write(modernRequest(id, method, params).bytes);
+    if (problem !== undefined) reject(new Error("it does not read what it is sent"));
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#ownRequests.delete(id.text);
+    });
+  }
+
+  // ── from the server ────────────────────────────────────────────────────────────────────────────────────────────
+
+  #receive(payload: Uint8Array): void {
+    try {
+      const message = parseMessage(payload);
+      if (message.kind === "response") this.#receiveResponse(message);
+      else if (message.kind === "notification") this.#receiveNotification(message);
+      else this.#listener.message(message.bytes);
+    } catch (error) {
+      const known = error instanceof MalformedMessageError;
+      this.#listener.rubbish(
+        known ? error.message : "it could not be read",
+        known ? exchangeOf(error.id) : undefined,
+      );
+    }
+  }
+
+  #receiveResponse(response: McpResponse): void {
+    if (response.id === undefined) return this.#listener.message(response.bytes);
+    const own = this.#ownRequests.get(response.id.text);
+    if (own) return own.resolve(response);
+    const found = this.#find(response.id);
+    // Late, or never asked for.
+    if (!found) return;
+    this.#entries.delete(found.exchange);
+    const { id } = found.entry;
+    this.#listener.message(rewriteIds(response, { id, subscriptionId: id }), found.exchange);
+  }
+
+  #receiveNotification(notification: McpNotification): void {
+    if (notification.method === "notifications/tools/list_changed") this.#schemas.forget();
+    const tag = tagOf(notification);
+    if (tag === undefined) return this.#listener.message(notification.bytes);
+    const found = this.#find(tag);
+    if (!found) return;
+    const { id, progressToken } = found.entry;
+    if (notification.method === "notifications/progress" && progressToken === undefined) return;
+    const bytes = rewriteIds(notification, { requestId: id, subscriptionId: id, progressToken });
+    this.#listener.message(bytes, found.exchange);
+  }
+
+  #find(id: JsonRpcId): { readonly exchange: number; readonly entry: Entry } | undefined {
+    const exchange = exchangeOf(id);
+    const entry = exchange === undefined ? undefined : this.#entries.get(exchange);
+    return exchange === undefined || entry === undefined ? undefined : { exchange, entry };
+  }
+
+  #receiveLarge(): LargeMessageSink {
+    const sink = this.#listener.large();
+    let exchange: number | undefined;
+    const rewriter = new LargeIdRewriter((id) => {
+      this.#ownRequests.get(id.text)?.reject(new Error("its list of tools is too long"));
+      const found = this.#find(id);
+      exchange = found?.exchange;
+      return found?.entry.id;
+    });
+    return {
+      push: (chunk) => {
+        for (const piece of rewriter.push(chunk)) sink.push(piece);
+      },
+      end: () => {
+        if (exchange === undefined) return sink.abort("it answers no call that is under way");
+        this.#entries.delete(exchange);
+        sink.end(exchange);
+      },
+      abort: (reason) => sink.abort(reason),
+    };
+  }
+}
+
+/** Exchanges are numbers, and the server was given nothing else. */
+function exchangeOf(id: JsonRpcId | undefined): number | undefined {
+  const exchange = Number(id?.text);
+  return id !== undefined && /^[1-9][0-9]{0,15}$/.test(id.text) && Number.isSafeInteger(exchange)
+    ? exchange
+    : undefined;
+}
+
+/** What ties a notification to one exchange, if anything does. */
+function tagOf(notification: McpNotification): JsonRpcId | undefined {
+  if (notification.method === "notifications/progress") return notification.progressToken;
+  if (notification.method === "notifications/cancelled") return notification.requestId;
+  return notification.subscriptionId;
+}

@@ -89,11 +89,11 @@ export class Exchanges {
     return this.#open.get(exchange)?.request;
   }
 
-  /** False for lists: they are filtered by policy, and for that they have to come whole. */
+  /** False for what the control plane has to read whole: lists it filters, and what a session is agreed on with. */
   mayBeLarge(exchange: number): boolean {
     const method = this.requestOf(exchange)?.method;
     if (method === undefined || method === "tasks/list") return false;
-    return METHODS.get(method)?.governance.as !== "list";
+    return (METHODS.get(method)?.governance.as ?? "operation") === "operation";
   }
 
   /** "seen_before": this exchange was here already, so its request must not be sent to the target again. */

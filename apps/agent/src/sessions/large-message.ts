@@ -80,7 +80,7 @@ export class LargeMessage implements LargeMessageSink {
     else if (owner.mayBeLarge(answered)) this.#deliver(answered);
     else {
       transfer.abort();
-      this.#fail(answered, TOO_LARGE_FOR_A_LIST);
+      this.#fail(answered, HAS_TO_BE_WHOLE);
     }
   }
 
@@ -176,9 +176,9 @@ export class LargeMessage implements LargeMessageSink {
   }
 }
 
-const TOO_LARGE_FOR_A_LIST: Verdict = {
+const HAS_TO_BE_WHOLE: Verdict = {
   failure: ExchangeFailure.RESULT_TOO_LARGE,
-  reason: "a list has to fit into one message",
+  reason: "the answer to this method has to fit into one message",
 };
 const UNMASKABLE: Verdict = { failure: ExchangeFailure.UNMASKABLE, reason: "" };
 

@@ -11,6 +11,12 @@ export function count(value: string): number {
   return Number(value);
 }
 
+/** Where an event stands in its recording, from 0. */
+export function eventIndex(value: string): number {
+  if (!/^\d{1,10}$/.test(value)) throw new InvalidArgumentError("write the index of an event, such as 12");
+  return Number(value);
+}
+
 const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 /** A duration such as 90s, 30m, 4h or 1d, in seconds. */

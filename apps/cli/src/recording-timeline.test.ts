@@ -38,6 +38,17 @@ describe("the timeline of a recording", () => {
     expect(eventTitle(denied)).toMatch(/deny \(no rule allows it\)$/);
   });
 
+  it("says how large an answer is that is too large to show", () => {
+    const stored = { transfer: 1, first: 2, last: 401, bytes: 100_000_000, parts: 400 };
+    const large = { ...REQUEST, index: 402, payload: undefined, attributes: { stored } };
+    expect(eventLines(large, false)).toEqual([
+      "                    100.0 MB in 400 parts; the whole of it: recordings export … --event 402",
+    ]);
+    const uncounted = { ...large, attributes: { stored: { bytes: 5_250_000 } } };
+    expect(eventLines(uncounted, false)[0]).toContain("  5.3 MB;");
+    expect(eventLines({ ...large, attributes: { stored: "x" } }, false)).toEqual([]);
+  });
+
   it("shortens a payload to one line and shows it whole on demand", () => {
     expect(eventLines({ ...REQUEST, payload: `{"a":"${"x".repeat(500)}"}` }, false)[0]).toMatch(
       /^ {20}\{"a":"x+…$/,

@@ -30,12 +30,17 @@ export function eventTitle(event: Event): string {
 }
 
 /** What stands below the title: the payload and, in full, everything that is known beside it. */
-export function eventLines({ payload, payloadEncoding, attributes }: Event, full: boolean): string[] {
+export function eventLines(event: Event, full: boolean): string[] {
+  const { payload, payloadEncoding, attributes } = event;
   const lines: string[] = [];
   if (full) {
     for (const [name, value] of Object.entries(attributes)) {
       lines.push(`${INDENT}${oneLine(name)}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
     }
+  }
+  const size = storedSize(attributes["stored"]);
+  if (size !== undefined) {
+    lines.push(`${INDENT}${size}; the whole of it: recordings export … --event ${event.index}`);
   }
   if (payloadEncoding === "base64") lines.push(`${INDENT}not text; in base64:`);
   if (payload !== undefined && payload !== "") {
@@ -43,6 +48,15 @@ export function eventLines({ payload, payloadEncoding, attributes }: Event, full
     lines.push(text.replaceAll(/^/gm, INDENT));
   }
   return lines;
+}
+
+/** `100.0 MB in 400 parts`: of what is too large to be in one event. */
+function storedSize(stored: unknown): string | undefined {
+  if (typeof stored !== "object" || stored === null) return undefined;
+  const { bytes, parts } = stored as Record<string, unknown>;
+  if (typeof bytes !== "number") return undefined;
+  const size = `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return typeof parts === "number" ? `${size} in ${parts} ${parts === 1 ? "part" : "parts"}` : size;
 }
 
 /** Which rule decided; without one, why it was refused. */

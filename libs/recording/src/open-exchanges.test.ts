@@ -21,6 +21,7 @@ test.each<[string, ReturnType<typeof on>[], number[]]>([
     [on("request", 1), on("target_ended", 0), on("session_closed", 0)],
     [1],
   ],
+  ["chunks of an answer without the answer end nothing", [on("request", 1), on("response_chunk", 0)], [1]],
   [
     "what the target asks is no request of the client",
     [on("server_request", 1), on("client_response", 0)],

@@ -12,6 +12,9 @@ export const EVENT_KINDS = [
   "stderr",
   "target_ended",
   "session_closed",
+  // A part of a response that is too large for one event: `attributes.transfer` says of which, the payloads of its parts
+  // make the message. The `response` comes after them with an empty payload and says in `attributes.stored` where they
+  // are. Without a `response` they are nothing.
   "response_chunk",
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];

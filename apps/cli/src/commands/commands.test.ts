@@ -382,6 +382,17 @@ describe("recordings", () => {
     expect(again.stderr).toMatch(/cannot write .*exist/);
   });
 
+  it("exports what one event says", async () => {
+    const payload = '{"rows":[1.0]}';
+    controlPlane.route(`GET /recordings/${ID}/events/402/payload`, () => ({ body: payload }));
+    const into = path.join(shell.directory, "answer.json");
+    const { stdout } = await shell.run(["recordings", "export", ID, "--event", "402", "-o", into]);
+    expect(stdout).toBe(`event 402 of recording ${ID} written to ${into} (14 bytes)\n`);
+    expect(await readFile(into, "utf8")).toBe(payload);
+    const wrong = await shell.run(["recordings", "export", ID, "--event", "last"]);
+    expect(wrong.stderr).toContain("write the index of an event");
+  });
+
   it("leaves no file behind when there is nothing to export", async () => {
     const into = path.join(shell.directory, "none.jsonl");
     expect((await shell.run(["recordings", "export", ID, "-o", into])).code).toBe(EXIT.failure);

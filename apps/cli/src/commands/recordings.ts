@@ -11,7 +11,7 @@ import {
 } from "@drawbridge/contracts";
 import type { Command } from "commander";
 import { interrupted } from "../api.js";
-import { count } from "../arguments.js";
+import { count, eventIndex } from "../arguments.js";
 import { CliError } from "../errors.js";
 import { eventLines, eventTitle } from "../recording-timeline.js";
 import { connect, type Shell } from "../shell.js";
@@ -31,6 +31,7 @@ interface ShowOptions {
 
 interface ExportOptions {
   readonly output?: string;
+  readonly event?: number;
   readonly json?: boolean;
 }
 
@@ -63,6 +64,7 @@ export function addRecordingCommands(program: Command, shell: Shell): void {
     .command("export")
     .argument("<id>")
     .description("write a recording as JSON lines")
+    .option("--event <index>", "only what this event says, however large, as it was delivered", eventIndex)
     .option("-o, --output <file>", "into this file, which must not exist yet; standard output when absent")
     .option("--json", "print JSON about the file that was written")
     .addHelpText("after", "\nExample:\n  drawbridge recordings export 0198c1f0-… -o session.jsonl")
@@ -144,13 +146,14 @@ async function show(
 
 async function exportRecording(
   shell: Shell,
-  { id, options: { output: file, json } }: { id: string; options: ExportOptions },
+  { id, options: { output: file, event, json } }: { id: string; options: ExportOptions },
   command: Command,
 ): Promise<void> {
   const { api } = await connect(shell, command);
   if (file === undefined && json)
     throw new CliError("--json describes the file that was written: give it with -o");
-  const path = `/recordings/${encodeURIComponent(id)}/export`;
+  const what = event === undefined ? "export" : `events/${event}/payload`;
+  const path = `/recordings/${encodeURIComponent(id)}/${what}`;
   if (file === undefined) {
     const decoder = new TextDecoder();
     for await (const chunk of await api.stream(path))
@@ -159,7 +162,10 @@ async function exportRecording(
   }
   const bytes = await writeNewFile(file, () => api.stream(path), shell.signal);
   if (json) shell.output.json({ id, file, bytes });
-  else shell.output.line(`recording ${id} written to ${file} (${bytes} bytes)`);
+  else {
+    const written = event === undefined ? `recording ${id}` : `event ${event} of recording ${id}`;
+    shell.output.line(`${written} written to ${file} (${bytes} bytes)`);
+  }
 }
 
 /** The file appears when it is complete, and only its owner can read it. */

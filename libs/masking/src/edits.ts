@@ -8,7 +8,7 @@ export interface Edit {
   readonly number?: true;
 }
 
-export function replacementOf(edit: Edit): string {
+export function replacementOf(edit: Pick<Edit, "kind" | "number">): string {
   return edit.number ? "0" : placeholder(edit.kind);
 }
 

@@ -1,4 +1,5 @@
-export type { MaskStream } from "./mask-stream.js";
-export { createMasker, type MaskedCounts, type Masker } from "./masker.js";
+export { createMasker, type Masker } from "./masker.js";
+export type { MaskedCounts } from "./masked-counts.js";
 export { KINDS, type Kind, type MaskingProfile } from "./profile.js";
 export { UnmaskableError, type UnmaskableReason } from "./unmaskable.js";
+export type { MaskStream } from "./stream/mask-stream.js";

@@ -25,14 +25,14 @@ export function scanJson(text: string, options: JsonScanOptions): Edit[] | undef
 }
 
 /** Where a value stands and what its surroundings say about it. */
-interface Place {
+export interface Place {
   readonly position: ProtocolPosition | undefined;
   readonly sensitive: SensitiveName | undefined;
   readonly depth: number;
 }
 
 /** One value: its range, and the text of a string. */
-interface Value {
+export interface Value {
   readonly start: number;
   readonly end: number;
   readonly string?: string | undefined;
@@ -41,20 +41,23 @@ interface Value {
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const LITERALS = ["true", "false", "null"] as const;
+/** The columns of a table whose cells are secrets, by their place in a row. */
+export type Columns = ReadonlyMap<number, SensitiveName>;
+
 /** No longer text is the name of a variable, a header or a column. */
-const MAX_LABEL = 130;
+export const MAX_LABEL = 130;
 
 /**
  * Reads the raw text once, by recursive descent. A method returns the position behind what it read, or -1 when that is
  * not JSON; text that is no JSON is common (`[INFO] started`), so it is not an exception.
  */
-class JsonWalk {
+export class JsonWalk {
   readonly edits: Edit[] = [];
+  /** The string read last begins a private key that it does not end. */
+  isKeyOpen = false;
   readonly #text: string;
   readonly #options: JsonScanOptions;
   #strings = 0;
-  /** The string read last begins a private key that it does not end. */
-  #isKeyOpen = false;
 
   constructor(text: string, options: JsonScanOptions) {
     this.#text = text;
@@ -63,11 +66,12 @@ class JsonWalk {
 
   document(): boolean {
     const place: Place = { position: this.#options.root, sensitive: undefined, depth: 0 };
-    const end = this.#value(this.#skipSpace(0), place);
+    const end = this.value(this.#skipSpace(0), place);
     return end !== -1 && this.#skipSpace(end) === this.#text.length;
   }
 
-  #value(at: number, place: Place): number {
+  /** Reads the value at a position; gives the position behind it, or -1. */
+  value(at: number, place: Place): number {
     switch (this.#text.charAt(at)) {
       case "{":
         return this.#object(at, place);
@@ -100,7 +104,7 @@ class JsonWalk {
       index = this.#skipSpace(index + 1);
     }
     if (members) this.#maskByNotableMembers(members);
-    this.#isKeyOpen = false;
+    this.isKeyOpen = false;
     return index + 1;
   }
 
@@ -113,8 +117,8 @@ class JsonWalk {
     const position = memberPosition(place.position, name.value);
     // Under `{"db_password": {"value": "…"}}` the outer name speaks for the value.
     const inherited = ROLES.get(name.value) === "value" ? place.sensitive : undefined;
-    const sensitive = position ? undefined : (this.#sensitiveName(name.value) ?? inherited);
-    const end = this.#value(start, { position, sensitive, depth: place.depth + 1 });
+    const sensitive = position ? undefined : (this.sensitiveName(name.value) ?? inherited);
+    const end = this.value(start, { position, sensitive, depth: place.depth + 1 });
     members?.add(name.value, { start, end });
     return end;
   }
@@ -130,12 +134,12 @@ class JsonWalk {
     let second: Value | undefined;
     let index = first;
     let isInsideKey = false;
-    this.#isKeyOpen = false;
+    this.isKeyOpen = false;
     if (this.#text[index] === "]") return index + 1;
     for (let count = 1; ; count++) {
       const end = this.#item(index, { item, isInsideKey });
       if (end === -1) return -1;
-      isInsideKey = this.#isKeyOpen;
+      isInsideKey = this.isKeyOpen;
       second = count === 2 ? { start: index, end } : undefined;
       index = this.#skipSpace(end);
       if (this.#text[index] === "]") break;
@@ -148,19 +152,19 @@ class JsonWalk {
   }
 
   #item(at: number, { item, isInsideKey }: { item: Place; isInsideKey: boolean }): number {
-    return isInsideKey ? this.#lineOfKey(at, item) : this.#value(at, item);
+    return isInsideKey ? this.lineOfKey(at, item) : this.value(at, item);
   }
 
   /** A private key that is written line by line: what follows its first line is key until its last. */
-  #lineOfKey(at: number, place: Place): number {
-    if (this.#text[at] !== '"') return this.#value(at, place);
+  lineOfKey(at: number, place: Place): number {
+    if (this.#text[at] !== '"') return this.value(at, place);
     const token = readString(this.#text, at);
     const line = token && this.#valueOf(at, token);
     if (!token || line === undefined) return -1;
     if (line !== "" && !isNoSecret(line)) {
       this.edits.push({ start: at + 1, end: token.end - 1, kind: PRIVATE_KEY.kind });
     }
-    if (line.includes(KEY_END)) this.#isKeyOpen = false;
+    if (line.includes(KEY_END)) this.isKeyOpen = false;
     return token.end;
   }
 
@@ -177,7 +181,7 @@ class JsonWalk {
       return token;
     }
     const found = this.#options.scanValue(value, treatment ?? "data");
-    this.#isKeyOpen = leavesKeyOpen(value, found);
+    this.isKeyOpen = leavesKeyOpen(value, found);
     this.#addValueEdits(found, { start: at, hasEscapes: token.hasEscapes });
     return token;
   }
@@ -217,11 +221,11 @@ class JsonWalk {
     if (this.#text[at] !== '"') return undefined;
     const token = readString(this.#text, at);
     if (!token) return undefined;
-    const value = this.#stringAt({ start: at, end: token.end });
+    const value = this.stringAt({ start: at, end: token.end });
     return value === undefined ? undefined : { end: token.end, value };
   }
 
-  #stringAt({ start, end }: Value): string | undefined {
+  stringAt({ start, end }: Value): string | undefined {
     if (this.#text[start] !== '"') return undefined;
     const inside = this.#text.slice(start + 1, end - 1);
     return inside.includes("\\") ? unescapeString(this.#text.slice(start, end)) : inside;
@@ -231,7 +235,7 @@ class JsonWalk {
     return readString(this.#text, at)?.end ?? at;
   }
 
-  #sensitiveName(name: string): SensitiveName | undefined {
+  sensitiveName(name: string): SensitiveName | undefined {
     const sensitive = sensitiveName(name);
     return sensitive && this.#options.except.has(sensitive.kind) ? undefined : sensitive;
   }
@@ -240,18 +244,18 @@ class JsonWalk {
   #maskByNotableMembers({ name, value, columns, rows, keyType, keyMembers }: NotableMembers): void {
     if (name && value) this.#maskNamed(name, value);
     if (columns && rows) this.#maskTable(columns, rows);
-    if (keyType) for (const member of keyMembers) this.#maskCell(member, PRIVATE_KEY);
+    if (keyType) for (const member of keyMembers) this.maskCell(member, PRIVATE_KEY);
   }
 
   #maskNamed(name: Value, value: Value): void {
     if (name.end - name.start > MAX_LABEL) return;
-    const label = this.#stringAt(name);
-    const sensitive = label === undefined ? undefined : this.#sensitiveName(label);
-    if (sensitive) this.#maskCell(value, sensitive);
+    const label = this.stringAt(name);
+    const sensitive = label === undefined ? undefined : this.sensitiveName(label);
+    if (sensitive) this.maskCell(value, sensitive);
   }
 
-  #maskCell(value: Value, { kind, numbers }: SensitiveName): void {
-    const string = this.#stringAt(value);
+  maskCell(value: Value, { kind, numbers }: SensitiveName): void {
+    const string = this.stringAt(value);
     if (string !== undefined) {
       if (!isNoSecret(string)) this.edits.push({ start: value.start + 1, end: value.end - 1, kind });
     } else if (
@@ -265,29 +269,39 @@ class JsonWalk {
 
   /** `{"columns": ["id", "password"], "rows": [[1, "…"]]}` */
   #maskTable(columns: Value, rows: Value): void {
-    const sensitive = this.#sensitiveColumns(columns);
+    this.maskRows(rows, this.sensitiveColumns(columns));
+  }
+
+  maskRows(rows: Value, sensitive: Columns): void {
     if (sensitive.size === 0) return;
-    for (const row of this.#items(rows)) {
-      const cells = this.#items(row);
-      for (const [index, found] of sensitive) {
-        const cell = cells[index];
-        if (cell) this.#maskCell(cell, found);
-      }
+    for (const row of this.#items(rows)) this.maskRow(row, sensitive);
+  }
+
+  /** Whether an array has arrays in it. */
+  hasArrays(rows: Value): boolean {
+    return this.#items(rows).some(({ start }) => this.#text[start] === "[");
+  }
+
+  maskRow(row: Value, sensitive: Columns): void {
+    const cells = this.#items(row);
+    for (const [index, found] of sensitive) {
+      const cell = cells[index];
+      if (cell) this.maskCell(cell, found);
     }
   }
 
-  #sensitiveColumns(columns: Value): Map<number, SensitiveName> {
+  sensitiveColumns(columns: Value): Map<number, SensitiveName> {
     const sensitive = new Map<number, SensitiveName>();
     for (const [index, item] of this.#items(columns).entries()) {
-      const name = this.#columnName(item);
-      const found = name === undefined ? undefined : this.#sensitiveName(name);
+      const name = this.columnName(item);
+      const found = name === undefined ? undefined : this.sensitiveName(name);
       if (found) sensitive.set(index, found);
     }
     return sensitive;
   }
 
-  #columnName(item: Value): string | undefined {
-    if (this.#text[item.start] !== "{" || item.end - item.start > 4096) return this.#stringAt(item);
+  columnName(item: Value): string | undefined {
+    if (this.#text[item.start] !== "{" || item.end - item.start > 4096) return this.stringAt(item);
     const column: unknown = JSON.parse(this.#text.slice(item.start, item.end));
     return typeof column === "object" &&
       column !== null &&
@@ -342,14 +356,14 @@ class JsonWalk {
   }
 }
 
-type Role = "name" | "value" | "columns" | "rows" | "keyType";
+export type Role = "name" | "value" | "columns" | "rows" | "keyType";
 
 /** The private members of a JSON Web Key (RFC 7518, section 6), which are nothing special anywhere else. */
-const JWK_PRIVATE: ReadonlySet<string> = new Set(["d", "p", "q", "dp", "dq", "qi", "k"]);
-const KEY_END = "-----END";
-const PRIVATE_KEY: SensitiveName = { kind: "private-key", numbers: false };
+export const JWK_PRIVATE: ReadonlySet<string> = new Set(["d", "p", "q", "dp", "dq", "qi", "k"]);
+export const KEY_END = "-----END";
+export const PRIVATE_KEY: SensitiveName = { kind: "private-key", numbers: false };
 
-const ROLES: ReadonlyMap<string, Role> = new Map(
+export const ROLES: ReadonlyMap<string, Role> = new Map(
   Object.entries({
     name: [
       "name",

@@ -57,20 +57,30 @@ export class TextScanner implements AnchorVisitor {
   #sawName = false;
 
   scan(text: string, budget: Budget): readonly Finding[] {
-    if (text.length < SHORTEST) return NOTHING;
+    const { findings, sawName } = this.scanWithoutTables(text, budget);
+    // Only a text that names something sensitive and has a second line can hold a table with a secret column.
+    return sawName && text.includes("\n") ? findings.concat(findInTables(text)) : findings;
+  }
+
+  scanWithoutTables(text: string, budget: Budget): { findings: readonly Finding[]; sawName: boolean } {
+    if (text.length < SHORTEST) return NOTHING_SEEN;
+    if (this.#text !== "") this.#forget();
     this.#text = text;
     this.#budget = budget;
     ANCHORS.scan(text, this);
-    // Only a text that names something sensitive and has a second line can hold a table with a secret column.
-    if (this.#sawName && text.includes("\n")) this.#findings = this.#findings.concat(findInTables(text));
-    this.#sawName = false;
+    const sawName = this.#sawName;
     const findings = this.#findings;
+    this.#forget();
+    return findings.length === 0 && !sawName ? NOTHING_SEEN : { findings, sawName };
+  }
+
+  /** Also before a scan when the last one was broken off: nothing of one text may be used on another. */
+  #forget(): void {
+    if (this.#findings.length > 0) this.#findings = [];
     if (this.#runs) this.#covered.clear();
     this.#runs = undefined;
+    this.#sawName = false;
     this.#text = "";
-    if (findings.length === 0) return NOTHING;
-    this.#findings = [];
-    return findings;
   }
 
   onHead(head: number, start: number): void {
@@ -99,4 +109,7 @@ export class TextScanner implements AnchorVisitor {
   }
 }
 
-const NOTHING: readonly Finding[] = [];
+const NOTHING_SEEN: { readonly findings: readonly Finding[]; readonly sawName: boolean } = {
+  findings: [],
+  sawName: false,
+};

@@ -7,6 +7,8 @@ import type { HeadDetector } from "./detector.js";
 const LOOK_AT = 64;
 const HEADER_START =
   /^\s*\{\s*"(?:alg|typ|kid|enc|cty|zip|x5t|x5c|x5u|jku|jwk|crit|b64|epk|apu|apv|iv|tag|p2s|p2c|nonce|ppt|ver|iss|sub|aud)"/;
+/** A header that is still longer is taken for a token before its end is seen. */
+const MAX_HEADER = 16 * 1024;
 /** JWS has three parts, JWE five. */
 const MAX_PARTS = 5;
 
@@ -20,7 +22,7 @@ export const jwts: HeadDetector = {
     const { text } = runs;
     if (isIn(WORD, text, at - 1) && text[at - 1] !== "_") return undefined;
     let end = runs.end(BASE64URL, at);
-    if (text[end] !== "." || !isHeader(text.slice(at, end))) return undefined;
+    if ((text[end] !== "." && end - at <= MAX_HEADER) || !isHeader(text.slice(at, end))) return undefined;
     for (let part = 1; part < MAX_PARTS && text[end] === "."; part++) end = runs.end(BASE64URL, end + 1);
     return { start: at, end: text[end - 1] === "." ? end - 1 : end, kind: "jwt" };
   },

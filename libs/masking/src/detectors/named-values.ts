@@ -215,13 +215,19 @@ const CODE =
   /^(?:[A-Za-z_$][\w$]*(?:\?*\.|::|->|\(|\[)|[([{&*!]|\.\/|\/[\w.-]+\/|https?:|@|\$\w*\[?|new$|await$|function$|this$|self$|args$)/;
 const PLAIN_WORD = /^[A-Za-z]+(?:[_-][A-Za-z]+)*[.!?:]?$/;
 const MIN_VALUE = 4;
+/** No word is so long. */
+const MAX_WORD = 16 * 1024;
 
 /** Unquoted words may be code or prose. */
 function isPlausible(value: string, { kind, assigned, name }: ValuePlace): boolean {
   if (kind === "pin" || kind === "cvv") return /^[0-9]{3,8}$/.test(value);
   if (value.length < MIN_VALUE || sensitiveName(value)) return false;
   if (assigned === "prose") return value.length >= 6 && /[0-9]/.test(value) && /[A-Za-z]/.test(value);
-  return !PLAIN_WORD.test(value) || isVariable(name, assigned) || looksRandom(value);
+  return !isPlainWord(value) || isVariable(name, assigned) || looksRandom(value);
+}
+
+function isPlainWord(value: string): boolean {
+  return value.length <= MAX_WORD && PLAIN_WORD.test(value);
 }
 
 /** Where a plain word is a value too: `DB_PASSWORD=hunter`, `--password hunter`, `<password>hunter</password>`. */

@@ -14,25 +14,134 @@ interface Cell {
   readonly end: number;
 }
 
+interface Table {
+  readonly separator: string;
+  readonly columns: number;
+  readonly sensitive: ReadonlyMap<number, Finding["kind"]>;
+}
+
+/** What is known of the tables of a text at one position of it. */
+export interface TableState {
+  /** The table whose rows stand here. */
+  readonly table?: Table | undefined;
+  /** Set when the position is inside a line. */
+  readonly line?: LineState | undefined;
+}
+
+/** A line of which only the beginning has been seen. */
+interface LineState {
+  /** The table that the line begins if it is no row. */
+  readonly heads: Table | undefined;
+  readonly isRule: boolean;
+  readonly cell: number;
+  readonly isQuoted: boolean;
+}
+
+/** The part of a text to look at. */
+export interface TablePart {
+  readonly from: number;
+  readonly to: number;
+  readonly state: TableState;
+  /** The text ends there, and with it its last line. */
+  readonly isLast: boolean;
+}
+
 /**
  * Tables written as text: Markdown, what psql and mysql print, CSV with any usual separator. A line of names that has a
  * sensitive one makes its column secret in the lines below, as long as they have as many columns.
  */
 export function findInTables(text: string): Finding[] {
-  const findings: Finding[] = [];
-  for (let at = 0; at < text.length;) {
-    const header = text.slice(at, Math.min(lineEnd(text, at), at + MAX_HEADER));
-    const table = readHeader(header);
-    at = lineEnd(text, at) + 1;
-    if (table) at = readRows(text, { at, table, findings });
-  }
-  return findings;
+  return readTables(text, { from: 0, to: text.length, state: {}, isLast: true }).findings;
 }
 
-interface Table {
-  readonly separator: string;
-  readonly columns: number;
-  readonly sensitive: ReadonlyMap<number, Finding["kind"]>;
+/**
+ * The same for a text that is seen part by part. Of a line that does not end in its part it is taken for granted that
+ * it has as many columns as its table: better too much than a cell that is too long to wait for.
+ */
+export function readTables(text: string, part: TablePart): { findings: Finding[]; state: TableState } {
+  const reader = new TableReader(text, part.state);
+  reader.read(part);
+  return reader;
+}
+
+class TableReader {
+  readonly findings: Finding[] = [];
+  readonly #text: string;
+  #table: Table | undefined;
+  #line: LineState | undefined;
+
+  constructor(text: string, { table, line }: TableState) {
+    this.#text = text;
+    this.#table = table;
+    this.#line = line;
+  }
+
+  get state(): TableState {
+    return { table: this.#table, line: this.#line };
+  }
+
+  read({ from, to, isLast }: Omit<TablePart, "state">): void {
+    for (let at = from; at < to || (this.#line && isLast);) {
+      const end = lineEnd(this.#text, at, to);
+      const isWhole = end < to || isLast;
+      if (isWhole && !this.#line) this.#readLine({ start: at, end });
+      else this.#readPart({ start: at, end });
+      if (isWhole && this.#line) this.#endLine(this.#line);
+      at = end + 1;
+    }
+  }
+
+  #readLine(line: Cell): void {
+    if (this.#table && isRuleLine(this.#text, line)) return;
+    if (this.#table) {
+      const cells = cellsOf(this.#text, line, this.#table.separator);
+      if (cells.length === this.#table.columns) {
+        this.findings.push(...secretsOf(this.#text, cells, this.#table.sensitive));
+        return;
+      }
+    }
+    this.#table = headerAt(this.#text, line);
+  }
+
+  /** Reads a part of a line, its beginning when there is no state of it yet. */
+  #readPart(part: Cell): void {
+    this.#line ??= {
+      heads: headerAt(this.#text, part),
+      isRule: isRuleLine(this.#text, part),
+      cell: 0,
+      isQuoted: false,
+    };
+    if (this.#table && !this.#line.isRule) this.#line = this.#readCells(part, this.#table, this.#line);
+  }
+
+  #readCells({ start, end }: Cell, { separator, sensitive }: Table, line: LineState): LineState {
+    let { cell, isQuoted } = line;
+    let cellStart = start;
+    const close = (at: number): void => {
+      const kind = sensitive.get(cell);
+      if (kind && at > cellStart) this.findings.push({ start: cellStart, end: at, kind });
+      cellStart = at + 1;
+    };
+    for (let index = start; index < end; index++) {
+      const character = this.#text[index];
+      if (character === '"' && separator !== "|") isQuoted = !isQuoted;
+      if (character !== separator || isQuoted) continue;
+      close(index);
+      cell++;
+    }
+    close(end);
+    return { ...line, cell, isQuoted };
+  }
+
+  #endLine({ cell, isRule, heads }: LineState): void {
+    this.#line = undefined;
+    const isRow = this.#table && (isRule || cell + 1 === this.#table.columns);
+    if (!isRow) this.#table = heads;
+  }
+}
+
+function headerAt(text: string, { start, end }: Cell): Table | undefined {
+  return readHeader(text.slice(start, Math.min(end, start + MAX_HEADER)));
 }
 
 function readHeader(line: string): Table | undefined {
@@ -50,24 +159,6 @@ function readHeader(line: string): Table | undefined {
   return sensitive.size === 0 ? undefined : { separator, columns: cells.length, sensitive };
 }
 
-/** Reads rows until a line is none; gives where that line starts. */
-function readRows(
-  text: string,
-  { at, table, findings }: { at: number; table: Table; findings: Finding[] },
-): number {
-  let start = at;
-  while (start < text.length) {
-    const end = lineEnd(text, start);
-    if (!isRuleLine(text, start, end)) {
-      const cells = cellsOf(text, { start, end }, table.separator);
-      if (cells.length !== table.columns) return start;
-      findings.push(...secretsOf(text, cells, table.sensitive));
-    }
-    start = end + 1;
-  }
-  return start;
-}
-
 function secretsOf(text: string, cells: readonly Cell[], sensitive: Table["sensitive"]): Finding[] {
   return [...sensitive].flatMap(([index, kind]) => {
     const cell = cells[index];
@@ -76,7 +167,7 @@ function secretsOf(text: string, cells: readonly Cell[], sensitive: Table["sensi
   });
 }
 
-function isRuleLine(text: string, start: number, end: number): boolean {
+function isRuleLine(text: string, { start, end }: Cell): boolean {
   return end > start && RULE_LINE.test(text.slice(start, Math.min(end, start + MAX_HEADER)));
 }
 
@@ -113,7 +204,7 @@ function isSpace(character: string | undefined): boolean {
   return character === " " || character === "\r" || character === "\t";
 }
 
-function lineEnd(text: string, at: number): number {
+function lineEnd(text: string, at: number, to: number): number {
   const end = text.indexOf("\n", at);
-  return end === -1 ? text.length : end;
+  return end === -1 || end > to ? to : end;
 }

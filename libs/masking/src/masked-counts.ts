@@ -1,0 +1,2 @@
+/** How often each kind was masked. */
+export type MaskedCounts = Record<string, number>;

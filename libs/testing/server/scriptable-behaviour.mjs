@@ -6,7 +6,9 @@ import { appendFileSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const REVISIONS = ["2025-11-25", "2025-06-18", "2025-03-26"];
+const MODERN_REVISION = "2026-07-28";
 const PROGRESS_INTERVAL_MS = 50;
+const META = "io.modelcontextprotocol/";
 
 /** Every one of them made up, and each of a kind that masking has to find. */
 const SECRETS = {
@@ -34,6 +36,9 @@ export class ScriptableBehaviour {
   /** Requests of the client under way, by the JSON of their id. */
   #underWay = new Map();
   #cancelled = [];
+  /** Ids of the subscriptions/listen requests under way. */
+  #listening = new Set();
+  #received = [];
   #nextId = 1;
 
   constructor(port, { switches = [], pageSize = 1000 } = {}) {
@@ -45,18 +50,20 @@ export class ScriptableBehaviour {
   /** Handles the text of one message. */
   async receive(text) {
     const message = parseExactly(text);
+    this.#received.push(text);
     if (message.method === undefined) return this.#asked.get(message.id)?.(message);
     if (message.id === undefined) return this.#notified(message);
     const abort = new AbortController();
     this.#underWay.set(JSON.stringify(message.id), abort);
     try {
       const result = await this.#answer(message, abort.signal);
-      if (result !== undefined && !abort.signal.aborted) this.#send({ id: message.id, result }, message.id);
+      if (result !== undefined && !abort.signal.aborted)
+        this.#send({ id: message.id, result: finished(message, result) }, message.id);
     } catch (error) {
       if (abort.signal.aborted) return;
-      const { code = -32603, message: reason } = error;
+      const { code = -32603, message: reason, data } = error;
       this.#send(
-        { id: message.id, error: { code: typeof code === "number" ? code : -32603, message: reason } },
+        { id: message.id, error: { code: typeof code === "number" ? code : -32603, message: reason, data } },
         message.id,
       );
     } finally {
@@ -75,13 +82,25 @@ export class ScriptableBehaviour {
   }
 
   #answer(message, signal) {
-    const handler = METHODS.get(message.method);
+    const handler = this.#speaks(message) ? METHODS.get(message.method) : undefined;
+    if (handler === undefined && this.#switches.has("silent-when-unknown")) return undefined;
+    if (handler === undefined && this.#switches.has("exit-when-unknown")) this.#port.crash(1, message.id);
     if (handler === undefined) throw rpcError(-32601, `unknown method ${message.method}`);
     return handler({ server: this, message, params: message.params ?? {}, signal });
   }
 
+  /** `modern`: 2026-07-28 only. `dual`: that as well as the others. */
+  #speaks({ method }) {
+    const isModern = this.#switches.has("modern") || this.#switches.has("dual");
+    return isModern || (method !== "server/discover" && method !== "subscriptions/listen");
+  }
+
   initialize({ protocolVersion }) {
     if (this.#switches.has("never-initialize")) return undefined;
+    if (this.#switches.has("modern")) {
+      const data = { supported: [MODERN_REVISION], requested: protocolVersion };
+      throw Object.assign(rpcError(-32022, "unsupported protocol version"), { data });
+    }
     return {
       protocolVersion: REVISIONS.includes(protocolVersion) ? protocolVersion : REVISIONS[0],
       capabilities: {
@@ -105,6 +124,11 @@ export class ScriptableBehaviour {
       [list]: entries.slice(start, end),
       ...(end < entries.length ? { nextCursor: String(end) } : {}),
     };
+  }
+
+  listTools(params) {
+    if (this.#switches.has("no-list")) throw rpcError(-32603, "the list is not to be had");
+    return this.page("tools", listedTools(), params);
   }
 
   callTool(call) {
@@ -137,6 +161,29 @@ export class ScriptableBehaviour {
     this.#port.crash(code, requestId);
   }
 
+  /** Stays open until it is cancelled; `listChanged` speaks on it. */
+  async listen({ message, signal }) {
+    this.#listening.add(message.id);
+    const meta = { [`${META}subscriptionId`]: message.id };
+    this.notify("notifications/subscriptions/acknowledged", { _meta: meta }, message.id);
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    this.#listening.delete(message.id);
+  }
+
+  listChanged() {
+    for (const id of this.#listening)
+      this.notify("notifications/tools/list_changed", { _meta: { [`${META}subscriptionId`]: id } }, id);
+  }
+
+  get switches() {
+    return this.#switches;
+  }
+
+  /** The texts of all messages so far. */
+  get received() {
+    return this.#received;
+  }
+
   get cancelled() {
     return this.#cancelled;
   }
@@ -153,6 +200,11 @@ function rpcError(code, message) {
   return Object.assign(new Error(message), { code });
 }
 
+/** 2026-07-28 wants to be told that a result is complete. */
+function finished({ params }, result) {
+  return params?._meta?.[`${META}protocolVersion`] === undefined ? result : { resultType: "complete", ...result };
+}
+
 function textResult(text, structuredContent) {
   return {
     content: [{ type: "text", text }],
@@ -162,10 +214,15 @@ function textResult(text, structuredContent) {
 
 const METHODS = new Map([
   ["initialize", ({ server, params }) => server.initialize(params)],
+  [
+    "server/discover",
+    () => ({ supportedVersions: [MODERN_REVISION], capabilities: {}, ttlMs: 0, cacheScope: "private" }),
+  ],
+  ["subscriptions/listen", (call) => call.server.listen(call)],
   ["ping", () => ({})],
   ["logging/setLevel", () => ({})],
   ["completion/complete", () => ({ completion: { values: ["one", "two"], total: 2, hasMore: false } })],
-  ["tools/list", ({ server, params }) => server.page("tools", listedTools(), params)],
+  ["tools/list", ({ server, params }) => server.listTools(params)],
   ["tools/call", (call) => call.server.callTool(call)],
   ["prompts/list", ({ server, params }) => server.page("prompts", PROMPTS, params)],
   ["prompts/get", ({ params }) => getPrompt(params)],
@@ -294,6 +351,41 @@ const TOOLS = {
     run: ({ server }, { method = "notifications/tools/list_changed", params }) => {
       server.notify(method, params);
       return textResult("sent");
+    },
+  },
+  headed: {
+    description: "Wants an argument in a header as well (2026-07-28).",
+    properties: { region: { type: "string", "x-mcp-header": "Region" } },
+    run: (_call, args) => textResult(JSON.stringify(args), args),
+  },
+  received: {
+    description: "Answers with the texts of all messages it was sent.",
+    run: ({ server }) => textResult("", { texts: [...server.received] }),
+  },
+  listChanged: {
+    description: "Says to every listener that the list of tools has changed.",
+    run: ({ server }) => {
+      server.listChanged();
+      return textResult("said");
+    },
+  },
+  batch: {
+    description: "Answers in an array, with a notification before it (2025-03-26).",
+    run: ({ server, message }) => {
+      const note = { jsonrpc: "2.0", method: "notifications/message", params: { level: "info", data: 1 } };
+      const answer = { jsonrpc: "2.0", id: message.id, result: textResult("from a batch") };
+      server.sendText(JSON.stringify([note, answer]), message.id);
+    },
+  },
+  limits: {
+    description: "Answers with the limits of the process, as a shell says them.",
+    run: async () => {
+      const child = spawn("/bin/sh", ["-c", "ulimit -d; ulimit -t; ulimit -n"], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      const text = Buffer.concat(await Array.fromAsync(child.stdout)).toString();
+      const [memoryKib, cpuSeconds, openFiles] = text.trim().split("\n");
+      return textResult(text, { memoryKib, cpuSeconds, openFiles, directory: process.cwd() });
     },
   },
   cancellations: {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // A scriptable MCP server over stdio. Its arguments, or SCRIPTABLE_SERVER (separated by blanks), are switches:
 //   exit-at-once[=code]  ignore-sigterm (and the end of stdin)  never-initialize  rubbish-first  page-size=N
+//   modern  dual  silent-when-unknown  exit-when-unknown  no-list
 /* oxlint-disable typescript/no-unsafe-assignment */
 import { createInterface } from "node:readline";
 import { ScriptableBehaviour } from "./scriptable-behaviour.mjs";

@@ -8,6 +8,7 @@ export {
   initialized,
   type InitializeOptions,
   type JsonRpcObject,
+  modern,
   notification,
   ping,
   promptGet,
@@ -24,4 +25,9 @@ export {
   type ScriptableHttpServer,
   startScriptableHttpServer,
 } from "./scriptable-http-server.js";
+export {
+  type ScriptableSseOptions,
+  type ScriptableSseServer,
+  startScriptableSseServer,
+} from "./scriptable-sse-server.js";
 export { SCRIPTABLE_SERVER_PATH } from "./scriptable-server-path.js";

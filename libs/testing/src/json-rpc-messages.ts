@@ -55,6 +55,17 @@ export function withMeta(message: JsonRpcObject, meta: Params): JsonRpcObject {
   return { ...message, params: { ...message.params, _meta: meta } };
 }
 
+/** The message as 2026-07-28 wants it: with what every request says about its sender. */
+export function modern(message: JsonRpcObject): JsonRpcObject {
+  const own = (message.params?.["_meta"] ?? {}) as Params;
+  return withMeta(message, {
+    ...own,
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": { name: "test-client", version: "1.0.0" },
+  });
+}
+
 export function toolsList(id: Id, cursor?: string): JsonRpcObject {
   return request(id, "tools/list", cursor === undefined ? {} : { cursor });
 }

@@ -93,12 +93,23 @@ async function post({ request, response, body, sessions, options }: Exchange): P
     return refuse(response, 406);
   const message = parse(body);
   if (message === undefined) return refuse(response, 400);
+  if (request.headers["mcp-method"] !== undefined) {
+    if (!isModern(options)) return refuse(response, 400);
+    // Nothing is kept from one request to the next, and to close the answer is to cancel (2026-07-28).
+    const once = new Session(options);
+    response.once("close", () => response.writableEnded || once.cancel(message.id));
+    return once.post(message, { body, response });
+  }
   const session =
     message.method === "initialize" ? new Session(options) : sessions.get(sessionIdOf(request) ?? "");
   if (session === undefined) return refuse(response, sessionIdOf(request) === undefined ? 400 : 404);
   if (message.method === "initialize") sessions.set(session.id, session);
   response.setHeader("mcp-session-id", session.id);
   await session.post(message, { body, response });
+}
+
+function isModern({ switches = [] }: ScriptableHttpOptions): boolean {
+  return switches.includes("modern") || switches.includes("dual");
 }
 
 interface ParsedMessage {
@@ -159,6 +170,11 @@ class Session {
     await this.#behaviour.receive(body);
   }
 
+  cancel(requestId: unknown): void {
+    const params = { requestId };
+    void this.#behaviour.receive(JSON.stringify({ method: "notifications/cancelled", params }));
+  }
+
   /** The stream for what belongs to no request; there is one at most. */
   listen(response: ServerResponse): void {
     if (this.#stream !== undefined) return refuse(response, 409);
@@ -191,8 +207,15 @@ class Session {
       response.end();
       return;
     }
-    response.writeHead(200, { "content-type": "application/json" }).end(text);
+    response.writeHead(statusOf(text), { "content-type": "application/json" }).end(text);
   }
+}
+
+/** As 2026-07-28 wants it. */
+function statusOf(text: string): number {
+  const { error } = (parse(text) ?? {}) as { error?: { code?: number } };
+  if (error?.code === -32022) return 400;
+  return 200;
 }
 
 /** Rubbish ends the exchange, too. */

@@ -39,6 +39,8 @@ export class EventStream {
   private readonly keepAlive: NodeJS.Timeout;
   // A large message goes out in many writes; nothing may come between them.
   private large: Promise<void> | undefined;
+  // One wait for all that is said meanwhile.
+  private draining: Promise<void> | undefined;
 
   constructor(
     private readonly response: ServerResponse,
@@ -66,7 +68,8 @@ export class EventStream {
   async send(message: Uint8Array, id?: string): Promise<void> {
     while (this.large) await this.large;
     if (!this.open || this.response.write(messageEvent(message, id))) return;
-    await drained(this.response);
+    this.draining ??= drained(this.response).finally(() => (this.draining = undefined));
+    await this.draining;
   }
 
   /**

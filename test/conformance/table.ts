@@ -1,0 +1,79 @@
+import type { ClientResult } from "./client-scenarios.js";
+import type { Difference } from "./differences.js";
+import type { Cell, Tally } from "./matrix.js";
+
+type Row = readonly string[];
+
+/** What the runs found, for people. */
+export function table(cells: readonly Cell[]): string {
+  const rows: Row[] = [
+    ["revision", "target", "direct", "through", "differences", "allowed", "recorded", "gaps"],
+    ...cells.map((cell) => [
+      cell.revision,
+      cell.transport,
+      cell.direct === undefined ? "-" : score(cell.direct),
+      score(cell.through),
+      cell.direct === undefined ? "-" : String(cell.differences.length),
+      String(cell.allowed.length),
+      String(cell.recording.found),
+      String(cell.recording.gaps.length),
+    ]),
+  ];
+  return aligned(rows);
+}
+
+/** The same for the scenarios for clients. */
+export function clientTable(results: readonly ClientResult[]): string {
+  return aligned([
+    ["revision", "client scenario", "through", "differences"],
+    ...results.map(({ revision, scenario, passed, failed, differences }) => [
+      revision,
+      scenario,
+      `${passed}/${failed}`,
+      String(differences.length),
+    ]),
+  ]);
+}
+
+/** Each difference and each gap, one line each; nothing when there is none. */
+export function findings(cells: readonly Cell[], clients: readonly ClientResult[]): string[] {
+  return [
+    ...cells.flatMap((cell) => ofCell(cell, `${cell.revision} ${cell.transport}`)),
+    ...clients.flatMap(({ revision, differences }) =>
+      differences.map((one) => line(`${revision} client`, one)),
+    ),
+  ];
+}
+
+function ofCell({ differences, recording, allowed }: Cell, place: string): string[] {
+  return [
+    ...differences.map((difference) => line(place, difference)),
+    ...recording.gaps.map(({ scenario, problem }) => `${place}  ${scenario}: ${problem}`),
+    ...allowed.map(({ scenario, check, reason }) => `${place}  allowed: ${scenario} ${check}: ${reason}`),
+  ];
+}
+
+function line(place: string, { scenario, check, direct, through, messages }: Difference): string {
+  const said = messages.length === 0 ? "" : ` (${messages.join("; ").slice(0, 300)})`;
+  return `${place}  ${scenario} ${check}: ${list(direct)} directly, ${list(through)} through Drawbridge${said}`;
+}
+
+function score({ passed, failed }: Tally): string {
+  return `${passed}/${failed}`;
+}
+
+function list(statuses: readonly string[]): string {
+  return statuses.length === 0 ? "not made" : statuses.join("+");
+}
+
+function aligned(rows: readonly Row[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((text, column) => text.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

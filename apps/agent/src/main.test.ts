@@ -1,13 +1,10 @@
-import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
-import path from "node:path";
-import { eventually, initialize, SCRIPTABLE_SERVER_PATH, toolCall } from "@drawbridge/testing";
-import { stringify } from "yaml";
+import { eventually, initialize, toolCall } from "@drawbridge/testing";
 import { beforeAll, describe, expect, test } from "vitest";
-import { cleanUpAfterEach, onTestEnd } from "./fakes/agent-bench.js";
-import { AgentProcess, buildAgent, type Outcome } from "./fakes/agent-process.js";
-import { stdioTarget, temporaryState } from "./fakes/agent-under-test.js";
-import { FakeControlPlane, type FakeSession } from "./fakes/fake-control-plane.js";
+import { cleanUpAfterEach } from "./fakes/agent-bench.js";
+import { buildAgent, type Outcome } from "./fakes/agent-process.js";
+import { stdioTarget } from "./fakes/agent-under-test.js";
+import type { FakeSession } from "./fakes/fake-control-plane.js";
+import { residentMb, startJoined, startProcess, surroundings } from "./fakes/process-bench.js";
 import { isAlive } from "./fakes/process-state.js";
 
 const IDLE_LIMIT_MB = 90;
@@ -15,55 +12,8 @@ const IDLE_LIMIT_MB = 90;
 cleanUpAfterEach();
 beforeAll(buildAgent, 120_000);
 
-interface Surroundings {
-  readonly controlPlane: FakeControlPlane;
-  /** The state directory; its parent has the configuration. */
-  readonly state: string;
-  readonly config: string;
-}
-
-async function surroundings(): Promise<Surroundings> {
-  const controlPlane = await FakeControlPlane.start({ permissionMs: 15_000, pingIntervalMs: 1_000 });
-  onTestEnd(() => controlPlane.stop());
-  const { state, remove } = await temporaryState();
-  onTestEnd(remove);
-  const config = path.join(state.path, "agent.yaml");
-  const command = { command: process.execPath, arguments: [SCRIPTABLE_SERVER_PATH] };
-  await writeFile(config, stringify({ allow: { commands: [command] } }));
-  return { controlPlane, state: path.join(state.path, "state"), config };
-}
-
-function start(...args: string[]): AgentProcess {
-  const agent = new AgentProcess(args);
-  onTestEnd(async () => {
-    agent.kill("SIGKILL");
-    await agent.exited;
-  });
-  return agent;
-}
-
 function finish(...args: string[]): Promise<Outcome> {
-  return start(...args).finish();
-}
-
-/** Joins and runs in one command, as a deployment does. */
-async function startJoined(): Promise<Surroundings & { agent: AgentProcess }> {
-  const around = await surroundings();
-  const { controlPlane, state, config } = around;
-  const token = controlPlane.invite();
-  const agent = start(
-    "run",
-    "--state",
-    state,
-    "--config",
-    config,
-    "--token",
-    token,
-    "--control-plane",
-    controlPlane.addressText,
-  );
-  await controlPlane.connection();
-  return { ...around, agent };
+  return startProcess(...args).finish();
 }
 
 async function pidOf(session: FakeSession, exchange: number, tool: string): Promise<number> {
@@ -164,8 +114,7 @@ describe("drawbridge-agent", () => {
   test(`idles below ${IDLE_LIMIT_MB} MB`, async () => {
     const { agent } = await startJoined();
     await new Promise((resolve) => setTimeout(resolve, 2_500));
-    const status = readFileSync(`/proc/${agent.child.pid}/status`, "utf8");
-    const rssMb = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1_000;
+    const rssMb = residentMb(agent);
     console.log(`idle agent: ${rssMb.toFixed(1)} MB RSS`);
     expect(rssMb).toBeLessThan(IDLE_LIMIT_MB);
   });

@@ -34,6 +34,17 @@ export function testConfig(urls: readonly string[] = [], limits: Partial<Limits>
   };
 }
 
+/** Allows this script as well, with up to one argument, for `node -e`. */
+export function allowingScript(script: string, limits: Partial<Limits> = {}): AgentConfig {
+  const config = testConfig([], limits);
+  const rule = { command: process.execPath, directories: [], environment: [] };
+  const commands = [
+    ["-e", script],
+    ["-e", script, "*"],
+  ].map((args) => ({ ...rule, arguments: args }));
+  return { ...config, allow: { ...config.allow, commands: [...config.allow.commands, ...commands] } };
+}
+
 export function stdioTarget(...switches: string[]): TargetDefinition {
   return stdioTargetWith({ arguments: [SCRIPTABLE_SERVER_PATH, ...switches] });
 }

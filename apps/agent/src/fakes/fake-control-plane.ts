@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, type Hash, randomBytes } from "node:crypto";
 import {
   AgentServiceService,
   type ConnectRequest,
@@ -276,6 +276,8 @@ export interface FakeTransfer {
   bytes: number;
   chunks: number;
   largestChunk: number;
+  /** Of everything that came. */
+  readonly hash: Hash;
   /** The chunks themselves, unless the test wants them forgotten. */
   readonly payloads: Buffer[];
   end?: NonNullable<MessageChunk["end"]>;
@@ -431,11 +433,13 @@ export class FakeSession {
       bytes: 0,
       chunks: 0,
       largestChunk: 0,
+      hash: createHash("sha256"),
       payloads: [],
       aborted: false,
     };
     this.transfers.set(transfer, known);
     known.bytes += payload.length;
+    known.hash.update(payload);
     known.chunks += 1;
     known.largestChunk = Math.max(known.largestChunk, payload.length);
     if (this.keepsChunks) known.payloads.push(payload);

@@ -48,6 +48,8 @@ export class LargeMessage implements LargeMessageSink {
   readonly #scanner = new LargeMessageScanner();
   #bytes = 0;
   #verdict: Verdict | undefined;
+  /** The scanner is over, and with it the way to know the id. */
+  #isUnreadable = false;
   #isOver = false;
 
   constructor(options: LargeMessageOptions) {
@@ -60,7 +62,7 @@ export class LargeMessage implements LargeMessageSink {
   }
 
   push(chunk: Uint8Array): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isUnreadable) return;
     const { owner, exchange, maxBytes } = this.#options;
     owner.worked(chunk.length);
     if (!this.#scan(chunk) || this.#verdict) return;
@@ -72,16 +74,13 @@ export class LargeMessage implements LargeMessageSink {
 
   end(exchange = this.#options.exchange): void {
     if (this.#isOver) return;
-    const answered = this.#readToEnd(exchange);
+    const answered = this.#isUnreadable ? undefined : this.#readToEnd(exchange);
+    // What is no MCP may have told its call already.
+    if (this.#isOver) return;
     this.#isOver = true;
-    const { owner, transfer } = this.#options;
-    if (answered === undefined) transfer.abort();
-    else if (this.#verdict) this.#fail(answered, this.#verdict);
-    else if (owner.mayBeLarge(answered)) this.#deliver(answered);
-    else {
-      transfer.abort();
-      this.#fail(answered, HAS_TO_BE_WHOLE);
-    }
+    if (this.#isUnreadable) this.#settleUnreadable(exchange);
+    else if (answered === undefined) this.#options.transfer.abort();
+    else this.#settle(answered);
   }
 
   abort(reason: string): void {
@@ -131,6 +130,23 @@ export class LargeMessage implements LargeMessageSink {
     }
   }
 
+  #settle(exchange: number): void {
+    const { owner, transfer } = this.#options;
+    const verdict = this.#verdict ?? (owner.mayBeLarge(exchange) ? undefined : HAS_TO_BE_WHOLE);
+    if (!verdict) {
+      this.#deliver(exchange);
+      return;
+    }
+    transfer.abort();
+    this.#fail(exchange, verdict);
+  }
+
+  #settleUnreadable(exchange: number | undefined): void {
+    const verdict = this.#verdict ?? UNREADABLE;
+    if (exchange) this.#fail(exchange, verdict);
+    else this.#options.owner.dropped(verdict.reason);
+  }
+
   #deliver(exchange: number): void {
     const { mask, transfer, owner } = this.#options;
     try {
@@ -155,15 +171,15 @@ export class LargeMessage implements LargeMessageSink {
   }
 
   #malformed(error: unknown): void {
-    this.#isOver = true;
     const { owner, transfer, exchange } = this.#options;
+    const id = error instanceof MalformedMessageError ? error.id : undefined;
+    this.#isUnreadable = true;
+    this.#verdict ??= error instanceof MalformedMessageError ? badTarget(error.message) : UNREADABLE;
     transfer.abort();
-    const isMalformed = error instanceof MalformedMessageError;
-    const reason = isMalformed ? error.message : "it could not be read";
-    const byId = isMalformed && error.id ? owner.answeredBy(error.id, exchange) : undefined;
-    const affected = byId ?? (exchange || owner.onlyOpen());
-    if (affected === undefined) owner.dropped(reason);
-    else this.#fail(affected, this.#verdict ?? { failure: ExchangeFailure.BAD_TARGET, reason });
+    const affected = (id && owner.answeredBy(id, exchange)) ?? (exchange || owner.onlyOpen());
+    if (affected === undefined) return;
+    this.#isOver = true;
+    this.#fail(affected, this.#verdict);
   }
 
   #fail(exchange: number, { failure, reason }: Verdict): void {
@@ -180,8 +196,13 @@ const HAS_TO_BE_WHOLE: Verdict = {
   failure: ExchangeFailure.RESULT_TOO_LARGE,
   reason: "the answer to this method has to fit into one message",
 };
+const UNREADABLE = badTarget("it could not be read");
 const UNMASKABLE: Verdict = { failure: ExchangeFailure.UNMASKABLE, reason: "" };
 
 function tooLarge(maxBytes: number): Verdict {
   return { failure: ExchangeFailure.RESULT_TOO_LARGE, reason: `the limit is ${maxBytes} bytes` };
+}
+
+function badTarget(reason: string): Verdict {
+  return { failure: ExchangeFailure.BAD_TARGET, reason };
 }

@@ -153,6 +153,15 @@ describe("a large result", () => {
     expect(several.logs.join("")).toContain("a large message of the target was dropped");
   });
 
+  test("that is nonsense fails the call that its transport names in the end", () => {
+    const bench = calling(["a", "b"], { era: "modern" });
+    const sink = bench.target().listener.large();
+    sink.push(Buffer.from('{"jsonrpc":"2.0","id":"a","result":nonsense'));
+    expect(failures(bench)).toEqual([]);
+    sink.end(1);
+    expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.BAD_TARGET }]);
+  });
+
   test.each([
     ["a notification", { jsonrpc: "2.0", method: "notifications/message", params: { x: "y".repeat(MIB) } }],
     ["a request of the target", request("a", "sampling/createMessage", { x: "y".repeat(MIB) })],

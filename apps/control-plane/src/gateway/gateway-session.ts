@@ -70,7 +70,8 @@ export class GatewaySession {
   readonly oauthClient: string;
   readonly target: string;
   readonly targetId: string;
-  readonly targetRevision: number;
+  /** Of the target's definition: what its agent was given. */
+  targetRevision: number;
   readonly era: Era;
   protocolVersion: string | undefined;
   agentId: string | undefined;

@@ -328,10 +328,10 @@ describe("bad input", () => {
     ["a call without a name", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}`, 200, -32602],
     ["an answer nobody asked for", `{"jsonrpc":"2.0","id":99,"result":{}}`, 400, -32600],
     [
-      "a modern request",
+      "a modern request without all of its envelope",
       `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}`,
       400,
-      -32000,
+      -32602,
     ],
   ];
   test.each(cases)("%s", async (_name, body, status, code) => {

@@ -5,7 +5,7 @@ import { Batches, type IncomingBatch } from "./batches.js";
 import { ClientTraffic } from "./client-traffic.js";
 import { type Call, type CallWith, headerOf, refused } from "./client-request.js";
 import { contextOf } from "./decide.js";
-import { legacyNotSpoken, maySpeak } from "./era-refusals.js";
+import { legacyNotSpoken } from "./era-refusals.js";
 import { EventStream } from "./event-stream.js";
 import { unknownSession, unknownTarget } from "./gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
@@ -60,7 +60,8 @@ export class LegacyEndpoint {
       return;
     }
     // Whoever comes back has found the stream broken, whatever it looks like from here.
-    if (session.eventStream?.open && !position) throw refused(409, "this session has an event stream already");
+    if (session.eventStream?.open && !position)
+      throw refused(409, "this session has an event stream already");
     reply.release();
     const stream = new EventStream(response);
     whenExpired(principal, response, () => stream.end());
@@ -78,9 +79,8 @@ export class LegacyEndpoint {
     const { request, target, principal, message, reply } = call;
     if (headerOf(request, HttpHeader.sessionId))
       throw refused(400, "this session is initialized already; leave out Mcp-Session-Id to open another");
-    const versions = await this.live.revisions.of(target);
-    if (versions && !maySpeak("legacy", versions))
-      throw legacyNotSpoken(message.protocolVersionClaim?.version, versions);
+    const versions = await this.live.withoutEra("legacy", target);
+    if (versions) throw legacyNotSpoken(message.protocolVersionClaim?.version, versions);
     const { session, sessionId } = await this.known.create(principal, target, message);
     reply.announceSession(sessionId, session.id);
     try {
@@ -98,9 +98,8 @@ export class LegacyEndpoint {
   ): Promise<GatewaySession> {
     const sessionId = headerOf(request, HttpHeader.sessionId);
     if (!sessionId) {
-      const versions = await this.live.revisions.of(target);
-      if (!versions || maySpeak("legacy", versions))
-        throw refused(400, "Mcp-Session-Id is missing; send initialize first");
+      const versions = await this.live.withoutEra("legacy", target);
+      if (!versions) throw refused(400, "Mcp-Session-Id is missing; send initialize first");
       if (message) throw legacyNotSpoken(headerOf(request, HttpHeader.protocolVersion), versions);
       throw refused(405, "this target has no sessions: use POST", { Allow: "POST" });
     }

@@ -1,9 +1,11 @@
 import { Injectable } from "@nestjs/common";
+import type { Era } from "@drawbridge/mcp";
 import type { CompiledPolicies } from "@drawbridge/policy";
 import { Database } from "../platform/database.js";
 import { readEpoch, type Snapshot } from "../platform/epoch-snapshot.js";
 import { LivePolicies } from "../policies/index.js";
-import { LiveTargets, TargetRevisions } from "../targets/index.js";
+import { LiveTargets, type Target, TargetRevisions } from "../targets/index.js";
+import { maySpeak } from "./era-refusals.js";
 
 /** What decisions are made from, all of it true at `epoch` or later. */
 export interface LiveSnapshot {
@@ -29,6 +31,15 @@ export class LiveState {
 
   async atLeast(epoch: bigint): Promise<LiveSnapshot> {
     return together(await Promise.all([this.targets.atLeast(epoch), this.policies.atLeast(epoch)]));
+  }
+
+  /** The revisions that a target speaks, if it is known to speak none of the era. */
+  async withoutEra(era: Era, { name, ...target }: Target): Promise<readonly string[] | undefined> {
+    if (maySpeak(era, await this.revisions.of(target))) return undefined;
+    // Nothing is recorded for who is refused, so nothing tells that the target has been changed since: look again.
+    const current = (await this.now()).targets.get(name);
+    const versions = current && (await this.revisions.of(current));
+    return maySpeak(era, versions) ? undefined : versions;
   }
 
   /** As of now. */

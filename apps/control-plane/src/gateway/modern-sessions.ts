@@ -4,7 +4,7 @@ import { type McpNotification, type McpRequest, MODERN_REVISION, RpcErrorCode } 
 import { CONFIG, type Config } from "../config.js";
 import type { Principal } from "../identity/index.js";
 import type { Target } from "../targets/index.js";
-import { maySpeak, modernNotSpoken } from "./era-refusals.js";
+import { modernNotSpoken } from "./era-refusals.js";
 import { GatewayError, unavailable } from "./gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
 import { LiveState } from "./live-state.js";
@@ -72,7 +72,8 @@ export class ModernSessions {
     const { principal, target, message } = request;
     const outdated = this.sessions.withKey(key);
     if (outdated) await this.sessions.end(outdated, TARGET_CHANGED);
-    await this.refuseWhatIsNotSpoken(target);
+    const versions = await this.live.withoutEra("modern", target);
+    if (versions) throw modernNotSpoken(versions);
     const { replica } = this;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const owner = { principal: principal.id, oauthClient: principal.client, targetId: target.id, replica };
@@ -105,11 +106,6 @@ export class ModernSessions {
     }
     if (!session.ended && !serves(session, target)) await this.sessions.end(session, TARGET_CHANGED);
     return session.ended ? undefined : session;
-  }
-
-  private async refuseWhatIsNotSpoken(target: Target): Promise<void> {
-    const versions = await this.live.revisions.of(target);
-    if (versions && !maySpeak("modern", versions)) throw modernNotSpoken(versions);
   }
 }
 

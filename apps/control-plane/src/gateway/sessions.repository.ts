@@ -79,7 +79,10 @@ export class SessionsRepository {
     });
   }
 
-  async negotiated(id: string, values: { agentId?: string; protocolVersion?: string }): Promise<void> {
+  async negotiated(
+    id: string,
+    values: { agentId?: string; targetRevision?: number; protocolVersion?: string },
+  ): Promise<void> {
     await this.database.prisma.session.update({ where: { id }, data: values });
   }
 

@@ -126,7 +126,9 @@ export class SessionsService {
     }
     if (session.agentId !== link.agentId) {
       session.agentId = link.agentId;
-      await this.storage.sessions.negotiated(session.id, { agentId: link.agentId });
+      session.targetRevision = target.revision;
+      const { agentId, targetRevision } = session;
+      await this.storage.sessions.negotiated(session.id, { agentId, targetRevision });
     }
     return link;
   }

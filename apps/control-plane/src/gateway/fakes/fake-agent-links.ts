@@ -8,16 +8,29 @@ export type Script = (message: {
   params?: Record<string, unknown>;
 }) => string[];
 
+interface Sent {
+  readonly sessionId: string;
+  readonly exchange: number;
+  readonly text: string;
+  readonly protocolVersion: string;
+  readonly parameterHeaders: Readonly<Record<string, string>>;
+}
+
 const AGENT = "01900000-0000-7000-8000-000000000001";
 
 /** An agent with a target that answers by script, in place of the real link. */
-export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline" | "open" | "tidy"> {
+export class FakeAgentLinks implements Pick<
+  AgentLinks,
+  "connected" | "failing" | "isOnline" | "open" | "tidy"
+> {
   online = true;
   readonly connected = [];
   readonly opened: OpenSessionLink[] = [];
-  readonly sent: { sessionId: string; exchange: number; text: string }[] = [];
+  readonly sent: Sent[] = [];
   readonly closed: string[] = [];
   readonly cancelled: number[] = [];
+  /** Sessions whose target the agent holds no more. */
+  readonly gone = new Set<string>();
   script: Script = answerPolitely;
   /** Resolves when an agent may answer that it has a session. */
   opening: Promise<void> = Promise.resolve();
@@ -28,6 +41,7 @@ export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline"
 
   async open(request: OpenSessionLink): Promise<SessionLink> {
     if (!this.online) throw new AgentUnavailableError("no agent of the group is connected");
+    if (this.gone.has(request.sessionId)) throw new AgentUnavailableError("the target is gone");
     this.opened.push(request);
     await this.opening;
     return {
@@ -40,15 +54,18 @@ export class FakeAgentLinks implements Pick<AgentLinks, "connected" | "isOnline"
 
   tidy(): void {}
 
+  failing(): undefined {}
+
   /** The calls of a method that reached the target. */
   reached(method: string): string[] {
     return this.sent.map(({ text }) => text).filter((text) => text.includes(`"${method}"`));
   }
 
-  private async send(request: OpenSessionLink, { exchange, payload }: MessageToTarget): Promise<void> {
+  private async send(request: OpenSessionLink, message: MessageToTarget): Promise<void> {
     if (!this.online) throw new AgentUnavailableError("the agent is gone");
+    const { exchange, payload, protocolVersion, parameterHeaders = {} } = message;
     const text = Buffer.from(payload).toString("utf8");
-    this.sent.push({ sessionId: request.sessionId, exchange, text });
+    this.sent.push({ sessionId: request.sessionId, exchange, text, protocolVersion, parameterHeaders });
     const answers = this.script(JSON.parse(text) as Parameters<Script>[0]);
     setImmediate(() => void this.answer(request, exchange, answers));
   }

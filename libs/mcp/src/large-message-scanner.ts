@@ -26,6 +26,8 @@ export type LargeMessage =
       /** As in McpResponse. */
       readonly id: JsonRpcId | undefined;
       readonly isError: boolean;
+      /** The target wants something of the client before it goes on, see inputRequestsOf. */
+      readonly hasInputRequests?: true;
     }
   | { readonly kind: "request" | "notification" };
 
@@ -85,7 +87,9 @@ export class LargeMessageScanner {
       }
       const message = readMessage(this.#kept.peek(), this.#found());
       if (message.kind !== "response") return { kind: message.kind };
-      return { kind: "response", id: message.id, isError: message.isError };
+      const { id, isError } = message;
+      const asks = this.#ranges.has("result inputRequests");
+      return { kind: "response", id, isError, ...(asks ? { hasInputRequests: true } : {}) };
     });
   }
 

@@ -17,7 +17,7 @@ const MESSAGE: Members = {
   jsonrpc: true,
   id: true,
   method: true,
-  result: { _meta: { [MetaKey.subscriptionId]: true } },
+  result: { inputRequests: true, _meta: { [MetaKey.subscriptionId]: true } },
   error: true,
   params: {
     name: true,

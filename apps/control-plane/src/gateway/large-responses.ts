@@ -6,7 +6,7 @@ import type { LargeMessage } from "./large-message.js";
 import type { Recorder } from "./recorder.js";
 
 /** Why a response that has come to its end is not delivered. */
-export type LargeFailure = "malformed" | "not recorded";
+export type LargeFailure = "malformed" | "not recorded" | "needs a look";
 
 export interface LargeResponse {
   readonly exchange: number;
@@ -116,10 +116,15 @@ export function storedMessage(
 /** The id it has; without one, or with a failure, it answers nothing. */
 function finish(transfer: Transfer): JsonRpcId | undefined {
   let id: JsonRpcId | undefined;
+  let mustBeSeen = false;
   transfer.failure = scanned(() => {
     const end = transfer.scanner.end();
-    if (end.kind === "response") id = end.id;
+    if (end.kind !== "response") return;
+    id = end.id;
+    // What the target asks for in a result is decided about; here nobody could read it.
+    mustBeSeen = end.hasInputRequests === true;
   });
+  if (mustBeSeen) transfer.failure ??= "needs a look";
   return id;
 }
 

@@ -605,9 +605,10 @@ function faultOf(
   exchange: Exchange,
 ): readonly [ExchangeFailure, string] | undefined {
   if (failure === "not recorded") return undefined;
-  if (failure) return [ExchangeFailure.BAD_TARGET, "it is not a JSON-RPC message"];
+  if (failure === "malformed") return [ExchangeFailure.BAD_TARGET, "it is not a JSON-RPC message"];
   if (!answers({ id }, exchange)) return [ExchangeFailure.BAD_TARGET, "it answers another request"];
-  return mayBeLarge(exchange.method) ? undefined : [ExchangeFailure.RESULT_TOO_LARGE, ""];
+  const fits = failure === undefined && mayBeLarge(exchange.method);
+  return fits ? undefined : [ExchangeFailure.RESULT_TOO_LARGE, ""];
 }
 
 /** What has to be looked into before it may be delivered has to be there whole. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { eraOf, isLegacyRevision } from "./eras.js";
+import { eraOf, isLegacyRevision, isModernRevision } from "./eras.js";
 import { parseMessage } from "./parse-message.js";
 
 describe("eraOf", () => {
@@ -25,4 +25,10 @@ describe("isLegacyRevision", () => {
     expect(isLegacyRevision("2024-11-05")).toBe(false);
     expect(isLegacyRevision("2026-07-28")).toBe(false);
   });
+});
+
+test("no revision is of both eras", () => {
+  expect(isModernRevision("2026-07-28")).toBe(true);
+  expect(isModernRevision("2025-11-25")).toBe(false);
+  expect(isModernRevision("2026-07-29")).toBe(false);
 });

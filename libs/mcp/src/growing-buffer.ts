@@ -33,6 +33,11 @@ export class GrowingBuffer {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Starts anew in the same memory: nobody may keep what was collected. */
+  clear(): void {
+    this.#length = 0;
+  }
+
   /** What was collected; starts anew. */
   take(): Uint8Array {
     const taken = this.#buffer.subarray(0, this.#length);

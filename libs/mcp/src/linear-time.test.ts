@@ -1,12 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { argumentsView } from "./arguments-view.js";
+import { LargeMessageScanner } from "./large-message-scanner.js";
+import { LineFramer } from "./line-framer.js";
 import { LineReader } from "./line-reader.js";
 import { filterListResult } from "./list-result.js";
 import { parseMessage } from "./parse-message.js";
+import { SseFramer } from "./sse-framer.js";
 import { SseParser } from "./sse-parser.js";
 
 const MIB = 1024 * 1024;
 const SIZE = 10 * MIB;
+const CHUNK = MIB / 16;
 
 /** Far above what linear work takes on a busy machine, far below what quadratic work takes on any. */
 const BOUND_MS = 5000;
@@ -15,6 +19,12 @@ function timed(work: () => void): number {
   const started = performance.now();
   work();
   return performance.now() - started;
+}
+
+function scan(bytes: Uint8Array): void {
+  const scanner = new LargeMessageScanner();
+  for (let at = 0; at < bytes.length; at += CHUNK) scanner.push(bytes.subarray(at, at + CHUNK));
+  scanner.end();
 }
 
 const inResult = (value: string): Buffer => Buffer.from(`{"jsonrpc":"2.0","id":1,"result":${value}}`);
@@ -61,14 +71,16 @@ describe("10 MiB made to be slow take linear time:", () => {
     ],
     ["an unfinished string", inResult(`"${filled("x")}`)],
   ])("%s", (_name, bytes) => {
-    const took = timed(() => {
-      try {
-        parseMessage(bytes);
-      } catch {
-        // Refused or not: it has to be quick.
-      }
-    });
-    expect(took).toBeLessThan(BOUND_MS);
+    for (const read of [parseMessage, scan]) {
+      const took = timed(() => {
+        try {
+          read(bytes);
+        } catch {
+          // Refused or not: it has to be quick.
+        }
+      });
+      expect([read.name, took < BOUND_MS]).toEqual([read.name, true]);
+    }
   });
 
   test.each<[string, string]>([
@@ -88,6 +100,31 @@ describe("10 MiB made to be slow take linear time:", () => {
   test("filtering a list of many tools", () => {
     const message = parseMessage(inResult(`{"tools":[${filled('{"name":"a"},{"name":"b"},')}{"name":"a"}]}`));
     expect(timed(() => filterListResult(message, "tools", (name) => name === "b"))).toBeLessThan(BOUND_MS);
+  });
+
+  test("lines and events that are carried on byte by byte", () => {
+    const chunk = Buffer.from("x");
+    const lines = new LineFramer(10);
+    const events = new SseFramer(10);
+    events.push(Buffer.from("data: "));
+    const took = timed(() => {
+      for (let i = 0; i < MIB; i++) {
+        lines.push(chunk);
+        events.push(chunk);
+      }
+    });
+    expect(took).toBeLessThan(BOUND_MS);
+  });
+
+  test("streams of nothing but line ends, empty data lines, comments, and returns before a newline far away", () => {
+    for (const piece of ["\r", "\n", "data\n", ":\n", "\r\n", "x\r", "id: 1\n"]) {
+      const chunk = Buffer.from(filled(piece, CHUNK));
+      const framers = [new SseFramer(100), new LineFramer(100)];
+      const took = timed(() => {
+        for (let i = 0; i < 32; i++) for (const framer of framers) framer.push(chunk);
+      });
+      expect([piece, took < BOUND_MS]).toEqual([piece, true]);
+    }
   });
 
   test("a line and an event that come byte by byte", () => {

@@ -35,6 +35,7 @@ describe("filterListResult", () => {
       '{"resourceTemplates":[{"uriTemplate":"b"},{"uriTemplate":"a"}]}',
       '{"resourceTemplates":[{"uriTemplate":"a"}]}',
     ],
+    ["tasks", '{"tasks":[{"taskId":"a"},{"taskId":"b","name":"a"}]}', '{"tasks":[{"taskId":"a"}]}'],
   ] as const)("names the entries of %s as their calls do", (list, result, filtered) => {
     const bytes = filterListResult(inResult(result), list, (name) => name === "a");
     expect(text(bytes)).toBe(`{"jsonrpc":"2.0","id":1,"result":${filtered}}`);

@@ -52,4 +52,18 @@ describe("METHODS", () => {
       "roots/list",
     ]);
   });
+
+  test("of the session are the notifications that are about no request under way", () => {
+    const ofTheSession = [...METHODS].filter(([, { channel }]) => channel === "session");
+    expect(ofTheSession.map(([method]) => method)).toEqual([
+      "notifications/tools/list_changed",
+      "notifications/prompts/list_changed",
+      "notifications/resources/updated",
+      "notifications/resources/list_changed",
+      "notifications/tasks/status",
+      "notifications/elicitation/complete",
+      "notifications/roots/list_changed",
+    ]);
+    for (const [, { kind }] of ofTheSession) expect(kind).toBe("notification");
+  });
 });

@@ -21,16 +21,17 @@ export interface InputRequest {
  */
 export function inputRequestsOf(response: McpResponse): readonly InputRequest[] | undefined {
   const result = ObjectMembers.of(response, response.ranges.result);
-  if (result === undefined) return undefined;
-  if (result.hasVariantOf("inputRequests")) throw variant("inputRequests");
-  if (result.range("inputRequests") === undefined) return undefined;
+  // Almost that name is refused with the whole message.
+  if (result?.range("inputRequests") === undefined) return undefined;
   const requests = result.object("inputRequests");
   if (requests === undefined) throw unreadable("inputRequests is not an object");
   return [...requests.keys].map((key) => ({ key, method: methodOf(requests.object(key)) }));
 }
 
 function methodOf(request: ObjectMembers | undefined): string {
-  if (request?.hasVariantOf("method") === true) throw variant("method");
+  if (request?.hasVariantOf("method") === true) {
+    throw new MalformedMessageError("case_variant_key", "method in the wrong case: use the exact name");
+  }
   const method = request?.string("method");
   if (method === undefined) throw unreadable("an entry of inputRequests has no method");
   return method;
@@ -41,10 +42,6 @@ function unreadable(problem: string): MalformedMessageError {
     "invalid_input_requests",
     `${problem}: send an object of requests by name`,
   );
-}
-
-function variant(key: string): MalformedMessageError {
-  return new MalformedMessageError("case_variant_key", `${key} in the wrong case: use the exact name`);
 }
 
 /**

@@ -75,7 +75,7 @@ export class SseLines {
         return bytes.subarray(i + 1);
       }
       if (this.#collected.length + i >= longest) {
-        this.#collected.take();
+        this.#collected.clear();
         this.#place = "ignored";
         return EMPTY;
       }
@@ -93,7 +93,8 @@ export class SseLines {
   }
 
   #takeName(): string {
-    const name = Buffer.from(this.#collected.take());
+    const name = Buffer.from(this.#collected.peek());
+    this.#collected.clear();
     const hasMark = this.#isFirst && BYTE_ORDER_MARK.equals(name.subarray(0, BYTE_ORDER_MARK.length));
     return name.toString("latin1", hasMark ? BYTE_ORDER_MARK.length : 0);
   }
@@ -135,7 +136,8 @@ export class SseLines {
       if (hasOnlyMark) return true;
     }
     if (this.#place !== "ignored" && this.#field !== "data") {
-      this.#sink.field(this.#field, Buffer.from(this.#collected.take()).toString("utf8"));
+      this.#sink.field(this.#field, Buffer.from(this.#collected.peek()).toString("utf8"));
+      this.#collected.clear();
     }
     return false;
   }

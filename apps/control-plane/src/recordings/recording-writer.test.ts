@@ -12,6 +12,7 @@ import {
   response,
   until,
 } from "./fakes/test-recorder.js";
+import { openEvents } from "./recording-opening.js";
 
 let platform: TestPlatform;
 let recorder: ReturnType<typeof createRecorder>;
@@ -90,6 +91,32 @@ describe("append", () => {
     ]);
     expect(rowCount).toBe(1);
     expect(epoch).toBe(await epochNow());
+    const started = await platform.admin.query<{ started_at: Date }>(
+      "select started_at from recording where id = $1",
+      [id],
+    );
+    expect(started.rows).toEqual([{ started_at: recorder.clock.at }]);
+  });
+
+  test("seals the whole decision and lists its effect and rule", async () => {
+    const id = await open();
+    const decision = { effect: "deny", reason: "no", policy: "shop", version: 3, rule: "read" };
+    await recorder.writer.append({
+      recordingId: id,
+      event: request(1, { attributes: { masked: {} } }),
+      decision,
+    });
+    await recorder.writer.append({ recordingId: id, event: event(), decision: { effect: "allow" } });
+    const key = await recorder.chains.keyOf(id);
+    const attributes: unknown[] = [];
+    const range = { recordingId: id, key, from: 0, to: 2 };
+    for await (const { event: sealed } of openEvents(recorder.events, range))
+      attributes.push(sealed.attributes);
+    expect(attributes).toEqual([{ masked: {}, decision }, { decision: { effect: "allow" } }]);
+    expect((await read(id)).rows).toMatchObject([
+      { decision: "deny", rule: "read" },
+      { decision: "allow", rule: null },
+    ]);
   });
 
   test("keeps the order of calls and one sound chain for each of 20 concurrent recordings", async () => {
@@ -99,7 +126,8 @@ describe("append", () => {
         recorder.writer.append({ recordingId, event: event({ exchange: n + 1, text: `${n}` }) }),
       ),
     );
-    await Promise.all(calls.flat());
+    const indexes = await Promise.all(calls.map((round) => Promise.all(round)));
+    expect(indexes.map(([first]) => first?.index)).toEqual(Array.from({ length: 50 }, (_, n) => n));
     for (const id of ids) {
       const { rows, verification } = await read(id);
       expect(verification).toMatchObject({ ok: true, events: 50 });

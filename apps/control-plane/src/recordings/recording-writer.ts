@@ -45,8 +45,8 @@ export class RecordingWriter implements OnModuleDestroy {
 
   /** Makes the recording of a session, with a key of its own, in the transaction that inserts the session. */
   async create(transaction: Transaction, recordingId: string): Promise<void> {
-    const wrapped = wrapKey(this.chains.keyEncryptionKey, createRecordingKey(), recordingId);
-    await this.recordings.insert(transaction, recordingId, wrapped);
+    const wrappedKey = wrapKey(this.chains.keyEncryptionKey, createRecordingKey(), recordingId);
+    await this.recordings.insert(transaction, { id: recordingId, wrappedKey, startedAt: this.clock.now() });
   }
 
   /**

@@ -5,6 +5,12 @@ import { KIND_NUMBER } from "./event-kind.js";
 // Any constant will do as long as nothing else in the database uses it: "recover." in ASCII.
 const RECOVERY_LOCK = "8243107353866302510";
 
+export interface NewRecording {
+  readonly id: string;
+  readonly wrappedKey: Uint8Array;
+  readonly startedAt: Date;
+}
+
 export interface ClosedSession {
   readonly id: string;
   readonly closeReason: string | null;
@@ -62,8 +68,8 @@ const LIST = `
 export class RecordingsRepository {
   constructor(private readonly database: Database) {}
 
-  async insert(transaction: Transaction, id: string, wrappedKey: Uint8Array): Promise<void> {
-    await transaction.recording.create({ data: { id, wrappedKey: Uint8Array.from(wrappedKey) } });
+  async insert(transaction: Transaction, { id, wrappedKey, startedAt }: NewRecording): Promise<void> {
+    await transaction.recording.create({ data: { id, wrappedKey: Uint8Array.from(wrappedKey), startedAt } });
   }
 
   /** The first time counts. */

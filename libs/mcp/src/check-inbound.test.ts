@@ -76,6 +76,18 @@ describe("checkInbound finds nothing wrong with", () => {
     ["a legacy request of an unknown revision", { params: {}, headers: { protocolVersion: "1.0" } }],
     ["initialize", { method: "initialize", params: { protocolVersion: "2025-11-25" } }],
     [
+      "initialize that claims a legacy version twice",
+      {
+        method: "initialize",
+        params: { protocolVersion: "2025-06-18", _meta: { [VERSION]: "2025-06-18" } },
+        headers: { protocolVersion: "2025-06-18" },
+      },
+    ],
+    [
+      "a legacy notification",
+      { isNotification: true, params: {}, headers: { protocolVersion: "2025-11-25", method: "x" } },
+    ],
+    [
       "initialize with the envelope, which is of no era for others to find out",
       { method: "initialize", headers: fit("initialize") },
     ],
@@ -238,6 +250,18 @@ describe("checkInbound refuses, the first of these that is wrong,", () => {
       -32020,
       { isNotification: true, params: {}, headers: fit("x") },
       { mismatch: { header: "Mcp-Method" } },
+    ],
+    [
+      "a notification without an envelope under a version nobody speaks",
+      -32022,
+      { isNotification: true, params: {}, headers: { protocolVersion: "2027-01-01" } },
+      { requested: "2027-01-01" },
+    ],
+    [
+      "a version to come in the header without an envelope",
+      -32602,
+      { params: {}, headers: { protocolVersion: "2027-01-01" } },
+      { envelope: { missing: ["_meta"] } },
     ],
     [
       "a notification of a version nobody speaks",

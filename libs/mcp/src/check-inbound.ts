@@ -1,4 +1,4 @@
-import { isModernRevision, MODERN_REVISIONS } from "./eras.js";
+import { isModernOrLater, isModernRevision, MODERN_REVISIONS } from "./eras.js";
 import { decodeHeaderValue, withoutBlanksAround } from "./header-values.js";
 import type { McpMessage, McpNotification, McpRequest } from "./message.js";
 import { ObjectMembers } from "./object-members.js";
@@ -33,10 +33,9 @@ const MODERN_REQUEST: readonly Check[] = [
   requireHeaders,
   checkNameHeader,
 ];
-const MODERN_NOTIFICATION: readonly Check[] = [checkVersionHeader, checkMethodHeader, checkVersion];
 const LEGACY_REQUEST: readonly Check[] = [requireEnvelope];
-/** Where the header names a modern revision: notifications of clients need no envelope. */
-const NOTIFICATION_WITHOUT_CLAIM: readonly Check[] = [checkMethodHeaderOfModern];
+/** Notifications need no envelope: then the header says which revision they are of. */
+const NOTIFICATION: readonly Check[] = [checkNotification];
 
 /**
  * What is wrong between the headers and the body of a POST, or with its envelope (2026-07-28, Streamable HTTP and Versioning);
@@ -58,9 +57,8 @@ export function checkInbound(message: McpMessage, headers: InboundHeaders): Inbo
 }
 
 function checksFor(message: Call): readonly Check[] {
-  const isModern = message.protocolVersionClaim?.from === "meta";
-  if (message.kind === "request") return isModern ? MODERN_REQUEST : LEGACY_REQUEST;
-  return isModern ? MODERN_NOTIFICATION : NOTIFICATION_WITHOUT_CLAIM;
+  if (message.kind === "notification") return NOTIFICATION;
+  return message.protocolVersionClaim?.from === "meta" ? MODERN_REQUEST : LEGACY_REQUEST;
 }
 
 function trim(value: string | undefined): string | undefined {
@@ -69,7 +67,7 @@ function trim(value: string | undefined): string | undefined {
 
 /** Modern, says the header, and the body does not. */
 function requireEnvelope(message: Call, { protocolVersion }: InboundHeaders): InboundRefusal | undefined {
-  if (protocolVersion === undefined || !isModernRevision(protocolVersion)) return undefined;
+  if (protocolVersion === undefined || !isModernOrLater(protocolVersion)) return undefined;
   if (message.method === "initialize") {
     return mismatch(
       "MCP-Protocol-Version",
@@ -133,15 +131,25 @@ function checkMethodHeader(message: Call, { method }: InboundHeaders): InboundRe
   return mismatch("Mcp-Method", "it differs from the method of the body: send the same in both");
 }
 
-function checkMethodHeaderOfModern(message: Call, headers: InboundHeaders): InboundRefusal | undefined {
-  const { protocolVersion } = headers;
-  if (protocolVersion === undefined || !isModernRevision(protocolVersion)) return undefined;
-  return checkMethodHeader(message, headers);
+function checkNotification(message: Call, headers: InboundHeaders): InboundRefusal | undefined {
+  const claim = message.protocolVersionClaim;
+  const claimed = claim?.from === "meta" ? claim.version : undefined;
+  const version = claimed ?? headers.protocolVersion;
+  if (version === undefined || (claimed === undefined && !isModernOrLater(version))) return undefined;
+  return (
+    (claimed === undefined ? undefined : checkVersionHeader(message, headers)) ??
+    (isModernOrLater(version) ? checkMethodHeader(message, headers) : undefined) ??
+    refuseVersion(version)
+  );
 }
 
 function checkVersion(message: Call): InboundRefusal | undefined {
   const requested = message.protocolVersionClaim?.version;
-  if (requested !== undefined && isModernRevision(requested)) return undefined;
+  return requested === undefined ? undefined : refuseVersion(requested);
+}
+
+function refuseVersion(requested: string): InboundRefusal | undefined {
+  if (isModernRevision(requested)) return undefined;
   return {
     status: 400,
     code: RpcErrorCode.UnsupportedProtocolVersion,

@@ -11,6 +11,7 @@ describe("eraOf", () => {
     ["modern", `"method":"tools/list","params":{${claim("2025-06-18")}}`],
     ["modern", `"method":"initialize","params":{"protocolVersion":"2025-06-18",${claim("2026-07-28")}}`],
     ["legacy", `"method":"initialize","params":{"protocolVersion":"2026-07-28"}`],
+    ["legacy", `"method":"initialize","params":{"protocolVersion":"2025-06-18",${claim("2025-06-18")}}`],
     ["legacy", `"method":"tools/list"`],
     ["legacy", `"method":"tools/list","params":{"protocolVersion":"2026-07-28"}`],
     ["legacy", `"result":{${claim("2026-07-28")}}`],

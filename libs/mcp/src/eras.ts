@@ -21,7 +21,13 @@ export function isModernRevision(version: string): boolean {
   return MODERN_REVISIONS.some((revision) => revision === version);
 }
 
-/** The body decides, never a header: a version claimed in `_meta` means modern, whatever it says; all else is legacy. */
+/** Whether a version is of the modern era or of one to come, whether we speak it or not: revisions are dates. */
+export function isModernOrLater(version: string): boolean {
+  return version >= MODERN_REVISION;
+}
+
+/** The body decides, never a header: a version claimed in `_meta` means modern, whatever it says; all else is legacy, and so is initialize
+ * unless the version it claims there is modern. */
 export function eraOf(message: McpMessage): Era {
   if (message.kind === "response") return "legacy";
   return message.protocolVersionClaim?.from === "meta" ? "modern" : "legacy";

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { isModernOrLater } from "./eras.js";
 import { FoundMembers } from "./found-members.js";
 import type { JsonRpcId } from "./json-rpc-id.js";
 import { JsonScanner, OPEN_BRACE, OPEN_BRACKET } from "./json-scanner.js";
@@ -183,7 +184,7 @@ function readProgressToken(members: FoundMembers, method: string): JsonRpcId | u
 }
 
 function readVersionClaim(members: FoundMembers, method: string): ProtocolVersionClaim | undefined {
-  const from = members.has(META_VERSION) ? "meta" : "initialize";
+  const from = claimsInMeta(members, method) ? "meta" : "initialize";
   if (from === "initialize" && method !== "initialize") return undefined;
   const path = from === "meta" ? META_VERSION : "params protocolVersion";
   const version = members.string(path, "invalid_protocol_version");
@@ -192,6 +193,13 @@ function readVersionClaim(members: FoundMembers, method: string): ProtocolVersio
     "invalid_protocol_version",
     "no protocol version: send a revision such as 2025-11-25",
   );
+}
+
+/** The handshake of the revisions before is one even where its `_meta` says so too. */
+function claimsInMeta(members: FoundMembers, method: string): boolean {
+  if (!members.has(META_VERSION)) return false;
+  if (method !== "initialize") return true;
+  return isModernOrLater(members.string(META_VERSION, "invalid_protocol_version") ?? "");
 }
 
 function readClientInfo(members: FoundMembers, path: string): ClientInfo | undefined {

@@ -65,7 +65,7 @@ export async function runClientScenarios({
 }: ClientOptions): Promise<ClientResult[]> {
   const port = await freePort();
   // The suite's servers listen where they like; the agent's configuration names what it may reach before it starts.
-  const governed = await Governed.start({ allow: { urls: [`http://127.0.0.1:${port}/*`] } });
+  const governed = await Governed.start({ urls: [`http://127.0.0.1:${port}/*`] });
   const doorkeeper = await Doorkeeper.start(governed, port);
   try {
     const results: ClientResult[] = [];

@@ -42,11 +42,6 @@ export type Reached =
   | { readonly http: { readonly url: string } }
   | { readonly sse: { readonly url: string } };
 
-export interface GovernedOptions {
-  readonly allow: AllowList;
-  readonly bug?: PlantedBug | undefined;
-}
-
 /**
  * A whole Drawbridge with masking on, and a policy that allows every method, in front of targets. The suite reaches it
  * through a shim, because it cannot send a token.
@@ -54,13 +49,15 @@ export interface GovernedOptions {
 export class Governed {
   readonly system: System;
   readonly shim: Shim;
+  /** Planted in front of Drawbridge from now on. */
+  bug: PlantedBug | undefined;
 
   private constructor(system: System, shim: Shim) {
     this.system = system;
     this.shim = shim;
   }
 
-  static async start({ allow, bug }: GovernedOptions): Promise<Governed> {
+  static async start(allow: AllowList, bug?: PlantedBug): Promise<Governed> {
     const port = await freePort();
     const host = `127.0.0.1:${port}`;
     const system = await System.start({
@@ -79,15 +76,21 @@ export class Governed {
         port,
         upstream: (asked) => new URL(asked, system.publicUrl),
         headers: async (headers, body) => [
-          ...(bug === undefined ? headers : PLANTED_BUGS[bug](headers, body)),
+          ...governed.#planted(headers, body),
           ["Authorization", `Bearer ${await token()}`],
         ],
       });
-      return new Governed(system, shim);
+      const governed = new Governed(system, shim);
+      governed.bug = bug;
+      return governed;
     } catch (error) {
       await system.stop();
       throw error;
     }
+  }
+
+  #planted(headers: HeaderList, body: Buffer): HeaderList {
+    return this.bug === undefined ? headers : PLANTED_BUGS[this.bug](headers, body);
   }
 
   /** Where a client finds the target, through the shim. */

@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import { ALLOWED_DIFFERENCES } from "./allow-list.js";
 import { type AllowedDifference, countKeys, type Difference, findDifferences } from "./differences.js";
-import { startHttpFixture } from "./fixture/http.js";
+import { type RunningFixture, startHttpFixture } from "./fixture/http.js";
 import { startSseFixture } from "./fixture/sse.js";
 import { FIXTURE_COMMAND, Governed, type PlantedBug, type Reached } from "./governed.js";
 import { checkRecordings, type RecordedResult } from "./recorded.js";
@@ -40,56 +41,85 @@ export interface Cell {
   readonly said: readonly SeenExchange[];
 }
 
-/** Runs the suite against the fixture, directly and through Drawbridge over each transport, and compares. */
-export async function runMatrix(options: MatrixOptions): Promise<Cell[]> {
-  const [http, sse] = [await startHttpFixture(), await startSseFixture()];
-  const { say = () => undefined } = options;
-  try {
-    say("starting Postgres, control plane and agent");
-    const governed = await Governed.start({
-      allow: {
-        commands: [allowed(FIXTURE_COMMAND)],
-        urls: [http.url, sse.url, `${new URL(sse.url).origin}/*`],
-      },
-      bug: options.bug,
-    });
-    try {
-      return await runCells(governed, { ...options, say, http: http.url, sse: sse.url });
-    } finally {
+/** The fixture where it can be reached over each transport, and a Drawbridge that may reach it. */
+export class Bench {
+  readonly governed: Governed;
+  /** Where the suite reaches the fixture directly. */
+  readonly url: string;
+  readonly #sse: string;
+  readonly #stop: () => Promise<void>;
+
+  private constructor(governed: Governed, { http, sse }: { http: RunningFixture; sse: RunningFixture }) {
+    this.governed = governed;
+    this.url = http.url;
+    this.#sse = sse.url;
+    this.#stop = async () => {
       await governed.stop();
+      await Promise.all([http.stop(), sse.stop()]);
+    };
+  }
+
+  static async start(bug?: PlantedBug): Promise<Bench> {
+    const [http, sse] = await Promise.all([startHttpFixture(), startSseFixture()]);
+    try {
+      const urls = [http.url, `${new URL(sse.url).origin}/*`];
+      const governed = await Governed.start({ commands: [allowed(FIXTURE_COMMAND)], urls }, bug);
+      return new Bench(governed, { http, sse });
+    } catch (error) {
+      await Promise.all([http.stop(), sse.stop()]);
+      throw error;
     }
+  }
+
+  /** Runs the suite through Drawbridge, and compares with what it said directly. */
+  async run(options: Omit<CellOptions, "target">): Promise<Cell> {
+    const { transport, revision } = options;
+    // A new target each time: what is recorded of it is of this run alone.
+    const target = `${transport}-${revision}-${randomUUID().slice(0, 8)}`;
+    await this.governed.applyTarget(target, this.#reached(transport));
+    return runCell(this.governed, { ...options, target });
+  }
+
+  stop(): Promise<void> {
+    return this.#stop();
+  }
+
+  #reached(transport: Transport): Reached {
+    const [command, ...args] = FIXTURE_COMMAND;
+    switch (transport) {
+      case "http":
+        return { http: { url: this.url } };
+      case "sse":
+        return { sse: { url: this.#sse } };
+      case "stdio":
+        return { stdio: { command, arguments: args } };
+    }
+  }
+}
+
+/** Runs the suite against the fixture, directly and through Drawbridge over each transport, and compares. */
+export async function runMatrix({
+  revisions,
+  transports,
+  only,
+  bug,
+  say = () => undefined,
+}: MatrixOptions): Promise<Cell[]> {
+  say("starting Postgres, control plane and agent");
+  const bench = await Bench.start(bug);
+  try {
+    const cells: Cell[] = [];
+    for (const revision of revisions) {
+      say(`${revision}: directly`);
+      const direct = await testServer({ url: bench.url, revision, only });
+      for (const transport of transports.filter((candidate) => isPossible(candidate, revision))) {
+        say(`${revision}: through Drawbridge to ${transport}`);
+        cells.push(await bench.run({ transport, revision, direct, only }));
+      }
+    }
+    return cells;
   } finally {
-    await Promise.all([http.stop(), sse.stop()]);
-  }
-}
-
-type Running = MatrixOptions & { say: (line: string) => void; http: string; sse: string };
-
-async function runCells(governed: Governed, options: Running): Promise<Cell[]> {
-  const cells: Cell[] = [];
-  for (const revision of options.revisions) {
-    options.say(`${revision}: directly`);
-    const direct = await testServer({ url: options.http, revision, only: options.only });
-    for (const transport of options.transports.filter((candidate) => isPossible(candidate, revision))) {
-      options.say(`${revision}: through Drawbridge to ${transport}`);
-      // A target for each cell: what is recorded of it is this cell's alone.
-      const target = `${transport}-${revision}`;
-      await governed.applyTarget(target, reached(transport, options));
-      cells.push(await runCell(governed, { target, transport, revision, direct, only: options.only }));
-    }
-  }
-  return cells;
-}
-
-function reached(transport: Transport, { http, sse }: Running): Reached {
-  const [command, ...args] = FIXTURE_COMMAND;
-  switch (transport) {
-    case "http":
-      return { http: { url: http } };
-    case "sse":
-      return { sse: { url: sse } };
-    case "stdio":
-      return { stdio: { command, arguments: args } };
+    await bench.stop();
   }
 }
 

@@ -20,7 +20,7 @@ export async function runOwnTarget(target: OwnTarget, options: OwnTargetOptions)
   const transport = "url" in target ? "http" : "stdio";
   const allow = "url" in target ? { urls: [target.url] } : { commands: [allowed(target.command)] };
   say("starting Postgres, control plane and agent");
-  const governed = await Governed.start({ allow, bug });
+  const governed = await Governed.start(allow, bug);
   try {
     const cells: Cell[] = [];
     for (const revision of revisions) {

@@ -38,10 +38,18 @@ export async function checkRecordings(
   // An exchange that the client left ends when the target has been told.
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
-    const result = new Comparison(await readRecordings(api, target), seen).result();
+    const result = compareWithRecordings(await readRecordings(api, target), seen);
     if (result.gaps.length === 0 || Date.now() > deadline) return result;
     await sleep(PAUSE_MS);
   }
+}
+
+/** `recordings`: the events of each recording of one target, by its id. */
+export function compareWithRecordings(
+  recordings: ReadonlyMap<string, readonly ExportedEvent[]>,
+  seen: readonly SeenExchange[],
+): RecordedResult {
+  return new Comparison(recordings, seen).result();
 }
 
 /** The events of each recording. */
@@ -52,7 +60,7 @@ async function readRecordings(api: RestClient, target: string): Promise<Map<stri
 }
 
 class Comparison {
-  readonly #recordings: Map<string, ExportedEvent[]>;
+  readonly #recordings: ReadonlyMap<string, readonly ExportedEvent[]>;
   readonly #seen: readonly SeenExchange[];
   /** By the session id that the client was given. */
   readonly #recordingOf = new Map<string, string>();
@@ -61,7 +69,7 @@ class Comparison {
   #found = 0;
   #refused = 0;
 
-  constructor(recordings: Map<string, ExportedEvent[]>, seen: readonly SeenExchange[]) {
+  constructor(recordings: ReadonlyMap<string, readonly ExportedEvent[]>, seen: readonly SeenExchange[]) {
     this.#recordings = recordings;
     this.#seen = seen;
     for (const { responseHeaders } of seen) {
@@ -88,7 +96,7 @@ class Comparison {
   }
 
   /** A session of the 2025 revisions has its own recording; at 2026-07-28 there is one, or a few one after the other. */
-  #eventsFor({ requestHeaders, responseHeaders }: SeenExchange): ExportedEvent[] {
+  #eventsFor({ requestHeaders, responseHeaders }: SeenExchange): readonly ExportedEvent[] {
     const session = requestHeaders["mcp-session-id"] ?? responseHeaders["mcp-session-id"];
     if (typeof session === "string") {
       return this.#recordings.get(this.#recordingOf.get(session) ?? "") ?? [];
@@ -99,7 +107,11 @@ class Comparison {
 
   #checkSent(
     scenario: string,
-    { message, events, isRefused }: { message: Message; events: ExportedEvent[]; isRefused: boolean },
+    {
+      message,
+      events,
+      isRefused,
+    }: { message: Message; events: readonly ExportedEvent[]; isRefused: boolean },
   ): void {
     const kind = kindOf(message);
     const event = events.find((candidate) => !this.#used.has(candidate) && isOf(candidate, kind, message));
@@ -116,7 +128,7 @@ class Comparison {
     else this.#found += 1;
   }
 
-  #checkHeard(scenario: string, text: string, events: ExportedEvent[]): void {
+  #checkHeard(scenario: string, text: string, events: readonly ExportedEvent[]): void {
     const isRecorded = events.some(
       ({ direction, payload }) => direction === "target_to_client" && payload === text,
     );

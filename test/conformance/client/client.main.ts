@@ -62,7 +62,8 @@ async function useTools(): Promise<void> {
     toolCalls ??
     tools.map(({ name, inputSchema }) => ({ name, arguments: sampleArguments(inputSchema, tools) }));
   // A server that fails on purpose must not keep the other tools from being used.
-  for (const call of calls) await client.callTool(call).catch((error: unknown) => console.error(String(error)));
+  for (const call of calls)
+    await client.callTool(call).catch((error: unknown) => console.error(String(error)));
 }
 
 async function useResources(): Promise<void> {

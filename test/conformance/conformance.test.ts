@@ -1,0 +1,53 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Bench } from "./matrix.js";
+import type { Revision } from "./revisions.js";
+import { type SuiteResult, testServer } from "./suite.js";
+import { findings } from "./table.js";
+
+const PATIENCE_MS = 120_000;
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await Bench.start();
+}, PATIENCE_MS);
+afterAll(() => bench?.stop(), PATIENCE_MS);
+
+const REVISIONS = ["2025-11-25", "2026-07-28"] as const satisfies readonly Revision[];
+
+describe.each(REVISIONS)("at %s", (revision) => {
+  let direct: SuiteResult;
+  beforeAll(async () => {
+    direct = await testServer({ url: bench.url, revision });
+  }, PATIENCE_MS);
+
+  test("the fixture itself passes everything that is required", () => {
+    expect(direct.exitCode).toBe(0);
+    expect(direct.checks.length).toBeGreaterThan(80);
+  });
+
+  test.each(["http", "stdio"] as const)(
+    "the suite says the same of a target over %s as directly, and all of it is recorded",
+    async (transport) => {
+      const cell = await bench.run({ transport, revision, direct });
+      expect(findings([cell], [])).toEqual(cell.allowed);
+      expect(cell.recording.found).toBeGreaterThan(100);
+    },
+    PATIENCE_MS,
+  );
+});
+
+test.each(["regenerated-method", "lost-name"] as const)(
+  "a header bug makes a difference: %s",
+  async (bug) => {
+    const selected = { revision: "2026-07-28", only: ["http-header-validation"] } as const;
+    const direct = await testServer({ url: bench.url, ...selected });
+    bench.governed.bug = bug;
+    try {
+      const cell = await bench.run({ transport: "http", ...selected, direct });
+      expect(cell.differences).not.toEqual([]);
+    } finally {
+      bench.governed.bug = undefined;
+    }
+  },
+  PATIENCE_MS,
+);

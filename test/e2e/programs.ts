@@ -22,6 +22,11 @@ export const programs = {
     require.resolve("@modelcontextprotocol/server-everything/package.json"),
     "dist/index.js",
   ),
+  fetchServer: besideManifest(require.resolve("@tokenizin/mcp-npx-fetch/package.json"), "dist/index.js"),
+  inspector: besideManifest(
+    require.resolve("@modelcontextprotocol/inspector/package.json"),
+    "clients/launcher/build/index.js",
+  ),
   loopbackOnly: path.join(root, "apps/embedded/dist/loopback-only.js"),
 };
 

@@ -57,7 +57,7 @@ async function* messagesOf(response: Response): AsyncGenerator<string> {
   let pending = "";
   for await (const chunk of response.body ?? []) {
     pending += decoder.decode(chunk as Uint8Array, { stream: true });
-    const events = pending.split("\n\n");
+    const events = pending.split(/\r?\n\r?\n/);
     pending = events.pop() ?? "";
     yield* events.map(dataOf).filter(Boolean);
   }
@@ -66,7 +66,7 @@ async function* messagesOf(response: Response): AsyncGenerator<string> {
 /** What an event of a stream says; nothing when it is a comment. */
 function dataOf(event: string): string {
   return event
-    .split("\n")
+    .split(/\r?\n/)
     .filter((line) => line.startsWith("data:"))
     .map((line) => line.slice("data:".length).trimStart())
     .join("\n");

@@ -4,7 +4,12 @@ import {
 } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { ToolListChangedNotificationSchema } from "@modelcontextprotocol/sdk/types.js";
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+  ListRootsRequestSchema,
+  ToolListChangedNotificationSchema,
+} from "@modelcontextprotocol/sdk/types.js";
 import type { Door } from "./raw-session.js";
 
 export interface ToolResult {
@@ -26,17 +31,38 @@ export interface SdkClient {
   readonly close: () => Promise<void>;
 }
 
-const INFO = { name: "e2e", version: "1.0.0" };
+/** What a client does when the server asks it for something. */
+export interface ServerRequestHandlers {
+  readonly sample: (prompt: string) => string;
+  /** The content of the form, or whether the URL was accepted. */
+  readonly elicit: (request: { message: string; url?: string }) => Record<string, string | boolean>;
+  readonly roots: readonly { uri: string; name: string }[];
+}
 
-export const SDK_GENERATIONS: readonly { name: string; connect: (door: Door) => Promise<SdkClient> }[] = [
+const INFO = { name: "e2e", version: "1.0.0" };
+const ANSWERING = { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } };
+
+type Connect = (door: Door, handlers?: ServerRequestHandlers) => Promise<SdkClient>;
+
+export const SDK_GENERATIONS: readonly { name: string; connect: Connect }[] = [
   { name: "@modelcontextprotocol/sdk 1.x", connect: connectV1 },
-  { name: "@modelcontextprotocol/client 2.x", connect: (door) => connectV2(door) },
-  { name: "@modelcontextprotocol/client 2.x, mode auto", connect: (door) => connectV2(door, "auto") },
+  { name: "@modelcontextprotocol/client 2.x", connect: (door, handlers) => connectV2(door, { handlers }) },
+  {
+    name: "@modelcontextprotocol/client 2.x, mode auto",
+    connect: (door, handlers) => connectV2(door, { handlers, mode: "auto" }),
+  },
 ];
 
-async function connectV1({ url, token }: Door): Promise<SdkClient> {
+async function connectV1({ url, token }: Door, handlers?: ServerRequestHandlers): Promise<SdkClient> {
   const transport = new TransportV1(new URL(url), { requestInit: authorized(token) });
-  const client = new ClientV1(INFO);
+  const client = new ClientV1(INFO, handlers ? { capabilities: ANSWERING } : {});
+  if (handlers) {
+    client.setRequestHandler(CreateMessageRequestSchema, ({ params }) =>
+      sampled(handlers, JSON.stringify(params.messages)),
+    );
+    client.setRequestHandler(ElicitRequestSchema, ({ params }) => elicited(handlers, params));
+    client.setRequestHandler(ListRootsRequestSchema, () => ({ roots: [...handlers.roots] }));
+  }
   // The SDK's transport types predate exactOptionalPropertyTypes.
   await client.connect(transport as Parameters<ClientV1["connect"]>[0]);
   return {
@@ -49,9 +75,22 @@ async function connectV1({ url, token }: Door): Promise<SdkClient> {
   };
 }
 
-async function connectV2({ url, token }: Door, mode?: "auto"): Promise<SdkClient> {
+async function connectV2(
+  { url, token }: Door,
+  { handlers, mode }: { handlers?: ServerRequestHandlers | undefined; mode?: "auto" },
+): Promise<SdkClient> {
   const transport = new TransportV2(new URL(url), { requestInit: authorized(token) });
-  const client = new ClientV2(INFO, mode === undefined ? {} : { versionNegotiation: { mode } });
+  const client = new ClientV2(INFO, {
+    ...(handlers ? { capabilities: ANSWERING } : {}),
+    ...(mode === undefined ? {} : { versionNegotiation: { mode } }),
+  });
+  if (handlers) {
+    client.setRequestHandler("sampling/createMessage", ({ params }) =>
+      sampled(handlers, JSON.stringify(params.messages)),
+    );
+    client.setRequestHandler("elicitation/create", ({ params }) => elicited(handlers, params));
+    client.setRequestHandler("roots/list", () => ({ roots: [...handlers.roots] }));
+  }
   await client.connect(transport as Parameters<ClientV2["connect"]>[0]);
   return {
     server: () => client.getServerVersion()?.name,
@@ -61,6 +100,20 @@ async function connectV2({ url, token }: Door, mode?: "auto"): Promise<SdkClient
     onToolsChanged: (listener) => client.setNotificationHandler("notifications/tools/list_changed", listener),
     close: () => end(transport, client),
   };
+}
+
+function sampled({ sample }: ServerRequestHandlers, prompt: string) {
+  return {
+    model: "e2e-model",
+    role: "assistant" as const,
+    content: { type: "text" as const, text: sample(prompt) },
+  };
+}
+
+function elicited({ elicit }: ServerRequestHandlers, params: { message: string; url?: unknown }) {
+  const { message, url } = params;
+  const content = elicit(typeof url === "string" ? { message, url } : { message });
+  return { action: "accept" as const, ...(typeof url === "string" ? {} : { content }) };
 }
 
 async function end(

@@ -137,10 +137,14 @@ export class System {
     });
   }
 
-  /** Lets `groups` use these tools of the target, and nothing else. */
+  /** Lets `groups` use these tools of the target and these methods beside calling tools, and nothing else. */
   async allow(
     target: string,
-    { groups = ["engineering"], tools = ["*"] }: { groups?: string[]; tools?: string[] } = {},
+    {
+      groups = ["engineering"],
+      tools = ["*"],
+      methods = [],
+    }: { groups?: string[]; tools?: string[]; methods?: string[] } = {},
   ): Promise<void> {
     const source = stringify({
       apiVersion: "drawbridge/v1",
@@ -150,7 +154,10 @@ export class System {
         targets: { names: [target] },
         subjects: { groups },
         access: { mode: "standing" },
-        rules: [{ name: "tools", tools, effect: "allow" }],
+        rules: [
+          { name: "tools", tools, effect: "allow" },
+          ...(methods.length === 0 ? [] : [{ name: "methods", methods, effect: "allow" }]),
+        ],
       },
     });
     await this.api().demand("PUT", `policies/${target}`, { source });

@@ -133,13 +133,21 @@ function checkMethodHeader(message: Call, { method }: InboundHeaders): InboundRe
 
 function checkNotification(message: Call, headers: InboundHeaders): InboundRefusal | undefined {
   const claim = message.protocolVersionClaim;
-  const claimed = claim?.from === "meta" ? claim.version : undefined;
-  const version = claimed ?? headers.protocolVersion;
-  if (version === undefined || (claimed === undefined && !isModernOrLater(version))) return undefined;
+  if (claim?.from === "meta") {
+    return checkVersionHeader(message, headers) ?? checkNotificationOf(claim.version, message, headers);
+  }
+  const { protocolVersion } = headers;
+  if (protocolVersion === undefined || !isModernOrLater(protocolVersion)) return undefined;
+  return checkNotificationOf(protocolVersion, message, headers);
+}
+
+function checkNotificationOf(
+  version: string,
+  message: Call,
+  headers: InboundHeaders,
+): InboundRefusal | undefined {
   return (
-    (claimed === undefined ? undefined : checkVersionHeader(message, headers)) ??
-    (isModernOrLater(version) ? checkMethodHeader(message, headers) : undefined) ??
-    refuseVersion(version)
+    (isModernOrLater(version) ? checkMethodHeader(message, headers) : undefined) ?? refuseVersion(version)
   );
 }
 

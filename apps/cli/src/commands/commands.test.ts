@@ -195,8 +195,32 @@ describe("targets", () => {
     controlPlane.route("GET /targets", () => ({ body: { items: [TARGET] } }));
     const { stdout } = await shell.run(["targets"]);
     expect(stdout).toBe(
-      `NAME  ONLINE  GROUP  TRANSPORT  URL${" ".repeat(controlPlane.url.length + 8)}DESCRIPTION\n` +
-        `shop  yes     demo   stdio      ${controlPlane.url}/mcp/shop  -\n`,
+      `NAME  ONLINE  FAILING  GROUP  TRANSPORT  MCP  URL${" ".repeat(controlPlane.url.length + 8)}DESCRIPTION\n` +
+        `shop  yes     no       demo   stdio      -    ${controlPlane.url}/mcp/shop  -\n`,
+    );
+  });
+
+  const FOUND_OUT = {
+    transport: "sse",
+    protocolVersions: {
+      versions: ["2025-11-25", "2026-07-28", "2025-06-18"],
+      learnedAt: "2026-11-22T09:00:00.000Z",
+    },
+    failing: { failures: 3, reason: "exited with 1", retryAt: "2026-11-22T09:01:00.000Z" },
+  };
+
+  it("shows what MCP a target speaks, and that it keeps failing", async () => {
+    controlPlane.route("GET /targets", () => ({ body: { items: [{ ...TARGET, ...FOUND_OUT }] } }));
+    controlPlane.route("GET /targets/shop", () => ({ body: { ...TARGET, ...FOUND_OUT } }));
+    expect((await shell.run(["targets"])).stdout).toMatch(
+      /\nshop {2}yes {5}3 times {2}demo {3}sse {8}2026-07-28 {2}http/,
+    );
+    const { stdout } = await shell.run(["targets", "show", "shop"]);
+    expect(stdout).toMatch(/mcp revisions {2}2025-11-25, 2026-07-28, 2025-06-18 \(found out 2026-11-22/);
+    expect(stdout).toMatch(/failing {8}3 times: exited with 1 \(started again after 2026-11-22/);
+    expect(JSON.parse((await shell.run(["targets", "--json"])).stdout)).toMatchObject({ items: [FOUND_OUT] });
+    expect(JSON.parse((await shell.run(["targets", "show", "shop", "--json"])).stdout)).toMatchObject(
+      FOUND_OUT,
     );
   });
 

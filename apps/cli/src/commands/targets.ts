@@ -86,12 +86,14 @@ async function list(shell: Shell, { json }: JsonOption, command: Command): Promi
   const items = registered.map((target) => withUrl(connection, target));
   if (json) return shell.output.json({ items });
   shell.output.table(
-    ["NAME", "ONLINE", "GROUP", "TRANSPORT", "URL", "DESCRIPTION"],
+    ["NAME", "ONLINE", "FAILING", "GROUP", "TRANSPORT", "MCP", "URL", "DESCRIPTION"],
     items.map((target) => [
       target.name,
       target.online,
+      target.failing === undefined ? false : times(target.failing.failures),
       target.agentGroup,
       target.transport,
+      newestOf(target),
       target.url,
       target.description,
     ]),
@@ -129,11 +131,32 @@ function showTarget({ output }: Shell, target: Visible | (Registered & { url: st
           "agent group": target.agentGroup,
           transport: target.transport,
           address: target.address,
+          "mcp revisions": revisionsOf(target),
+          ...(target.failing && { failing: failureOf(target.failing) }),
           revision: target.revision,
           updated: time(target.updatedAt),
         }
       : {}),
   });
+}
+
+/** The newest revision is what clients want to know; `show` has them all. */
+function newestOf({ protocolVersions }: Registered): string | undefined {
+  return protocolVersions?.versions.toSorted().at(-1);
+}
+
+function revisionsOf({ protocolVersions }: Registered): string | undefined {
+  if (protocolVersions === undefined) return undefined;
+  const { versions, learnedAt } = protocolVersions;
+  return `${versions.join(", ")} (found out ${time(learnedAt)})`;
+}
+
+function failureOf({ failures, reason, retryAt }: NonNullable<Registered["failing"]>): string {
+  return `${times(failures)}: ${reason} (started again after ${time(retryAt)})`;
+}
+
+function times(count: number): string {
+  return count === 1 ? "once" : `${count} times`;
 }
 
 /** Nothing is applied unless every document of every file is in order. */

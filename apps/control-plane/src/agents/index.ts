@@ -1,5 +1,4 @@
 export { AgentLinks } from "./agent-links.js";
-export type { FailingTarget } from "./target-health.js";
 export { AgentsModule } from "./agents.module.js";
 export {
   AgentUnavailableError,

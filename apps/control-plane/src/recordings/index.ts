@@ -1,6 +1,5 @@
 export { RecordingReader } from "./recording-reader.js";
 export { RecordingRecovery } from "./recording-recovery.js";
-export type { RecordedDecision } from "./record-entry.js";
 export { RecordingUnavailableError } from "./recording-unavailable-error.js";
 export { RecordingWriter } from "./recording-writer.js";
 export { RecordingsModule } from "./recordings.module.js";

@@ -1,9 +1,6 @@
-/** Why a target is stopped. congestion: the stream to the control plane is slow. turn: other sessions are due. */
-export type BrakeReason = "congestion" | "turn";
-
 /** Stops a target while there is any reason to. */
 export class Brake {
-  readonly #reasons = new Set<BrakeReason>();
+  readonly #reasons = new Set<unknown>();
   readonly #onChange: (isHeld: boolean) => void;
 
   constructor(onChange: (isHeld: boolean) => void) {
@@ -14,13 +11,14 @@ export class Brake {
     return this.#reasons.size > 0;
   }
 
-  hold(reason: BrakeReason): void {
+  /** `reason` is whatever is named again when it no longer holds. */
+  hold(reason: unknown): void {
     const wasHeld = this.isHeld;
     this.#reasons.add(reason);
     if (!wasHeld) this.#onChange(true);
   }
 
-  release(reason: BrakeReason): void {
+  release(reason: unknown): void {
     if (this.#reasons.delete(reason) && !this.isHeld) this.#onChange(false);
   }
 }

@@ -2,12 +2,12 @@ import { ExchangeFailure } from "@drawbridge/protocol";
 import type { MaskStream } from "@drawbridge/masking";
 import { type JsonRpcId, LargeMessageScanner, MalformedMessageError } from "@drawbridge/mcp";
 import type { LargeMessageSink } from "../targets/target.js";
+import type { Brake } from "./brake.js";
 import type { Transfer } from "./transfer.js";
+import { Turns } from "./turns.js";
 
 /** What a large message of the target needs of its session. */
 export interface LargeMessageOwner {
-  /** So many bytes have been worked on. */
-  worked(bytes: number): void;
   /** It is being answered; undefined: the transport does not know which, and no other can be answered meanwhile. */
   touch(exchange: number | undefined): void;
   /** The open exchange that a response with this id answers. */
@@ -28,6 +28,7 @@ export interface LargeMessageOptions {
   readonly exchange: number | undefined;
   readonly mask: MaskStream;
   readonly transfer: Transfer;
+  readonly brake: Brake;
   readonly maxBytes: number;
   readonly owner: LargeMessageOwner;
 }
@@ -46,6 +47,7 @@ interface Verdict {
 export class LargeMessage implements LargeMessageSink {
   readonly #options: LargeMessageOptions;
   readonly #scanner = new LargeMessageScanner();
+  readonly #turns: Turns;
   #bytes = 0;
   #verdict: Verdict | undefined;
   /** The scanner is over, and with it the way to know the id. */
@@ -54,6 +56,7 @@ export class LargeMessage implements LargeMessageSink {
 
   constructor(options: LargeMessageOptions) {
     this.#options = options;
+    this.#turns = new Turns(options.brake, (piece) => this.#take(piece));
   }
 
   /** Nothing of it is held any more, here or on its way out. */
@@ -62,17 +65,11 @@ export class LargeMessage implements LargeMessageSink {
   }
 
   push(chunk: Uint8Array): void {
-    if (this.#isOver || this.#isUnreadable) return;
-    const { owner, exchange, maxBytes } = this.#options;
-    owner.worked(chunk.length);
-    if (!this.#scan(chunk) || this.#verdict) return;
-    owner.touch(exchange);
-    this.#bytes += chunk.length;
-    if (this.#bytes > maxBytes) this.#giveUp(tooLarge(maxBytes));
-    else this.#mask(chunk);
+    this.#turns.push(chunk);
   }
 
   end(exchange = this.#options.exchange): void {
+    this.#turns.finish();
     if (this.#isOver) return;
     const answered = this.#isUnreadable ? undefined : this.#readToEnd(exchange);
     // What is no MCP may have told its call already.
@@ -86,6 +83,7 @@ export class LargeMessage implements LargeMessageSink {
   abort(reason: string): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#turns.drop();
     this.#options.transfer.abort();
     this.#options.owner.dropped(reason);
   }
@@ -94,6 +92,16 @@ export class LargeMessage implements LargeMessageSink {
   streamLost(): void {
     if (this.#options.transfer.streamLost() === "intact" || this.#isOver) return;
     this.#giveUp({ failure: ExchangeFailure.RESULT_CUT_OFF, reason: "" });
+  }
+
+  #take(piece: Uint8Array): void {
+    if (this.#isOver || this.#isUnreadable) return;
+    const { owner, exchange, maxBytes } = this.#options;
+    if (!this.#scan(piece) || this.#verdict) return;
+    owner.touch(exchange);
+    this.#bytes += piece.length;
+    if (this.#bytes > maxBytes) this.#giveUp(tooLarge(maxBytes));
+    else this.#mask(piece);
   }
 
   /** False when it turned out not to be MCP. */
@@ -122,6 +130,7 @@ export class LargeMessage implements LargeMessageSink {
       const read = this.#scanner.end();
       if (read.kind !== "response") return this.#drop(`a ${read.kind} of the target is too large`);
       if (read.id === undefined) return this.#drop("a response of the target has no id");
+      if (read.hasInputRequests) this.#verdict ??= ASKS_TOO_MUCH;
       const answered = this.#options.owner.answeredBy(read.id, exchange);
       return answered ?? this.#drop("a response of the target to no request");
     } catch (error) {
@@ -195,6 +204,10 @@ export class LargeMessage implements LargeMessageSink {
 const HAS_TO_BE_WHOLE: Verdict = {
   failure: ExchangeFailure.RESULT_TOO_LARGE,
   reason: "the answer to this method has to fit into one message",
+};
+const ASKS_TOO_MUCH: Verdict = {
+  failure: ExchangeFailure.RESULT_TOO_LARGE,
+  reason: "a result that asks something of the client has to fit into one message",
 };
 const UNREADABLE = badTarget("it could not be read");
 const UNMASKABLE: Verdict = { failure: ExchangeFailure.UNMASKABLE, reason: "" };

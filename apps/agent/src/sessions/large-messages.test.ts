@@ -50,6 +50,11 @@ function* pieces(bytes: Uint8Array, size = 64 * KIB): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
 }
 
+/** All that came at once has been worked on. */
+async function worked(bench: SessionBench): Promise<void> {
+  while (bench.target().isPaused) await settled();
+}
+
 function result(id: string, bytes: number, text = ""): Uint8Array {
   const filler = "lorem ipsum dolor ".repeat(Math.ceil(bytes / 18));
   return encodeMessage(resultMessage(id, { content: [{ type: "text", text: `${text} ${filler}` }] }));
@@ -114,6 +119,7 @@ describe("a large result", () => {
     ]);
     const sink = bench.target().listener.large(1);
     sink.push(Buffer.alloc(MIB + 1, " "));
+    await worked(bench);
     expect(failures(bench)[1]).toMatchObject({ exchange: 1, failure: ExchangeFailure.RESULT_TOO_LARGE });
   });
 
@@ -130,6 +136,15 @@ describe("a large result", () => {
     const bench = sessionBench({ masker: passing() });
     bench.send(1, toolsList("a"));
     await bench.target().sayLarge(pieces(result("a", MIB)));
+    expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.RESULT_TOO_LARGE }]);
+    expect(arrived(bench)).toMatchObject({ aborted: true, end: undefined });
+  });
+
+  test("is refused where it asks something of the client, for that is decided about first", async () => {
+    const bench = calling(["a"], { era: "modern" });
+    const inputRequests = { one: { method: "sampling/createMessage", params: { text: "x".repeat(MIB) } } };
+    const asking = resultMessage("a", { resultType: "input_required", inputRequests });
+    await bench.target().sayLarge(pieces(encodeMessage(asking)), 1);
     expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.RESULT_TOO_LARGE }]);
     expect(arrived(bench)).toMatchObject({ aborted: true, end: undefined });
   });
@@ -173,10 +188,11 @@ describe("a large result", () => {
     expect([failures(bench), bench.target().listener.isWaiting(1)]).toEqual([[], true]);
   });
 
-  test("that the target does not finish ends without a word about the call", () => {
+  test("that the target does not finish ends without a word about the call", async () => {
     const bench = calling(["a"]);
     const sink = bench.target().listener.large(1);
-    for (const piece of pieces(result("a", MIB))) sink.push(piece);
+    sink.push(result("a", MIB));
+    await worked(bench);
     sink.abort("the connection broke");
     sink.push(Buffer.from("more"));
     sink.end();
@@ -184,10 +200,11 @@ describe("a large result", () => {
     expect([failures(bench), bench.target().listener.isWaiting(1)]).toEqual([[], true]);
   });
 
-  test("goes with its target", () => {
+  test("goes with its target", async () => {
     const bench = calling(["a"]);
     const sink = bench.target().listener.large();
-    for (const piece of pieces(result("a", MIB))) sink.push(piece);
+    sink.push(result("a", MIB));
+    await worked(bench);
     bench.target().listener.ended({ reason: "exited", neverWorked: false });
     expect(arrived(bench)).toMatchObject({ aborted: true, end: undefined });
     expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.OUTCOME_UNKNOWN }]);
@@ -248,14 +265,39 @@ describe("the pace of a large result", () => {
     isDone = true;
     expect(turns).toBeGreaterThan(25);
   });
+
+  test("does so though much of it came at once", async () => {
+    const bench = calling(["a"], { bufferedBytes: 8 * MIB });
+    const sink = bench.target().listener.large();
+    sink.push(result("a", 4 * MIB));
+    const sizes = [arrived(bench).sizes.length];
+    for (let turns = 0; bench.target().isPaused; turns++) {
+      await settled();
+      sizes.push(arrived(bench).sizes.length);
+    }
+    expect(sizes[0]).toBeLessThan(2);
+    expect(sizes.length).toBeGreaterThan(25);
+    expect(sizes.at(-1)).toBeGreaterThan(14);
+    sink.end();
+    expect(arrived(bench).end).toMatchObject({ exchange: 1 });
+  });
+
+  test("needs no turn of its own for what still waits when it ends", () => {
+    const bench = calling(["a"]);
+    const sink = bench.target().listener.large();
+    sink.push(result("a", 4 * MIB));
+    sink.end();
+    expect(JSON.parse(arrived(bench).payload)).toMatchObject({ id: "a" });
+  });
 });
 
 describe("a large result whose stream breaks", () => {
-  test("is cut off, and its call hears of it when it is known which it was", () => {
+  test("is cut off, and its call hears of it when it is known which it was", async () => {
     const bench = calling(["a", "b"]);
     const sink = bench.target().listener.large();
     const [first, ...rest] = pieces(result("b", 2 * MIB), MIB);
     sink.push(first ?? new Uint8Array());
+    await worked(bench);
     bench.session.disconnect();
     bench.connect();
     expect(arrived(bench)).toMatchObject({ aborted: true, end: undefined });
@@ -268,10 +310,11 @@ describe("a large result whose stream breaks", () => {
     expect(bench.frames.at(-1)).toMatchObject({ $case: "message", value: { exchange: 1, final: true } });
   });
 
-  test("is cut off at once where the transport knows the call", () => {
+  test("is cut off at once where the transport knows the call", async () => {
     const bench = calling(["a"], { era: "modern" });
     const sink = bench.target().listener.large(1);
     sink.push(result("a", 2 * MIB).subarray(0, MIB));
+    await worked(bench);
     bench.session.disconnect();
     bench.connect();
     expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.RESULT_CUT_OFF }]);

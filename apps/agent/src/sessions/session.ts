@@ -42,8 +42,6 @@ const ERROR_RESPONSE_OF_TARGET_REQUEST = {
 };
 const RESULT_REPEAT_WINDOW_MS = 15_000;
 const CHUNK_BYTES = 256 * 1024;
-/** What is masked of a large message before others have their turn: some milliseconds of work. */
-const TURN_BYTES = 128 * 1024;
 
 export interface SessionOptions {
   readonly id: string;
@@ -89,7 +87,6 @@ export class Session implements TargetListener {
   /** Responses that go out in pieces, until the last piece has. */
   #carried: Carried[] = [];
   #transfers = 0;
-  #workedBytes = 0;
   #definition: TargetDefinition | undefined;
   #era: Era = "legacy";
   #gate: ModernGate | undefined;
@@ -318,6 +315,7 @@ export class Session implements TargetListener {
       exchange,
       mask: this.#options.masker.maskStream(),
       transfer: this.#newTransfer(),
+      brake: this.#brake,
       maxBytes: this.#options.maxResultBytes,
       owner: this.#largeMessageOwner,
     });
@@ -516,7 +514,6 @@ export class Session implements TargetListener {
   // ── large messages of the target ───────────────────────────────────────────────────────────────────────────────
 
   readonly #largeMessageOwner: LargeMessageOwner = {
-    worked: (bytes) => this.#worked(bytes),
     touch: (exchange) => {
       for (const each of exchange === undefined ? this.#exchanges.open : [exchange])
         this.#exchanges.touch(each);
@@ -528,15 +525,6 @@ export class Session implements TargetListener {
     fail: (exchange, failure, reason) => this.#fail([exchange], failure, reason),
     dropped: (reason) => this.#log.warn({ reason }, "a large message of the target was dropped"),
   };
-
-  /** Every so often the other sessions of this process have their turn. */
-  #worked(bytes: number): void {
-    this.#workedBytes += bytes;
-    if (this.#workedBytes < TURN_BYTES) return;
-    this.#workedBytes = 0;
-    this.#brake.hold("turn");
-    setImmediate(() => this.#brake.release("turn"));
-  }
 
   #newTransfer(): Transfer {
     this.#transfers += 1;

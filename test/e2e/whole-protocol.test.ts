@@ -145,7 +145,10 @@ describe("the command line of the MCP Inspector", () => {
         programs.inspector,
         "--cli",
         url,
-        ...["--transport", "http", "--header", `Authorization: Bearer ${token}`],
+        "--transport",
+        "http",
+        "--header",
+        `Authorization: Bearer ${token}`,
         ...args,
       ],
       cwd: system.directory,
@@ -156,7 +159,7 @@ describe("the command line of the MCP Inspector", () => {
 
   test("lists the tools", async () => {
     const { code, output } = await inspect("files", "--method", "tools/list");
-    expect(code, output).toBe(0);
+    expect({ code, output }).toMatchObject({ code: 0 });
     expect(output).toContain("read_text_file");
   });
 
@@ -164,20 +167,18 @@ describe("the command line of the MCP Inspector", () => {
     const file = path.join(folder, "welcome.md");
     const call = ["--method", "tools/call", "--tool-name", "read_text_file", "--tool-arg", `path=${file}`];
     const { code, output } = await inspect("files", ...call);
-    expect(code, output).toBe(0);
+    expect({ code, output }).toMatchObject({ code: 0 });
     expect(output).toContain("# Welcome");
   });
 
   test("reads a resource and gets a prompt", async () => {
     await system.allow("everything-stdio", { methods: [...ASKED, "resources/read", "prompts/get"] });
     const read = await inspect("everything-stdio", "--method", "resources/list");
-    expect(read.code, read.output).toBe(0);
+    expect(read).toMatchObject({ code: 0 });
     expect(read.output).toContain("uri");
-    const prompt = await inspect(
-      "everything-stdio",
-      ...["--method", "prompts/get", "--prompt-name", "simple-prompt"],
-    );
-    expect(prompt.code, prompt.output).toBe(0);
+    const get = ["--method", "prompts/get", "--prompt-name", "simple-prompt"];
+    const prompt = await inspect("everything-stdio", ...get);
+    expect(prompt).toMatchObject({ code: 0 });
     expect(prompt.output).toContain("messages");
   });
 });

@@ -1,11 +1,16 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AgentLinks } from "../agents/index.js";
+import { AuditLog } from "../audit/index.js";
 import { startTestApi, type TestApi } from "../fakes/index.js";
+import { Database } from "../platform/database.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { TargetsModule } from "./index.js";
 import { LiveTargets } from "./live-targets.js";
 import { TargetRevisions } from "./target-revisions.js";
 import { TargetVersionsRepository } from "./target-versions.repository.js";
+import { TargetsRepository } from "./targets.repository.js";
+import { TargetsService } from "./targets.service.js";
 
 const SECRET = "postgres://reader:opensesame@db.internal/shop";
 const document = (name: string, changes: object = {}) => ({
@@ -242,6 +247,27 @@ describe("the revisions a target speaks", () => {
     expect((await api.fetch("olga", "/api/v1/targets/leaving", { method: "DELETE" })).status).toBe(204);
     expect(await elsewhere().of(target)).toBeUndefined();
   });
+});
+
+test("operators see that a target's process keeps failing", async () => {
+  await put("failing", document("failing"));
+  const retryAt = new Date("2026-11-22T09:01:00.000Z");
+  const links: Pick<AgentLinks, "isOnline" | "failing"> = {
+    isOnline: () => true,
+    failing: (name) => (name === "failing" ? { failures: 3, reason: "exited with 1", retryAt } : undefined),
+  };
+  const service = new TargetsService(
+    api.app.get(Database),
+    api.app.get(TargetsRepository),
+    api.app.get(TargetVersionsRepository),
+    links as AgentLinks,
+    api.app.get(AuditLog),
+  );
+  expect(await service.get("failing")).toMatchObject({
+    online: true,
+    failing: { failures: 3, reason: "exited with 1", retryAt: retryAt.toISOString() },
+  });
+  expect(await service.get("shop")).not.toHaveProperty("failing");
 });
 
 test("an operation that fails says so in problem details with a stable code", async () => {

@@ -14,7 +14,7 @@ allow:
     - command: /usr/bin/true
       arguments: any
   urls: ["http://127.0.0.1:9000/mcp"]
-limits: { sessions: 3 }
+limits: { sessions: 3, children: 5, maxResultBytes: 1000000, perChild: { memoryBytes: 1000, openFiles: 20 } }
 `,
       "agent.yaml",
     );
@@ -31,7 +31,13 @@ limits: { sessions: 3 }
         ],
         urls: [{ origin: "http://127.0.0.1:9000", path: "/mcp", query: "", below: false }],
       },
-      limits: { ...DEFAULT_LIMITS, sessions: 3 },
+      limits: {
+        ...DEFAULT_LIMITS,
+        sessions: 3,
+        children: 5,
+        maxResultBytes: 1_000_000,
+        perChild: { memoryBytes: 1_000, cpuSeconds: 0, openFiles: 20, processes: 0 },
+      },
     });
   });
 
@@ -58,6 +64,10 @@ limits: { sessions: 3 }
     ["allow: { urls: ['http://a:b@x/'] }", "holds a user name or password"],
     ["limits: { sessions: 0 }", "limits.sessions has to be a whole number from 1"],
     ["limits: { messageBytes: 999999999 }", "limits.messageBytes has to be a whole number"],
+    ["limits: { children: 10001 }", "limits.children has to be a whole number from 1 to 10000"],
+    ["limits: { perChild: { memory: 1 } }", "limits.perChild.memory is not known"],
+    ["limits: { perChild: { memoryBytes: 1.5 } }", "limits.perChild.memoryBytes has to be a whole number"],
+    ["limits: { perChild: 5 }", "limits.perChild has to be a mapping"],
     ["- a", "the document has to be a mapping"],
     ["allow: [", "is not valid YAML"],
     ["allow: {}\nallow: {}", "is not valid YAML"],

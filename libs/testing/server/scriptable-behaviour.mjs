@@ -202,7 +202,9 @@ function rpcError(code, message) {
 
 /** 2026-07-28 wants to be told that a result is complete. */
 function finished({ params }, result) {
-  return params?._meta?.[`${META}protocolVersion`] === undefined ? result : { resultType: "complete", ...result };
+  return params?._meta?.[`${META}protocolVersion`] === undefined
+    ? result
+    : { resultType: "complete", ...result };
 }
 
 function textResult(text, structuredContent) {
@@ -303,6 +305,10 @@ const TOOLS = {
       const names = Object.keys(process.env).sort();
       return textResult(names.join("\n"), { names });
     },
+  },
+  arguments: {
+    description: "Answers with the command line after the interpreter.",
+    run: () => textResult("", { arguments: process.argv.slice(1) }),
   },
   sample: {
     description: "Asks the client to sample and answers with what it said.",

@@ -88,23 +88,30 @@ async function handle(exchange: Exchange): Promise<void> {
 }
 
 async function post({ request, response, body, sessions, options }: Exchange): Promise<void> {
-  const accept = request.headers.accept ?? "";
-  if (!accept.includes("application/json") || !accept.includes("text/event-stream"))
-    return refuse(response, 406);
+  if (!acceptsBoth(request)) return refuse(response, 406);
   const message = parse(body);
   if (message === undefined) return refuse(response, 400);
-  if (request.headers["mcp-method"] !== undefined) {
-    if (!isModern(options)) return refuse(response, 400);
-    // Nothing is kept from one request to the next, and to close the answer is to cancel (2026-07-28).
-    const once = new Session(options);
-    response.once("close", () => response.writableEnded || once.cancel(message.id));
-    return once.post(message, { body, response });
-  }
+  if (request.headers["mcp-method"] !== undefined) return postModern(message, { body, response, options });
   const session =
     message.method === "initialize" ? new Session(options) : sessions.get(sessionIdOf(request) ?? "");
   if (session === undefined) return refuse(response, sessionIdOf(request) === undefined ? 400 : 404);
   if (message.method === "initialize") sessions.set(session.id, session);
   response.setHeader("mcp-session-id", session.id);
+  await session.post(message, { body, response });
+}
+
+function acceptsBoth({ headers: { accept = "" } }: IncomingMessage): boolean {
+  return accept.includes("application/json") && accept.includes("text/event-stream");
+}
+
+/** Nothing is kept from one request to the next, and to close the answer is to cancel (2026-07-28). */
+async function postModern(
+  message: ParsedMessage,
+  { body, response, options }: Pick<Exchange, "body" | "response" | "options">,
+): Promise<void> {
+  if (!isModern(options)) return refuse(response, 400);
+  const session = new Session(options);
+  response.once("close", () => response.writableEnded || session.cancel(message.id));
   await session.post(message, { body, response });
 }
 

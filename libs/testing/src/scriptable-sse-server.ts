@@ -76,7 +76,10 @@ class Session {
       options,
     );
     stream.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
-    this.#write("endpoint", (options.endpoint ?? "/messages?session={session}").replace("{session}", this.id));
+    this.#write(
+      "endpoint",
+      (options.endpoint ?? "/messages?session={session}").replace("{session}", this.id),
+    );
   }
 
   receive(body: string): Promise<void> {

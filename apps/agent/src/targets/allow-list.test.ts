@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { CommandRule } from "./allow-rules.js";
 import { checkCommand } from "./command-check.js";
 import { checkHeaders } from "./header-check.js";
-import { checkUrl, parseUrlRule } from "./url-rule.js";
+import { checkEndpoint, checkUrl, parseUrlRule } from "./url-rule.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "drawbridge-allow-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -128,6 +128,30 @@ describe("checkUrl", () => {
     "",
   ])("refuses %j", (url) => {
     expect(checkUrl(rules, url)).toEqual(expect.any(String));
+  });
+});
+
+describe("checkEndpoint", () => {
+  const rules = ["http://h/sse", "http://h/messages", "http://h/below/*", "http://h/only?a=1"].map(
+    parseUrlRule,
+  );
+
+  test.each(["http://h/messages", "http://h/messages?session=1", "http://h/below/x?y", "http://h/only?a=1"])(
+    "allows %s, whatever session it names",
+    (url) => {
+      expect(checkEndpoint(rules, new URL(url))).toEqual(new URL(url));
+    },
+  );
+
+  test.each([
+    "http://h/other?session=1",
+    "http://h/messages/x",
+    "http://h/only?a=2",
+    "http://h/below/%2e%2e/x",
+    "http://evil.example/messages",
+    "http://user:pass@h/messages?session=1",
+  ])("refuses %s", (url) => {
+    expect(checkEndpoint(rules, new URL(url))).toEqual(expect.any(String));
   });
 });
 

@@ -29,10 +29,13 @@ interface HttpBench extends Bench {
   readonly session: FakeSession;
 }
 
+/** Whole up to the first, carried at all up to the second. */
+const LIMITS = { messageBytes: 100_000, maxResultBytes: 200_000 };
+
 async function startHttpBench(options: ScriptableHttpOptions = {}): Promise<HttpBench> {
   const server = await startScriptableHttpServer(options);
   onTestEnd(() => server.close());
-  const bench = await startBench(testConfig([server.url], { messageBytes: 100_000 }));
+  const bench = await startBench(testConfig([server.url], LIMITS));
   const session = await bench.openInitialized(httpTarget(server.url, { "x-api-key": "for the target" }));
   return { ...bench, server, session };
 }
@@ -51,7 +54,7 @@ async function startRawServer(listener: RequestListener): Promise<string> {
 
 async function callRaw(listener: RequestListener): Promise<FakeSession> {
   const url = await startRawServer(listener);
-  const { controlPlane } = await startBench(testConfig([url], { messageBytes: 100_000 }));
+  const { controlPlane } = await startBench(testConfig([url], LIMITS));
   const session = await controlPlane.openSession(httpTarget(url));
   session.send(1, ping(1));
   return session;
@@ -298,19 +301,31 @@ describe("what an HTTP target does wrong", () => {
     let closed = false;
     const session = await callRaw((_request, response) => {
       response.on("close", () => (closed = true));
-      response.writeHead(200, { "content-type": "application/json" }).write(" ".repeat(200_000));
+      response.writeHead(200, { "content-type": "application/json" });
+      response.write(`{"jsonrpc":"2.0","id":1,"result":{"text":"${"x".repeat(300_000)}`);
     });
     expect((await session.failure(1)).failure).toBe(ExchangeFailure.RESULT_TOO_LARGE);
     await eventually(() => closed);
   });
 
-  test("a small body that unpacks to a large one is stopped", async () => {
+  test.each([
+    ["large result", '{"jsonrpc":"2.0","id":1,"result":{"text":"', ExchangeFailure.RESULT_TOO_LARGE],
+    ["lot of white space", "", ExchangeFailure.BAD_TARGET],
+  ])("a small body that unpacks to a %s is stopped", async (_name, start, failure) => {
+    const body = gzipSync(start + " ".repeat(5_000_000));
     const session = await callRaw((_request, response) =>
-      response
-        .writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" })
-        .end(gzipSync(Buffer.alloc(50_000_000, " "))),
+      response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(body),
     );
-    expect((await session.failure(1)).failure).toBe(ExchangeFailure.RESULT_TOO_LARGE);
+    expect((await session.failure(1)).failure).toBe(failure);
+  });
+
+  test("a result over what is kept whole comes in pieces, as JSON and as an event", async () => {
+    for (const answers of ["auto", "sse"] as const) {
+      const { session } = await startHttpBench({ answers });
+      session.send(2, toolCall(2, "big", { bytes: 150_000 }));
+      expect((await session.largeResponse(2)).bytes).toBeGreaterThan(150_000);
+      await session.call(3, ping(3));
+    }
   });
 
   test("an answer whose stream breaks off is taken up again, without repeating the call", async () => {

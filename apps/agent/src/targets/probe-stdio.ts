@@ -8,18 +8,17 @@ import {
   initializeRequest,
   initializeVerdict,
   responseIn,
-  type Verdict,
 } from "./era-probe.js";
 import { StdioChannel } from "./stdio-channel.js";
 import type { LargeMessageSink } from "./target.js";
 import type { TargetHost } from "./target-host.js";
 import { TargetRefusedError } from "./target-refused-error.js";
 
-/** A server that is up and says nothing to server/discover for so long does not know it. */
+/** A server that is up and silent for so long does not know what it was asked. */
 const SILENCE_MS = 5_000;
-/** A server that does not even answer initialize is not slow, but no server. */
+/** A server that has said nothing by then, whatever it was asked, is not slow but none. */
 const LONGEST_START_MS = 30_000;
-/** After its sibling has answered, both are up. */
+/** Once a server has answered one question, the other process is up as well. */
 const LATE_BY_MS = 1_000;
 
 /** What became of a question: the server's answer, or why there is none. */
@@ -34,66 +33,92 @@ export async function probeStdio(
   wanted: WantedChild,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const initialize = ask(host, wanted, {
-    request: initializeRequest(),
-    patience: sleep(LONGEST_START_MS),
-    signal,
-  });
-  // How long a server takes to start is known when it has answered the other question.
-  const patience = Promise.all([
-    sleep(SILENCE_MS),
-    initialize.catch(() => undefined).then(() => sleep(LATE_BY_MS)),
-  ]);
-  const discover = ask(host, wanted, { request: discoverRequest(), patience, signal });
-  const [modern, legacy] = await settleBoth(discover, initialize);
-  if (signal.aborted) throw new TargetRefusedError("TARGET_UNAVAILABLE", "the agent is being stopped");
-  const revisions = allRevisions(verdictOf(modern, discoverVerdict), verdictOf(legacy, initializeVerdict));
+  const questions: Question[] = [];
+  const ask = (request: McpRequest) => {
+    const question = new Question(host, wanted, request);
+    questions.push(question);
+    return question;
+  };
+  try {
+    const discover = ask(discoverRequest());
+    const initialize = ask(initializeRequest());
+    limitPatience(discover, initialize);
+    signal.addEventListener("abort", () => questions.forEach((question) => question.giveUp()));
+    const outcomes = { discover: await discover.outcome, initialize: await initialize.outcome };
+    if (signal.aborted) throw new TargetRefusedError("TARGET_UNAVAILABLE", "the agent is being stopped");
+    return conclude(host, wanted, outcomes);
+  } finally {
+    await Promise.all(questions.map((question) => question.close()));
+  }
+}
+
+/** How long a server takes to start is known when it has answered the other question; only then silence says anything. */
+function limitPatience(discover: Question, initialize: Question): void {
+  for (const [question, other] of [
+    [discover, initialize],
+    [initialize, discover],
+  ] as const) {
+    const bothAreUp = other.outcome.then((outcome) =>
+      sleep("response" in outcome ? LATE_BY_MS : LONGEST_START_MS),
+    );
+    void Promise.all([sleep(SILENCE_MS), bothAreUp]).then(() => question.giveUp());
+    void sleep(LONGEST_START_MS).then(() => question.giveUp());
+  }
+}
+
+interface Outcomes {
+  readonly discover: Outcome;
+  readonly initialize: Outcome;
+}
+
+function conclude(
+  host: TargetHost,
+  wanted: WantedChild,
+  { discover, initialize }: Outcomes,
+): readonly string[] {
+  const revisions = allRevisions(
+    "response" in discover ? discoverVerdict(discover.response) : "no",
+    "response" in initialize ? initializeVerdict(initialize.response) : "no",
+  );
   if (revisions.length > 0) return revisions;
-  const reason = "silence" in legacy ? legacy.silence : "the target refuses to initialize";
+  const reason = "silence" in initialize ? initialize.silence : "the target refuses to initialize";
   host.children.failed(wanted.target, reason);
   throw new TargetRefusedError("TARGET_UNAVAILABLE", reason);
 }
 
-function verdictOf(outcome: Outcome, read: (response: McpResponse) => Verdict): Verdict {
-  return "response" in outcome ? read(outcome.response) : "no";
-}
+/** One request to a child of its own. */
+class Question {
+  readonly outcome: Promise<Outcome>;
+  readonly #settle: (outcome: Outcome) => void;
+  readonly #channel: StdioChannel;
 
-/** Neither is left running when one could not be started. */
-async function settleBoth(one: Promise<Outcome>, other: Promise<Outcome>): Promise<[Outcome, Outcome]> {
-  const [first, second] = await Promise.allSettled([one, other]);
-  if (first.status === "rejected") throw first.reason;
-  if (second.status === "rejected") throw second.reason;
-  return [first.value, second.value];
-}
-
-interface Question {
-  readonly request: McpRequest;
-  readonly patience: Promise<unknown>;
-  readonly signal: AbortSignal;
-}
-
-async function ask(host: TargetHost, wanted: WantedChild, question: Question): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<Outcome>();
-  const channel = new StdioChannel(
-    { ...host, start: (listener) => host.children.startProbe(wanted, listener) },
-    {
-      message: (payload) => {
-        const response = responseIn(payload);
-        if (response) resolve({ response });
+  constructor(host: TargetHost, wanted: WantedChild, request: McpRequest) {
+    const { promise, resolve } = Promise.withResolvers<Outcome>();
+    this.outcome = promise;
+    this.#settle = resolve;
+    const start = host.children.startProbe.bind(host.children, wanted);
+    this.#channel = new StdioChannel(
+      { ...host, start },
+      {
+        message: (payload) => {
+          const response = responseIn(payload);
+          if (response) resolve({ response });
+        },
+        large: () => IGNORED,
+        rubbish: () => undefined,
+        stderr: () => undefined,
+        ended: ({ reason }) => resolve({ silence: reason }),
       },
-      large: () => IGNORED,
-      rubbish: () => undefined,
-      stderr: () => undefined,
-      ended: ({ reason }) => resolve({ silence: reason }),
-    },
-  );
-  try {
-    channel.write(question.request.bytes);
-    void question.patience.then(() => resolve({ silence: "the target does not answer" }));
-    question.signal.addEventListener("abort", () => resolve({ silence: "the agent is being stopped" }));
-    return await promise;
-  } finally {
-    await channel.close();
+    );
+    this.#channel.write(request.bytes);
+  }
+
+  giveUp(): void {
+    this.#settle({ silence: "the target does not answer" });
+  }
+
+  close(): Promise<void> {
+    return this.#channel.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { Injectable } from "@nestjs/common";
 import { acceptsEventStream, HttpHeader, type McpMessage, type McpRequest } from "@drawbridge/mcp";
-import { isTargetVisible } from "@drawbridge/policy";
+import { type Context, isTargetVisible } from "@drawbridge/policy";
 import { Batches, type IncomingBatch } from "./batches.js";
 import { ClientTraffic } from "./client-traffic.js";
 import { type Call, type CallWith, headerOf, refused } from "./client-request.js";
@@ -12,7 +12,6 @@ import type { GatewaySession } from "./gateway-session.js";
 import { LegacySessions } from "./legacy-sessions.js";
 import { LiveState } from "./live-state.js";
 import { positionOf, Resumption } from "./resumption.js";
-import { SessionsService } from "./sessions.service.js";
 import { whenExpired } from "./token-expiry.js";
 
 /** Streamable HTTP of the 2025 revisions: initialize, sessions, the stream of GET. */
@@ -20,7 +19,6 @@ import { whenExpired } from "./token-expiry.js";
 export class LegacyEndpoint {
   constructor(
     private readonly live: LiveState,
-    private readonly sessions: SessionsService,
     private readonly known: LegacySessions,
     private readonly clients: ClientTraffic,
     private readonly batches: Batches,
@@ -47,11 +45,8 @@ export class LegacyEndpoint {
     const { request, response, reply, target, principal } = call;
     if (!acceptsEventStream(request.headers.accept)) throw refused(406, "accept text/event-stream");
     const session = await this.sessionOf(call);
-    // Nothing is recorded that would tell of a revocation, and what waits for the client is given out at once.
-    const { epoch, policies, targets } = await this.live.now();
-    const current = targets.get(target.name);
     const context = contextOf(principal);
-    if (!current || !isTargetVisible(policies, current, context)) throw unknownTarget();
+    const epoch = await this.stillVisibleAt(target.name, context);
     if (session.ended) throw unknownSession();
     const lastEventId = headerOf(request, "last-event-id");
     const position = lastEventId === undefined ? undefined : positionOf(lastEventId);
@@ -69,9 +64,17 @@ export class LegacyEndpoint {
     await session.attachEventStream(stream, context, epoch, missed);
   }
 
+  /** Nothing is recorded that would tell of a revocation, and what waits for the client is given out at once. */
+  private async stillVisibleAt(targetName: string, context: Context): Promise<bigint> {
+    const { epoch, policies, targets } = await this.live.now();
+    const target = targets.get(targetName);
+    if (!target || !isTargetVisible(policies, target, context)) throw unknownTarget();
+    return epoch;
+  }
+
   async delete(call: Call): Promise<void> {
     const session = await this.sessionOf(call);
-    await this.sessions.end(session, "closed by the client");
+    await this.known.end(session, "closed by the client");
     call.reply.finishEmpty(200);
   }
 
@@ -87,7 +90,7 @@ export class LegacyEndpoint {
       await this.clients.accept({ ...call, session });
     } catch (error) {
       reply.forgetSession();
-      await this.sessions.end(session, "it could not be opened");
+      await this.known.end(session, "it could not be opened");
       throw error;
     }
   }

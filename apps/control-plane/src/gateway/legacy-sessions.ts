@@ -71,6 +71,10 @@ export class LegacySessions {
     return session;
   }
 
+  end(session: GatewaySession, reason: string): Promise<void> {
+    return this.sessions.end(session, reason);
+  }
+
   private async lookUp(sessionId: string): Promise<GatewaySession | undefined> {
     const known = this.sessions.withKey(keyOf(sessionId));
     if (known) return known;

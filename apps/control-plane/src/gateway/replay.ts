@@ -17,7 +17,7 @@ import { storedMessage } from "./large-responses.js";
 import type { LiveSnapshot, LiveState } from "./live-state.js";
 import type { Replayed } from "./resumed-reply.js";
 import { accessEnded } from "./target-traffic.js";
-import { visiblePart } from "./visible-part.js";
+import { AS_RECORDED, visiblePart } from "./visible-part.js";
 
 // What was true a moment ago is good enough while a client is read what it missed: nothing of it is new.
 const LOOK_AGAIN_MS = 1_000;
@@ -67,7 +67,9 @@ export class Replay {
     if (stored) return storedMessage(session, stored, reader);
     const response = messageOf(event);
     const visible =
-      response?.kind === "response" ? visiblePart(response, permitted.question, permitted.live) : undefined;
+      response?.kind === "response"
+        ? visiblePart(response, permitted.question, permitted.live, AS_RECORDED)
+        : undefined;
     return visible ?? accessEnded(request.id);
   }
 

@@ -4,7 +4,6 @@ import {
   errorResponse,
   httpStatusOfError,
   idKey,
-  inputRequestsOf,
   type JsonRpcId,
   MalformedMessageError,
   type McpMessage,
@@ -16,7 +15,7 @@ import {
   resultResponse,
   RpcErrorCode,
 } from "@drawbridge/mcp";
-import { evaluate, isTargetVisible } from "@drawbridge/policy";
+import { isTargetVisible } from "@drawbridge/policy";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { EventAttributes } from "@drawbridge/recording";
 import type {
@@ -26,7 +25,7 @@ import type {
   SessionLinkListener,
 } from "../agents/index.js";
 import { type RecordingReader, RecordingUnavailableError } from "../recordings/index.js";
-import { decideNow, type GatewayDecision } from "./decide.js";
+import { decideNow } from "./decide.js";
 import { legacyNotSpoken, modernNotSpoken } from "./era-refusals.js";
 import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchange-failures.js";
 import type { Exchange, GatewaySession } from "./gateway-session.js";
@@ -34,8 +33,9 @@ import { type LargeResponse, LargeResponses, storedMessage } from "./large-respo
 import type { LiveSnapshot, LiveState } from "./live-state.js";
 import type { Recorded, Recorder, ToRecord } from "./recorder.js";
 import type { TaskOwnership } from "./task-ownership.js";
+import { type Refusal, TargetRights } from "./target-rights.js";
 import { visiblePart } from "./visible-part.js";
-import { wantedByTask } from "./wanted-by-task.js";
+import { wantedByResult } from "./wanted-of-client.js";
 
 /** What the traffic of a session needs from the rest of the gateway. */
 export interface TrafficDependencies {
@@ -48,6 +48,14 @@ export interface TrafficDependencies {
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
 }
 
+/** What of an answer the client may see, and the methods of what it asks for. */
+interface Examined {
+  readonly payload: Uint8Array;
+  readonly wanted: readonly string[];
+  /** Of tasks/list. */
+  readonly ownTasks: ReadonlySet<string> | undefined;
+}
+
 /**
  * The way back of a call: what the agent has masked is recorded, and only then delivered. The agent's frames of one
  * session come strictly one after the other.
@@ -55,12 +63,14 @@ export interface TrafficDependencies {
 export class TargetTraffic implements SessionLinkListener {
   private readonly logger = new Logger("gateway");
   private readonly large: LargeResponses;
+  private readonly rights: TargetRights;
 
   constructor(
     private readonly session: GatewaySession,
     private readonly dependencies: TrafficDependencies,
   ) {
     this.large = new LargeResponses(session, dependencies.recorder);
+    this.rights = new TargetRights(session);
   }
 
   async onMessage(message: MessageFromTarget): Promise<void> {
@@ -153,61 +163,58 @@ export class TargetTraffic implements SessionLinkListener {
       return;
     }
     const known = await this.dependencies.live.known();
-    const ownTasks =
-      exchange.method === "tasks/list"
-        ? await this.dependencies.tasks.ownedIn(this.session, response)
-        : undefined;
-    const payload = visiblePart(response, exchange.question, known, ownTasks);
-    if (payload === undefined) {
-      await this.failed(exchange, ExchangeFailure.BAD_TARGET, `it is not the result of ${exchange.method}`);
+    const answer = await this.examine(response, exchange, known);
+    if ("fault" in answer) {
+      await this.failed(exchange, ExchangeFailure.BAD_TARGET, answer.fault);
       return;
     }
-    const wanted = this.wantedOfClient(response);
-    if (wanted === "unreadable") {
-      await this.failed(exchange, ExchangeFailure.BAD_TARGET, "what it asks of the client cannot be read");
-      return;
-    }
-    const refusal = this.firstRefusal(wanted, exchange, known);
+    const refusal = this.rights.refusalToAsk(answer.wanted, exchange, known);
     if (refusal) {
       await this.withholdWhatAsks(exchange, refusal, message);
       return;
     }
     if (!(await this.rememberTask(response, exchange))) return;
-    const recorded = await this.recordAnswer(exchange, payload, { masked: { ...message.masked } });
-    if (recorded === undefined) return;
-    const { epoch, index } = recorded;
-    const live = epoch > known.epoch ? await this.dependencies.live.atLeast(epoch) : known;
-    if (!(await this.stillAllowed(exchange, epoch)) || this.firstRefusal(wanted, exchange, live)) {
+    const recorded = await this.recordAnswer(exchange, answer.payload, { masked: { ...message.masked } });
+    if (recorded) await this.release(response, exchange, { ...answer, recorded, known });
+  }
+
+  /** Delivers what is recorded, as much of it as may be seen by then. */
+  private async release(
+    response: McpResponse,
+    exchange: Exchange,
+    answer: Examined & { readonly recorded: Recorded; readonly known: LiveSnapshot },
+  ): Promise<void> {
+    const { epoch, index } = answer.recorded;
+    const live = await this.liveAt(epoch, answer.known);
+    const allowed = await this.stillAllowed(exchange, epoch);
+    if (!allowed || this.rights.refusalToAsk(answer.wanted, exchange, live)) {
       await this.deliver(exchange, accessEnded(exchange.id));
       return;
     }
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
-    const visible = visiblePart(response, exchange.question, live, ownTasks) ?? payload;
+    const visible = visiblePart(response, exchange.question, live, answer.ownTasks) ?? answer.payload;
     await this.deliver(exchange, visible, index, this.statusOf(exchange, errorCodeOf(response)));
   }
 
-  /** The modern era: the methods of what the target wants of the client before it goes on. */
-  private wantedOfClient(response: McpResponse): readonly string[] | "unreadable" {
-    if (this.session.era === "legacy" || response.isError) return [];
-    try {
-      return (inputRequestsOf(response) ?? []).map(({ method }) => method);
-    } catch (error) {
-      if (error instanceof MalformedMessageError) return "unreadable";
-      throw error;
-    }
-  }
-
-  private firstRefusal(methods: readonly string[], exchange: Exchange | undefined, live: LiveSnapshot) {
-    for (const method of methods) {
-      const refusal = this.refusalOf(method, exchange, live);
-      if (refusal) return { ...refusal, method };
-    }
-    return undefined;
+  /** Or why it is no answer to the request. */
+  private async examine(
+    response: McpResponse,
+    exchange: Exchange,
+    live: LiveSnapshot,
+  ): Promise<Examined | { readonly fault: string }> {
+    const { method, question } = exchange;
+    const ownTasks =
+      method === "tasks/list" ? await this.dependencies.tasks.ownedIn(this.session, response) : undefined;
+    const payload = visiblePart(response, question, live, ownTasks);
+    if (payload === undefined) return { fault: `it is not the result of ${method}` };
+    const wanted = wantedByResult(response, this.session.era);
+    if (wanted === "unreadable") return { fault: "what it asks of the client cannot be read" };
+    return { payload, wanted, ownTasks };
   }
 
   private async withholdWhatAsks(
     exchange: Exchange,
-    { method, ...decision }: GatewayDecision & { readonly method: string },
+    { method, ...decision }: Refusal,
     { masked, payload }: MessageFromTarget,
   ): Promise<void> {
     await this.tryToRecord({
@@ -314,6 +321,10 @@ export class TargetTraffic implements SessionLinkListener {
     );
   }
 
+  private async liveAt(epoch: bigint, known: LiveSnapshot): Promise<LiveSnapshot> {
+    return epoch > known.epoch ? this.dependencies.live.atLeast(epoch) : known;
+  }
+
   /** Something may have been revoked or changed while the call ran: then what it says is no longer the caller's. */
   private async stillAllowed(exchange: Exchange, epoch: bigint): Promise<boolean> {
     if (epoch <= exchange.epoch) return true;
@@ -327,7 +338,8 @@ export class TargetTraffic implements SessionLinkListener {
     exchange: Exchange | undefined,
   ) {
     const { bytes } = notification;
-    const dropped = await this.whyDropped(notification, exchange);
+    const known = await this.dependencies.live.known();
+    const dropped = this.rights.whyDropped(notification, exchange, known);
     if (dropped !== undefined) {
       await this.tryToRecord({ ...this.fromTarget(notification, exchange), attributes: { dropped } });
       return;
@@ -337,24 +349,10 @@ export class TargetTraffic implements SessionLinkListener {
       ...this.fromTarget(notification, on),
       attributes: { masked: { ...masked }, ...offStream(exchange, on) },
     });
-    if (recorded) await this.tell(bytes, on, recorded);
-  }
-
-  /** A method of no revision passes where a rule names it; one of the revisions where this one has it. */
-  private async whyDropped(
-    notification: McpNotification,
-    exchange: Exchange | undefined,
-  ): Promise<string | undefined> {
-    const { method } = notification;
-    const live = await this.dependencies.live.known();
-    const known = METHODS.get(method);
-    if (!known) return this.denialOf(method, exchange, live)?.reason;
-    const inEra = known.era === "both" || known.era === this.session.era;
-    if (!inEra || known.direction === "clientToServer" || known.kind !== "notification")
-      return "unknown method";
-    const wanted = wantedByTask(notification);
-    if (wanted === "unreadable") return "what it asks of the client cannot be read";
-    return this.firstRefusal(wanted, exchange, live)?.reason;
+    if (!recorded) return;
+    const live = await this.liveAt(recorded.epoch, known);
+    if (live !== known && this.rights.whyDropped(notification, exchange, live) !== undefined) return;
+    await this.tell(bytes, on, recorded);
   }
 
   /** The target asks the client: sampling, elicitation, roots. Denied unless a rule allows it. */
@@ -365,8 +363,7 @@ export class TargetTraffic implements SessionLinkListener {
       return;
     }
     const known = await this.dependencies.live.known();
-    let refusal =
-      this.session.era === "modern" ? NOT_ASKED_HERE : this.refusalOf(request.method, exchange, known);
+    let refusal = this.rights.refusalToRequest(request.method, exchange, known);
     const on = streamOf(exchange);
     const recorded = await this.tryToRecord({
       ...this.fromTarget(request, on),
@@ -375,7 +372,7 @@ export class TargetTraffic implements SessionLinkListener {
       decision: refusal ?? { effect: "allow", reason: "the policy allows the target to ask this" },
     });
     if (recorded && recorded.epoch > known.epoch)
-      refusal ??= this.refusalOf(
+      refusal ??= this.rights.refusalToRequest(
         request.method,
         exchange,
         await this.dependencies.live.atLeast(recorded.epoch),
@@ -387,25 +384,6 @@ export class TargetTraffic implements SessionLinkListener {
     }
     this.session.expectAnswer(request);
     await this.tell(request.bytes, on, recorded);
-  }
-
-  private refusalOf(method: string, exchange: Exchange | undefined, live: LiveSnapshot) {
-    const known = METHODS.get(method);
-    if (known && (known.direction === "clientToServer" || known.kind !== "request")) {
-      return { effect: "deny", reason: "the method is not one to ask a client with" } as const;
-    }
-    if (known?.governance.as === "lifecycle") return undefined;
-    return this.denialOf(method, exchange, live);
-  }
-
-  /** Whose session it is was verified with the requests it serves; without one nobody's rights are at hand. */
-  private denialOf(method: string, exchange: Exchange | undefined, { policies, targets }: LiveSnapshot) {
-    const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
-    const target = targets.get(this.session.target);
-    if (!question || !target)
-      return { effect: "deny", reason: "no request of the client is under way" } as const;
-    const decision = evaluate(policies, { target, method }, question.context);
-    return decision.effect === "allow" ? undefined : ({ ...decision, effect: "deny" } as const);
   }
 
   /** What was recorded, to whoever may still hear it. `on`: on whose stream, and as part of which, it was recorded. */
@@ -577,8 +555,6 @@ export class TargetTraffic implements SessionLinkListener {
   }
 }
 
-const NOT_ASKED_HERE = { effect: "deny", reason: "this revision has no requests of the target" } as const;
-
 function isSubscription({ method }: Exchange): boolean {
   return method === "subscriptions/listen";
 }
@@ -613,7 +589,8 @@ function faultOf(
 
 /** What has to be looked into before it may be delivered has to be there whole. */
 function mayBeLarge(method: string): boolean {
-  return method !== "initialize" && METHODS.get(method)?.governance.as !== "list";
+  const isFiltered = METHODS.get(method)?.governance.as === "list" || method === "tasks/list";
+  return method !== "initialize" && !isFiltered;
 }
 
 /** Whose stream a message goes to: none where nobody listens and nobody was told how to come back. */

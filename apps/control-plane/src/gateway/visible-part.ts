@@ -14,6 +14,9 @@ import type { LiveSnapshot } from "./live-state.js";
 const CACHED_MS = 60_000;
 const CACHEABLE = new Set(["server/discover", "resources/read"]);
 
+/** For what is read from a recording: there the tasks of others are left out already. */
+export const AS_RECORDED = "as recorded";
+
 /**
  * Lists hold only what could be called, and of tasks those in `ownTasks`; what may be cached may be so for a moment and
  * for nobody else. Undefined when a list is none, and so cannot be filtered.
@@ -22,17 +25,17 @@ export function visiblePart(
   response: McpResponse,
   question: Question,
   live: LiveSnapshot,
-  ownTasks: ReadonlySet<string> = new Set(),
+  ownTasks: ReadonlySet<string> | typeof AS_RECORDED = new Set(),
 ): Uint8Array | undefined {
   if (response.isError) return response.bytes;
-  const { message, era } = question;
-  const governance = METHODS.get(message.method)?.governance;
-  const isList = governance?.as === "list" || message.method === "tasks/list";
-  if (!isList) return era === "modern" && CACHEABLE.has(message.method) ? uncached(response) : response.bytes;
-  const list = era === "modern" ? reread(response, uncached(response)) : response;
+  const { method } = question.message;
+  const governance = METHODS.get(method)?.governance;
+  const unshared = question.era === "modern" ? onlyForItsReader(response, method) : response;
   try {
-    if (governance?.as !== "list") return filterListResult(list, "tasks", (taskId) => ownTasks.has(taskId));
-    return filterListResult(list, governance.list, nameFilter(governance, question, live));
+    if (governance?.as === "list")
+      return filterListResult(unshared, governance.list, nameFilter(governance, question, live));
+    if (method !== "tasks/list") return unshared.bytes;
+    return filterListResult(unshared, "tasks", (id) => ownTasks === AS_RECORDED || ownTasks.has(id));
   } catch (error) {
     if (error instanceof NotAListResultError) return undefined;
     throw error;
@@ -51,10 +54,9 @@ function nameFilter(
     couldBeAllowed(policies, { target, method: call, name }, context);
 }
 
-function uncached(response: McpResponse): Uint8Array {
-  return restrictCaching(response, CACHED_MS);
-}
-
-function reread(response: McpResponse, bytes: Uint8Array): McpResponse {
+/** The same, but for what it says of caching. */
+function onlyForItsReader(response: McpResponse, method: string): McpResponse {
+  if (METHODS.get(method)?.governance.as !== "list" && !CACHEABLE.has(method)) return response;
+  const bytes = restrictCaching(response, CACHED_MS);
   return bytes === response.bytes ? response : (parseMessage(bytes) as McpResponse);
 }

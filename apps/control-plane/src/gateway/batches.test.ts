@@ -25,6 +25,9 @@ interface Answered {
 const at2025March: Script = (message) =>
   answerPolitely(message).map((text) => text.replace("2025-11-25", "2025-03-26"));
 
+// The machine that runs this may have much else to do.
+const soon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+
 let gateway: GatewayUnderTest;
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
@@ -127,7 +130,7 @@ test("a slow message does not hold back the answers to the others", async () => 
   const body = [toolCall(1, "read", { n: "slow" }), toolCall(2, "read", {}), toolsList(3)];
   const client = await StreamClient.open(gateway, { session, body });
   const { exchange } = gateway.links.sent.find(({ text: sent }) => sent.includes("slow"))!;
-  await expect.poll(() => client.messages.length).toBe(2);
+  await soon(() => client.messages.length).toBe(2);
   expect(client.response.headers.get("content-type")).toBe("text/event-stream");
   expect(client.isOver).toBe(false);
   const { listener } = gateway.links.opened.at(-1)!;
@@ -137,7 +140,7 @@ test("a slow message does not hold back the answers to the others", async () => 
   await listener.onMessage({ exchange, payload: progress, masked: {}, final: false });
   const last = text(`{"jsonrpc":"2.0","id":1,"result":{}}`);
   await listener.onMessage({ exchange, payload: last, masked: {}, final: true });
-  await expect.poll(() => client.isOver).toBe(true);
+  await soon(() => client.isOver).toBe(true);
   expect(client.messages).toHaveLength(4);
   expect(client.events.every(({ id }) => id === undefined)).toBe(true);
 });
@@ -164,7 +167,7 @@ test("a client that leaves a batch stops nothing of it, and leaves nothing behin
     session,
     body: [toolCall(1, "read", {}), toolCall(2, "read", {})],
   });
-  await expect.poll(() => gateway.links.sent.length).toBe(2);
+  await soon(() => gateway.links.sent.length).toBe(2);
   const [one, two] = gateway.links.sent;
   const answer = (exchange: number, id: number) =>
     listener.onMessage({
@@ -194,7 +197,7 @@ test("a message of a batch that is cancelled has no answer", async () => {
   const session = await openSession();
   gateway.links.script = () => [];
   const batch = post(session, [toolCall(1, "read", {}), toolCall(2, "read", {})]);
-  await expect.poll(() => gateway.links.sent.length).toBe(2);
+  await soon(() => gateway.links.sent.length).toBe(2);
   const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } };
   expect((await gateway.post("shop", cancel, { session })).status).toBe(202);
   const { listener } = gateway.links.opened.at(-1)!;

@@ -17,6 +17,9 @@ spec:
     - { name: asking, methods: [elicitation/create], effect: allow }
 `;
 
+// The machine that runs this may have much else to do.
+const soon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+
 let gateway: GatewayUnderTest;
 const clients: StreamClient[] = [];
 beforeAll(async () => {
@@ -54,7 +57,7 @@ async function callUnderWay(session: string, id = 7) {
   gateway.links.script = () => [];
   const before = gateway.links.sent.length;
   const opening = open({ session, body: toolCall(id, "read", {}) });
-  await expect.poll(() => gateway.links.sent.length).toBeGreaterThan(before);
+  await soon(() => gateway.links.sent.length).toBeGreaterThan(before);
   const { exchange } = gateway.links.sent.at(-1)!;
   const { listener, sessionId } = gateway.links.opened.at(-1)!;
   const say = (payload: Buffer, final = false) =>
@@ -72,7 +75,7 @@ describe("an answer at 2025-11-25", () => {
     const session = await gateway.openSession("shop");
     const { sessionId } = gateway.links.opened.at(-1)!;
     const client = await open({ session, body: toolCall(2, "read", {}) });
-    await expect.poll(() => client.isOver).toBe(true);
+    await soon(() => client.isOver).toBe(true);
     const [first, second, ...more] = client.events;
     expect(client.response.headers.get("content-type")).toBe("text/event-stream");
     expect(Number(client.response.headers.get("content-length"))).toBe(Buffer.byteLength(client.text));
@@ -92,9 +95,9 @@ describe("an answer at 2025-11-25", () => {
     const asked = performance.now();
     const client = await opening;
     expect(performance.now() - asked).toBeGreaterThan(700);
-    await expect.poll(() => client.events).toEqual([{ id: "2-0", data: "" }]);
+    await soon(() => client.events).toEqual([{ id: "2-0", data: "" }]);
     await answer();
-    await expect.poll(() => client.isOver).toBe(true);
+    await soon(() => client.isOver).toBe(true);
     expect(client.messages).toHaveLength(1);
   });
 
@@ -123,7 +126,7 @@ describe("before 2025-11-25 an answer", () => {
     await say(progress(1));
     await answer();
     const client = await opening;
-    await expect.poll(() => client.isOver).toBe(true);
+    await soon(() => client.isOver).toBe(true);
     expect(client.events.map(({ id }) => id?.replace(/\d+$/, "n"))).toEqual(["2-n", "2-n"]);
     expect(client.messages).toHaveLength(2);
   });
@@ -146,14 +149,14 @@ describe("before 2025-11-25 an answer", () => {
       body: JSON.stringify(toolCall(8, "read", {})),
       signal: leaver.signal,
     });
-    await expect.poll(() => gateway.links.sent.at(-1)?.text).toContain(`"id":8`);
+    await soon(() => gateway.links.sent.at(-1)?.text).toContain(`"id":8`);
     const { exchange } = gateway.links.sent.at(-1)!;
     leaver.abort();
     await expect(left).rejects.toThrow(/abort/i);
     await new Promise((resolve) => setTimeout(resolve, 50));
     await listener.onMessage({ exchange, payload: progress(5), masked: {}, final: false });
     const client = await open({ session });
-    await expect.poll(() => numbersIn(client.messages)).toEqual([5]);
+    await soon(() => numbersIn(client.messages)).toEqual([5]);
     expect(client.lastEventId).toMatch(/^0-/);
     const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=100`);
     const told = (body["items"] as { exchange: number; attributes: { belongsTo?: number } }[]).at(-1);
@@ -169,16 +172,16 @@ describe("a client that comes back to a call", () => {
     const cancelled = gateway.links.cancelled.length;
     await say(progress(1));
     const first = await opening;
-    await expect.poll(() => numbersIn(first.messages)).toEqual([1]);
+    await soon(() => numbersIn(first.messages)).toEqual([1]);
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await say(progress(2));
     await say(progress(3));
     const second = await open({ session, lastEventId: first.lastEventId });
-    await expect.poll(() => numbersIn(second.messages)).toEqual([2, 3]);
+    await soon(() => numbersIn(second.messages)).toEqual([2, 3]);
     await say(progress(4));
     await answer();
-    await expect.poll(() => second.isOver).toBe(true);
+    await soon(() => second.isOver).toBe(true);
     expect(numbersIn(second.messages)).toEqual([2, 3, 4]);
     expect(second.messages.at(-1)).toContain(`"text":"done"`);
     expect(second.events.every(({ id }) => id?.startsWith(`${exchange}-`))).toBe(true);
@@ -191,14 +194,14 @@ describe("a client that comes back to a call", () => {
     const { opening, say, answer } = await callUnderWay(session);
     await say(progress(1));
     const first = await opening;
-    await expect.poll(() => numbersIn(first.messages)).toEqual([1]);
+    await soon(() => numbersIn(first.messages)).toEqual([1]);
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await say(progress(2));
     await answer();
     for (const lastEventId of [first.lastEventId, first.events[0]?.id]) {
       const again = await open({ session, lastEventId });
-      await expect.poll(() => again.isOver).toBe(true);
+      await soon(() => again.isOver).toBe(true);
       expect(again.messages.at(-1)).toContain(`"text":"done"`);
       expect(numbersIn(again.messages)).toEqual(lastEventId === first.lastEventId ? [2] : [1, 2]);
     }
@@ -213,14 +216,16 @@ describe("a client that comes back to a call", () => {
       await answer();
     })();
     let client = await opening;
+    let lastEventId = "2-0";
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 15));
       client.leave();
-      await expect.poll(() => client.isOver).toBe(true);
+      await soon(() => client.isOver).toBe(true);
       heard.push(...numbersIn(client.messages));
       const isAnswered = client.messages.some((text) => text.includes(`"result"`));
       if (isAnswered) break;
-      client = await open({ session, lastEventId: client.lastEventId ?? "2-0" });
+      lastEventId = client.lastEventId ?? lastEventId;
+      client = await open({ session, lastEventId });
     }
     await saying;
     expect(heard).toEqual(Array.from({ length: 150 }, (_, index) => index + 1));
@@ -232,11 +237,11 @@ describe("a client that comes back to a call", () => {
     await say(progress(1));
     const first = await opening;
     const second = await open({ session, lastEventId: "2-0" });
-    await expect.poll(() => first.isOver).toBe(true);
+    await soon(() => first.isOver).toBe(true);
     const third = await open({ session, lastEventId: "2-0" });
-    await expect.poll(() => second.isOver).toBe(true);
+    await soon(() => second.isOver).toBe(true);
     await answer();
-    await expect.poll(() => third.isOver).toBe(true);
+    await soon(() => third.isOver).toBe(true);
     expect(second.messages.some((text) => text.includes("result"))).toBe(false);
     expect(third.messages.filter((text) => text.includes("result"))).toHaveLength(1);
   });
@@ -259,12 +264,12 @@ describe("a client that comes back to a call", () => {
     await gateway.post("shop", toolsList(3), { session });
     await gateway.applyPolicy(POLICY.replace("tools: [read]", "tools: [other]"));
     const call = await open({ session, lastEventId: "2-0" });
-    await expect.poll(() => call.isOver).toBe(true);
+    await soon(() => call.isOver).toBe(true);
     expect(call.messages).toHaveLength(1);
     expect(call.messages[0]).toMatch(/-31003/);
     expect(call.text).not.toContain("jewels");
     const list = await open({ session, lastEventId: "3-0" });
-    await expect.poll(() => list.isOver).toBe(true);
+    await soon(() => list.isOver).toBe(true);
     expect(JSON.parse(list.messages[0]!)).toMatchObject({ result: { tools: [] } });
   });
 });
@@ -276,7 +281,7 @@ describe("after a restart of the control plane", () => {
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     const client = await open({ session, lastEventId: "2-0" });
-    await expect.poll(() => client.isOver).toBe(true);
+    await soon(() => client.isOver).toBe(true);
     expect(client.messages).toHaveLength(1);
     expect(client.text).toContain("kept");
   });
@@ -286,11 +291,11 @@ describe("after a restart of the control plane", () => {
     const { opening, say } = await callUnderWay(session, 40);
     await say(progress(1));
     const first = await opening;
-    await expect.poll(() => first.lastEventId).toBeDefined();
+    await soon(() => first.lastEventId).toBeDefined();
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     const client = await open({ session, lastEventId: first.events[0]?.id });
-    await expect.poll(() => client.isOver, { timeout: 10_000 }).toBe(true);
+    await soon(() => client.isOver).toBe(true);
     expect(numbersIn(client.messages)).toEqual([1]);
     expect(JSON.parse(client.messages.at(-1)!)).toMatchObject({ id: 40, error: { code: -31006 } });
     expect(gateway.links.reached("tools/call")).toHaveLength(1);
@@ -349,18 +354,18 @@ describe("the stream of GET", () => {
     await say(1);
     const first = await open({ session });
     await say(2);
-    await expect.poll(() => numbersIn(first.messages)).toEqual([1, 2]);
+    await soon(() => numbersIn(first.messages)).toEqual([1, 2]);
     const fromOne = first.events[0]?.id;
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     for (const number of [3, 4, 5]) await say(number);
     const second = await open({ session, lastEventId: first.lastEventId });
     await say(6);
-    await expect.poll(() => numbersIn(second.messages)).toEqual([3, 4, 5, 6]);
+    await soon(() => numbersIn(second.messages)).toEqual([3, 4, 5, 6]);
     const third = await open({ session, lastEventId: fromOne });
-    await expect.poll(() => second.isOver).toBe(true);
+    await soon(() => second.isOver).toBe(true);
     await say(7);
-    await expect.poll(() => numbersIn(third.messages)).toEqual([2, 3, 4, 5, 6, 7]);
+    await soon(() => numbersIn(third.messages)).toEqual([2, 3, 4, 5, 6, 7]);
   });
 
   test("is one: who asks for another gets 409, who comes back takes its place", async () => {
@@ -369,18 +374,18 @@ describe("the stream of GET", () => {
     expect((await open({ session })).response.status).toBe(409);
     await say(1);
     const second = await open({ session, lastEventId: "0-0" });
-    await expect.poll(() => first.isOver).toBe(true);
-    await expect.poll(() => numbersIn(second.messages)).toEqual([1]);
+    await soon(() => first.isOver).toBe(true);
+    await soon(() => numbersIn(second.messages)).toEqual([1]);
   });
 
   test("is read out after a restart as well", async () => {
     const { session, say } = await listening();
     await say(1);
     const first = await open({ session });
-    await expect.poll(() => numbersIn(first.messages)).toEqual([1]);
+    await soon(() => numbersIn(first.messages)).toEqual([1]);
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     const second = await open({ session, lastEventId: "0-0" });
-    await expect.poll(() => numbersIn(second.messages)).toEqual([1]);
+    await soon(() => numbersIn(second.messages)).toEqual([1]);
   });
 });

@@ -43,7 +43,7 @@ export const DEFAULT_LIMITS: Limits = {
   bufferedBytes: 4 * MIB,
   stderrBytesPerSecond: 64 * 1024,
   exchangeTimeoutMs: 60 * 60_000,
-  idleTimeoutMs: 15 * 60_000,
+  idleTimeoutMs: 5 * 60_000,
 };
 
 /** Without a configuration an agent runs nothing and reaches nothing. */

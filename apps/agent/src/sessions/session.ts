@@ -11,7 +11,6 @@ import {
   type Era,
   errorCodeOf,
   errorResponse,
-  isModernRevision,
   MalformedMessageError,
   type McpMessage,
   type McpRequest,
@@ -30,18 +29,19 @@ import type {
 import { TargetRefusedError } from "../targets/target-refused-error.js";
 import { Brake } from "./brake.js";
 import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness, type Route } from "./exchanges.js";
+import { FailedInitialize } from "./failed-initialize.js";
 import { frameBytes } from "./frame-size.js";
-import { LargeMessage, type LargeMessageOwner } from "./large-message.js";
+import type { LargeMessageOwner } from "./large-message.js";
+import { LargeResults } from "./large-results.js";
 import { ModernGate, type Revisions } from "./modern-gate.js";
 import { Outbox, type Sink } from "./outbox.js";
-import { Transfer } from "./transfer.js";
 
 const ERROR_RESPONSE_OF_TARGET_REQUEST = {
   code: RpcErrorCode.InternalError,
   message: "the request was withheld by the gateway",
 };
 const RESULT_REPEAT_WINDOW_MS = 15_000;
-const CHUNK_BYTES = 256 * 1024;
+const IGNORED: LargeMessageSink = { push: () => undefined, end: () => undefined, abort: () => undefined };
 
 export interface SessionOptions {
   readonly id: string;
@@ -65,14 +65,6 @@ export interface SessionOptions {
   readonly log: Logger;
 }
 
-/** What goes to the control plane in pieces. */
-interface Carried {
-  readonly isDone: boolean;
-  abort(reason: string): void;
-  /** After the outbox was told. */
-  streamLost(): unknown;
-}
-
 /**
  * One session: a principal's use of one target. Everything between the two passes through here, in one order: what the
  * client sends is checked and handed to the target; what the target sends is validated, masked and sent on.
@@ -84,15 +76,12 @@ export class Session implements TargetListener {
   readonly #exchanges: Exchanges;
   readonly #outbox: Outbox<SessionRequest>;
   readonly #brake = new Brake((isHeld) => (isHeld ? this.#target?.pause() : this.#target?.resume()));
-  /** Responses that go out in pieces, until the last piece has. */
-  #carried: Carried[] = [];
-  #transfers = 0;
+  readonly #large: LargeResults;
+  readonly #failedInitialize: FailedInitialize;
   #definition: TargetDefinition | undefined;
   #era: Era = "legacy";
   #gate: ModernGate | undefined;
   #target: Target | undefined;
-  /** A failed initialize while it is being found out whether the target speaks another era. */
-  #explaining: { readonly exchange: number; readonly done: Promise<void> } | undefined;
   #lastStderrLine = "";
   #targetIsGone = false;
   #isOver = false;
@@ -112,6 +101,20 @@ export class Session implements TargetListener {
       onCongestion: (congested) =>
         congested ? this.#brake.hold("congestion") : this.#brake.release("congestion"),
     });
+    this.#large = new LargeResults({
+      outbox: this.#outbox,
+      brake: this.#brake,
+      masker: options.masker,
+      maxBytes: options.maxResultBytes,
+      maxFrameBytes: options.maxMessageBytes,
+      owner: this.#largeMessageOwner,
+    });
+    this.#failedInitialize = new FailedInitialize({
+      revisions: options.revisions,
+      onLearned: (versions) => this.#sayLearned(versions),
+      onNotSpoken: (exchange, versions) => this.#failAsNotSpoken(exchange, versions),
+      log: this.#log,
+    });
   }
 
   /** True once the control plane has said what the target is: from then on a new stream resumes. */
@@ -130,8 +133,7 @@ export class Session implements TargetListener {
 
   disconnect(): void {
     this.#outbox.disconnect();
-    for (const carried of this.#carried) carried.streamLost();
-    this.#forgetDone();
+    this.#large.streamLost();
   }
 
   /** The stream takes frames again. */
@@ -160,7 +162,7 @@ export class Session implements TargetListener {
 
   /** Ends the target and everything still open. Resolves when nothing of the session is left on this host. */
   async end(reason: string): Promise<void> {
-    for (const carried of this.#carried) carried.abort(reason);
+    this.#large.abort(reason);
     this.#fail(this.#exchanges.open, ExchangeFailure.OUTCOME_UNKNOWN, `the session was ended: ${reason}`);
     if (!this.#isOver) this.#say({ $case: "targetEnded", value: { reason } });
     this.#isOver = true;
@@ -311,16 +313,7 @@ export class Session implements TargetListener {
   }
 
   large(exchange?: number): LargeMessageSink {
-    const large = new LargeMessage({
-      exchange,
-      mask: this.#options.masker.maskStream(),
-      transfer: this.#newTransfer(),
-      brake: this.#brake,
-      maxBytes: this.#options.maxResultBytes,
-      owner: this.#largeMessageOwner,
-    });
-    this.#keep(large);
-    return large;
+    return this.#isOver ? IGNORED : this.#large.begin(exchange);
   }
 
   exchangeFailed(exchange: number, failure: ExchangeFailure, reason: string): void {
@@ -343,7 +336,7 @@ export class Session implements TargetListener {
   }
 
   isWaiting(exchange: number): boolean {
-    return this.#exchanges.isOpen(exchange) && this.#explaining?.exchange !== exchange;
+    return this.#exchanges.isOpen(exchange) && !this.#failedInitialize.isAsking(exchange);
   }
 
   stderr(text: string): void {
@@ -372,7 +365,7 @@ export class Session implements TargetListener {
 
   #goneWithTarget(end: TargetEnd): void {
     if (this.#isOver) return;
-    for (const carried of this.#carried) carried.abort(end.reason);
+    this.#large.abort(end.reason);
     const failure = end.neverWorked ? ExchangeFailure.TARGET_UNAVAILABLE : ExchangeFailure.OUTCOME_UNKNOWN;
     this.#fail(this.#exchanges.open, failure, this.#describe(end));
     this.#say({ $case: "targetEnded", value: { reason: end.reason } });
@@ -422,14 +415,8 @@ export class Session implements TargetListener {
   #deliver({ exchange, final }: Route, { payload, masked }: ReturnType<Masker["maskMessage"]>): void {
     if (final && !this.#exchanges.isOpen(exchange)) return;
     if (final) this.#exchanges.end(exchange);
-    if (payload.length > this.#options.maxMessageBytes()) {
-      const transfer = this.#newTransfer();
-      transfer.push([payload]);
-      transfer.end(exchange, masked);
-      this.#keep(transfer);
-    } else {
-      this.#say({ $case: "message", value: { exchange, payload: asBuffer(payload), masked, final } });
-    }
+    if (payload.length > this.#options.maxMessageBytes()) this.#large.send(exchange, { payload, masked });
+    else this.#say({ $case: "message", value: { exchange, payload: asBuffer(payload), masked, final } });
   }
 
   #withhold(parsed: McpMessage, route: Route, failure: ExchangeFailure): void {
@@ -468,35 +455,9 @@ export class Session implements TargetListener {
     );
   }
 
-  /** Tells the client that the target speaks modern revisions only if so; `otherwise` it hears what happened. */
-  #explainInitialize(exchange: number, otherwise: () => void): Promise<void> {
-    this.#explaining ??= { exchange, done: this.#explain(exchange, otherwise) };
-    return this.#explaining.done;
-  }
-
-  async #explain(exchange: number, otherwise: () => void): Promise<void> {
-    const versions = await this.#learn();
-    this.#explaining = undefined;
-    if (this.#isOver || !this.#exchanges.isOpen(exchange)) return;
-    if (versions.length > 0 && versions.every((version) => isModernRevision(version)))
-      this.#failAsNotSpoken(exchange, versions);
-    else otherwise();
-  }
-
-  /** Nothing when it cannot be found out. */
-  async #learn(): Promise<readonly string[]> {
-    const { revisions } = this.#options;
-    if (!this.#definition) return [];
-    const known = revisions.known(this.#definition);
-    if (known) return known;
-    try {
-      const learned = await revisions.learn(this.#definition);
-      this.#sayLearned(learned);
-      return learned;
-    } catch (error) {
-      this.#log.info({ reason: describeError(error) }, "what the target speaks could not be found out");
-      return [];
-    }
+  /** Tells the client that the target does not speak its era if so; `otherwise` it hears what happened. */
+  async #explainInitialize(exchange: number, otherwise: () => void): Promise<void> {
+    if (this.#definition) await this.#failedInitialize.explain(exchange, this.#definition, otherwise);
   }
 
   #sayLearned(versions: readonly string[]): void {
@@ -525,21 +486,6 @@ export class Session implements TargetListener {
     fail: (exchange, failure, reason) => this.#fail([exchange], failure, reason),
     dropped: (reason) => this.#log.warn({ reason }, "a large message of the target was dropped"),
   };
-
-  #newTransfer(): Transfer {
-    this.#transfers += 1;
-    const chunkBytes = Math.min(CHUNK_BYTES, this.#options.maxMessageBytes());
-    return new Transfer({ number: this.#transfers, chunkBytes, outbox: this.#outbox });
-  }
-
-  #keep(carried: Carried): void {
-    this.#forgetDone();
-    this.#carried.push(carried);
-  }
-
-  #forgetDone(): void {
-    this.#carried = this.#carried.filter((carried) => !carried.isDone);
-  }
 
   // ── to the control plane ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -575,10 +521,6 @@ const LATENESS = {
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function describeError(error: unknown): string {
-  return error instanceof TargetRefusedError ? error.message : "unknown error";
 }
 
 /** Frames after which an exchange is over: the control plane knows a repeated one by its exchange. */

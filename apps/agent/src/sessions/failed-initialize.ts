@@ -1,0 +1,60 @@
+import type { TargetDefinition } from "@drawbridge/protocol";
+import { isModernRevision } from "@drawbridge/mcp";
+import type { Logger } from "pino";
+import { TargetRefusedError } from "../targets/target-refused-error.js";
+import type { Revisions } from "./modern-gate.js";
+
+export interface FailedInitializeOptions {
+  readonly revisions: Revisions;
+  readonly onLearned: (versions: readonly string[]) => void;
+  /** The target speaks modern revisions only. */
+  readonly onNotSpoken: (exchange: number, versions: readonly string[]) => void;
+  readonly log: Logger;
+}
+
+/**
+ * Why a legacy session's initialize failed. A target that speaks modern revisions only may answer it with any error, or
+ * leave; what the client has to hear then is not that.
+ */
+export class FailedInitialize {
+  readonly #options: FailedInitializeOptions;
+  #asking: { readonly exchange: number; readonly done: Promise<void> } | undefined;
+
+  constructor(options: FailedInitializeOptions) {
+    this.#options = options;
+  }
+
+  isAsking(exchange: number): boolean {
+    return this.#asking?.exchange === exchange;
+  }
+
+  /** `otherwise`: what to do when its era is not the reason. Whatever else goes wrong meanwhile is of no interest. */
+  explain(exchange: number, definition: TargetDefinition, otherwise: () => void): Promise<void> {
+    this.#asking ??= { exchange, done: this.#explain(exchange, definition, otherwise) };
+    return this.#asking.done;
+  }
+
+  async #explain(exchange: number, definition: TargetDefinition, otherwise: () => void): Promise<void> {
+    const versions = await this.#learn(definition);
+    this.#asking = undefined;
+    const isModernOnly = versions.length > 0 && versions.every((version) => isModernRevision(version));
+    if (isModernOnly) this.#options.onNotSpoken(exchange, versions);
+    else otherwise();
+  }
+
+  /** Nothing when it cannot be found out. */
+  async #learn(definition: TargetDefinition): Promise<readonly string[]> {
+    const { revisions, onLearned, log } = this.#options;
+    const known = revisions.known(definition);
+    if (known) return known;
+    try {
+      const learned = await revisions.learn(definition);
+      onLearned(learned);
+      return learned;
+    } catch (error) {
+      const reason = error instanceof TargetRefusedError ? error.message : "unknown error";
+      log.info({ reason }, "what the target speaks could not be found out");
+      return [];
+    }
+  }
+}

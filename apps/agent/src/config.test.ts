@@ -14,7 +14,7 @@ allow:
     - command: /usr/bin/true
       arguments: any
   urls: ["http://127.0.0.1:9000/mcp"]
-limits: { sessions: 3, children: 5, maxResultBytes: 1000000, perChild: { memoryBytes: 1000, openFiles: 20 } }
+limits: { sessions: 3, children: 5, maxResultBytes: 1000000, perChild: { memoryBytes: 1000, openFiles: 20, cpuSeconds: 0 } }
 `,
       "agent.yaml",
     );

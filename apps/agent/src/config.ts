@@ -88,7 +88,7 @@ function readConfig(root: Reader): AgentConfig {
     children: 10_000,
   };
   const limit = (name: Exclude<keyof Limits, "perChild">) =>
-    limits?.count(name, maxima[name]) ?? DEFAULT_LIMITS[name];
+    limits?.count(name, { maximum: maxima[name] }) ?? DEFAULT_LIMITS[name];
   return {
     allow: {
       commands: allow?.children("commands").map(readCommandRule) ?? [],
@@ -110,7 +110,7 @@ function readConfig(root: Reader): AgentConfig {
 
 function readChildLimits(limits: Reader | undefined): ChildLimits {
   limits?.onlyKeys(Object.keys(NO_CHILD_LIMITS));
-  const limit = (name: keyof ChildLimits) => limits?.count(name) ?? NO_CHILD_LIMITS[name];
+  const limit = (name: keyof ChildLimits) => limits?.count(name, { minimum: 0 }) ?? NO_CHILD_LIMITS[name];
   return {
     memoryBytes: limit("memoryBytes"),
     cpuSeconds: limit("cpuSeconds"),
@@ -129,6 +129,11 @@ function readCommandRule(rule: Reader): CommandRule {
     ),
     environment: rule.texts("environment") ?? [],
   };
+}
+
+interface Bounds {
+  readonly minimum?: number | undefined;
+  readonly maximum?: number | undefined;
 }
 
 /** One mapping of the document, which knows its place for error messages. */
@@ -188,11 +193,11 @@ class Reader {
     return value;
   }
 
-  count(key: string, maximum = Number.MAX_SAFE_INTEGER): number | undefined {
+  count(key: string, { minimum = 1, maximum = Number.MAX_SAFE_INTEGER }: Bounds): number | undefined {
     const value = this.#value[key];
     if (value === undefined) return undefined;
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 1 || value > maximum) {
-      throw this.#error(key, `has to be a whole number from 1 to ${maximum}`);
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < minimum || value > maximum) {
+      throw this.#error(key, `has to be a whole number from ${minimum} to ${maximum}`);
     }
     return value;
   }

@@ -37,7 +37,6 @@ export { idKey, type JsonRpcId, jsonRpcId } from "./json-rpc-id.js";
 export type { Range } from "./json-scanner.js";
 export { type LargeMessage, LargeMessageScanner } from "./large-message-scanner.js";
 export { LineFramer } from "./line-framer.js";
-export { LineReader, LineTooLongError } from "./line-reader.js";
 export { filterListResult, listEntries, type ListEntry, NotAListResultError } from "./list-result.js";
 export { MalformedMessageError, type MalformedReason } from "./malformed-message-error.js";
 export type {
@@ -61,5 +60,4 @@ export { type MessageIds, rewriteIds } from "./rewrite-ids.js";
 export { httpStatusOfError, RpcErrorCode } from "./rpc-error-codes.js";
 export { encodeSse, sseComment, type SseFields } from "./sse-encoder.js";
 export { SseFramer } from "./sse-framer.js";
-export { type SseEvent, SseEventTooLargeError, SseParser } from "./sse-parser.js";
 export { standardHeaders } from "./standard-headers.js";

@@ -30,18 +30,12 @@ export interface JsonStreamListener {
   refuse(reason: MalformedReason, message: string): void;
 }
 
-type Place =
-  | "value"
-  | "firstElement"
-  | "firstKey"
-  | "key"
-  | "colon"
-  | "afterValue"
-  | "keyText"
-  | "string"
-  | "number"
-  | "literal"
-  | "end";
+/** What is expected next, and how it is read. */
+interface Place {
+  /** Within a string, number or literal: white space is none. */
+  readonly isInText: boolean;
+  readonly read: (bytes: Uint8Array, at: number) => number;
+}
 
 /**
  * As JsonScanner, for text that comes in chunks and is not kept: strictly by RFC 8259, in memory that does not grow with
@@ -55,8 +49,21 @@ export class JsonStream {
   readonly #string: StreamedString;
   /** Of each container that is open: whether it is an object. */
   readonly #containers: boolean[] = [];
-  readonly #readers: Readonly<Record<Place, (bytes: Uint8Array, at: number) => number>>;
-  #place: Place = "value";
+  /** Looked up by name once: a name for each byte would be slow. */
+  readonly #places = {
+    value: between((bytes, at) => this.#readValue(bytes, at)),
+    firstElement: between((bytes, at) => this.#readFirstElement(bytes, at)),
+    firstKey: between((bytes, at) => this.#readFirstKey(bytes, at)),
+    key: between((bytes, at) => this.#readKey(bytes, at)),
+    colon: between((bytes, at) => this.#readColon(bytes, at)),
+    afterValue: between((bytes, at) => this.#readAfterValue(bytes, at)),
+    keyText: within((bytes, at) => this.#readKeyText(bytes, at)),
+    string: within((bytes, at) => this.#readString(bytes, at)),
+    number: within((bytes, at) => this.#readNumber(bytes, at)),
+    literal: within((bytes, at) => this.#readLiteral(bytes, at)),
+    end: between((_bytes, at) => this.#readEnd(at)),
+  };
+  #place: Place = this.#places.value;
   #tellsText = false;
   #number: NumberPlace = "sign";
   #literal = "";
@@ -72,33 +79,20 @@ export class JsonStream {
       badUtf8: () => new MalformedMessageError("invalid_utf8", "invalid UTF-8: encode the message as UTF-8"),
       refuse: (reason, message) => listener.refuse(reason, message),
     });
-    this.#readers = {
-      value: (bytes, at) => this.#readValue(bytes, at),
-      firstElement: (bytes, at) => this.#readFirst(bytes, at, CLOSE_BRACKET),
-      firstKey: (bytes, at) => this.#readFirst(bytes, at, CLOSE_BRACE),
-      key: (bytes, at) => this.#readKey(bytes, at),
-      colon: (bytes, at) => this.#readColon(bytes, at),
-      afterValue: (bytes, at) => this.#readAfterValue(bytes, at),
-      keyText: (bytes, at) => this.#readKeyText(bytes, at),
-      string: (bytes, at) => this.#readString(bytes, at),
-      number: (bytes, at) => this.#readNumber(bytes, at),
-      literal: (bytes, at) => this.#readLiteral(bytes, at),
-      end: (_bytes, at) => this.#readEnd(at),
-    };
   }
 
   push(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length) {
-      const start = IN_A_TOKEN.has(this.#place) ? at : skipWhitespace(chunk, at);
-      at = start === chunk.length ? start : this.#readers[this.#place](chunk, start);
+      const start = this.#place.isInText ? at : skipWhitespace(chunk, at);
+      at = start === chunk.length ? start : this.#place.read(chunk, start);
     }
     this.#offset += chunk.length;
   }
 
   /** Throws when the text stops in the middle. */
   end(): void {
-    if (this.#place !== "end") throw this.#invalid(0);
+    if (this.#place !== this.#places.end) throw this.#invalid(0);
   }
 
   #readValue(bytes: Uint8Array, at: number): number {
@@ -107,14 +101,14 @@ export class JsonStream {
     if (first === OPEN_BRACE || first === OPEN_BRACKET) return this.#open(first === OPEN_BRACE, at);
     if (first === QUOTE) {
       this.#string.begin(undefined);
-      this.#place = "string";
+      this.#place = this.#places.string;
       this.#tell(bytes, at, at + 1);
       return at + 1;
     }
     this.#literal = LITERALS.get(first) ?? "";
     this.#literalAt = 0;
     this.#number = "sign";
-    this.#place = this.#literal === "" ? "number" : "literal";
+    this.#place = this.#literal === "" ? this.#places.number : this.#places.literal;
     return at;
   }
 
@@ -126,13 +120,19 @@ export class JsonStream {
       );
     }
     this.#containers.push(isObject);
-    this.#place = isObject ? "firstKey" : "firstElement";
+    this.#place = isObject ? this.#places.firstKey : this.#places.firstElement;
     return at + 1;
   }
 
-  #readFirst(bytes: Uint8Array, at: number, close: number): number {
-    if (bytes[at] === close) return this.#close(at);
-    this.#place = this.#place === "firstKey" ? "key" : "value";
+  #readFirstElement(bytes: Uint8Array, at: number): number {
+    if (bytes[at] === CLOSE_BRACKET) return this.#close(at);
+    this.#place = this.#places.value;
+    return at;
+  }
+
+  #readFirstKey(bytes: Uint8Array, at: number): number {
+    if (bytes[at] === CLOSE_BRACE) return this.#close(at);
+    this.#place = this.#places.key;
     return at;
   }
 
@@ -149,28 +149,28 @@ export class JsonStream {
   }
 
   #goOn(): void {
-    this.#place = this.#containers.length === 0 ? "end" : "afterValue";
+    this.#place = this.#containers.length === 0 ? this.#places.end : this.#places.afterValue;
   }
 
   #readKey(bytes: Uint8Array, at: number): number {
     if (bytes[at] !== QUOTE) throw this.#invalid(at);
     this.#key.begin();
     this.#string.begin(this.#key);
-    this.#place = "keyText";
+    this.#place = this.#places.keyText;
     return at + 1;
   }
 
   #readKeyText(bytes: Uint8Array, at: number): number {
     const end = this.#string.read(bytes, at);
     if (!this.#string.hasEnded) return end;
-    this.#place = "colon";
+    this.#place = this.#places.colon;
     this.#listener.key(this.#key);
     return end;
   }
 
   #readColon(bytes: Uint8Array, at: number): number {
     if (bytes[at] !== COLON) throw this.#invalid(at);
-    this.#place = "value";
+    this.#place = this.#places.value;
     return at + 1;
   }
 
@@ -178,7 +178,7 @@ export class JsonStream {
     const isObject = this.#containers.at(-1) === true;
     if (bytes[at] === (isObject ? CLOSE_BRACE : CLOSE_BRACKET)) return this.#close(at);
     if (bytes[at] !== COMMA) throw this.#invalid(at);
-    this.#place = isObject ? "key" : "value";
+    this.#place = isObject ? this.#places.key : this.#places.value;
     return at + 1;
   }
 
@@ -231,7 +231,13 @@ export class JsonStream {
   }
 }
 
-const IN_A_TOKEN: ReadonlySet<Place> = new Set<Place>(["keyText", "string", "number", "literal"]);
+function between(read: Place["read"]): Place {
+  return { isInText: false, read };
+}
+
+function within(read: Place["read"]): Place {
+  return { isInText: true, read };
+}
 
 function skipWhitespace(bytes: Uint8Array, at: number): number {
   let i = at;

@@ -37,8 +37,8 @@ interface OpenContainer {
   readonly member: Wanted | undefined;
   /** What is looked at inside of it. */
   readonly wanted: Wanted | undefined;
-  /** Of an object. */
-  readonly keys: KeyHashes | undefined;
+  /** Of an object that has any yet. */
+  keys: KeyHashes | undefined;
 }
 
 /**
@@ -113,7 +113,8 @@ export class LargeMessageScanner {
 
   #readKey(key: StreamedKey): void {
     const object = this.#open.at(-1);
-    if (object?.keys === undefined) return;
+    if (object === undefined) return;
+    object.keys ??= new KeyHashes();
     if (!object.keys.add(key.hash)) {
       this.#refuse("duplicate_key", "duplicate key: send each key of an object once");
     } else if (++this.#keyCount > MAX_KEYS) {
@@ -141,7 +142,7 @@ export class LargeMessageScanner {
       first,
       member,
       wanted: first === OPEN_BRACE && inside !== undefined && inside.members.size > 0 ? inside : undefined,
-      keys: first === OPEN_BRACE ? new KeyHashes() : undefined,
+      keys: undefined,
     });
     this.#member = undefined;
     this.#hasBegun = true;

@@ -47,6 +47,11 @@ describe("SseFramer", () => {
     expect(frames(stream, 5)).toEqual(expected);
   });
 
+  test("leaves the bytes of the data alone", () => {
+    const stream = Buffer.from([0x64, 0x61, 0x74, 0x61, 0x3a, 0xff, 0xc3, 0x0a, 0x0a]);
+    expect(read(100, [stream]).frames).toEqual([message("\xff\xc3")]);
+  });
+
   test("remembers the last id and the last retry of events that have ended, with data or without", () => {
     const framer = new SseFramer(3);
     framer.push(Buffer.from("id: 1\nretry: 50\ndata: large\n"));

@@ -14,6 +14,17 @@ afterAll(() => bench?.stop(), PATIENCE_MS);
 
 const REVISIONS = ["2025-11-25", "2026-07-28"] as const satisfies readonly Revision[];
 
+/** With sessions each scenario starts a server of its own; these are the ones that say more than a request each way. */
+const WORTH_A_CHILD = [
+  "tools-call-with-progress",
+  "tools-call-sampling",
+  "elicitation-sep1034-defaults",
+  "resources-subscribe",
+  "server-session-lifecycle",
+  "server-sse-multiple-streams",
+  "server-sse-polling",
+];
+
 describe.each(REVISIONS)("at %s", (revision) => {
   let direct: SuiteResult;
   beforeAll(async () => {
@@ -28,9 +39,10 @@ describe.each(REVISIONS)("at %s", (revision) => {
   test.each(["http", "stdio"] as const)(
     "the suite says the same of a target over %s as directly, and all of it is recorded",
     async (transport) => {
-      const cell = await bench.run({ transport, revision, direct });
-      expect(findings([cell], [])).toEqual(cell.allowed);
-      expect(cell.recording.found).toBeGreaterThan(100);
+      const only = transport === "stdio" && revision === "2025-11-25" ? WORTH_A_CHILD : undefined;
+      const cell = await bench.run({ transport, revision, direct, only });
+      expect(findings([cell], [])).toEqual([]);
+      expect(cell.recording.found).toBeGreaterThan(only === undefined ? 100 : 20);
     },
     PATIENCE_MS,
   );

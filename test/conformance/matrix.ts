@@ -143,12 +143,13 @@ export async function runCell(governed: Governed, options: CellOptions): Promise
   });
   const seen = governed.shim.take();
   const recording = await checkRecordings(governed.system.api(), target, seen);
-  const all = direct === undefined ? [] : findDifferences(direct.checks, through.checks);
+  const expected = direct?.checks.filter(({ scenario }) => only?.includes(scenario) ?? true);
+  const all = expected === undefined ? [] : findDifferences(expected, through.checks);
   const isAllowed = (difference: Difference) => allowedBy({ transport, revision }, difference);
   return {
     transport,
     revision,
-    direct: direct && tally(direct.checks),
+    direct: expected && tally(expected),
     through: tally(through.checks),
     differences: all.filter((difference) => isAllowed(difference) === undefined),
     allowed: all.flatMap((difference) => isAllowed(difference) ?? []),

@@ -54,6 +54,16 @@ test("misses the end of an exchange whose client left", () => {
   ]);
 });
 
+test("is content with the leaving of a client, if the client did leave", () => {
+  const leaving = event("notification", "", {
+    direction: "client_to_target",
+    attributes: { cancelled: "the client left" },
+  });
+  const recorded = [event("request", REQUEST), leaving];
+  expect(compare(recorded, seen({ isAborted: true, responseBody: "" })).gaps).toEqual([]);
+  expect(compare(recorded, seen({ responseBody: "" })).gaps).toHaveLength(1);
+});
+
 test("reads event streams, and misses a message that differs in a single byte", () => {
   const stream = seen({
     responseHeaders: { "content-type": "text/event-stream" },

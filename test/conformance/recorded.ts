@@ -16,6 +16,7 @@ export interface RecordedResult {
   readonly gaps: readonly Gap[];
 }
 
+/** How an exchange ends. One that its client left ends later, if ever: then it is enough that the leaving is recorded. */
 const CLOSING: ReadonlySet<string> = new Set(["response", "not_sent", "outcome_unknown"]);
 const PATIENCE_MS = 10_000;
 const PAUSE_MS = 250;
@@ -87,7 +88,7 @@ class Comparison {
     for (const exchange of this.#seen.toSorted((a, b) => Number(isRefused(a)) - Number(isRefused(b)))) {
       const events = this.#eventsFor(exchange);
       for (const message of messagesOf(exchange.requestBody)) {
-        this.#checkSent(exchange.label, { message, events, isRefused: isRefused(exchange) });
+        this.#checkSent(exchange, { message, events, isRefused: isRefused(exchange) });
       }
       if (isRefused(exchange)) continue;
       for (const text of heardIn(exchange)) this.#checkHeard(exchange.label, text, events);
@@ -106,7 +107,7 @@ class Comparison {
   }
 
   #checkSent(
-    scenario: string,
+    { label: scenario, isAborted }: SeenExchange,
     {
       message,
       events,
@@ -122,7 +123,8 @@ class Comparison {
     }
     this.#used.add(event);
     const isClosed = events.some(
-      ({ exchange, kind: closing }) => exchange === event.exchange && CLOSING.has(closing),
+      ({ exchange, kind: closing, attributes }) =>
+        exchange === event.exchange && (CLOSING.has(closing) || (isAborted && "cancelled" in attributes)),
     );
     if (kind === "request" && !isClosed) this.#gap(scenario, `nothing closed ${describe(message)}`);
     else this.#found += 1;

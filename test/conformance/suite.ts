@@ -8,7 +8,8 @@ import { programs } from "../e2e/programs.js";
 import { HAS_REQUIREMENTS, type Revision } from "./revisions.js";
 
 // The package is a program and names no entry to import.
-const MANIFEST = createRequire(import.meta.url).resolve("@modelcontextprotocol/conformance/package.json");
+const require = createRequire(import.meta.url);
+const MANIFEST = require.resolve("@modelcontextprotocol/conformance/package.json");
 const SUITE = path.join(path.dirname(MANIFEST), "dist/index.js");
 const LOOPBACK_PRELOAD = path.join(import.meta.dirname, "loopback-preload.mjs");
 const PATIENCE_MS = 180_000;

@@ -26,7 +26,7 @@ const at2025March: Script = (message) =>
   answerPolitely(message).map((text) => text.replace("2025-11-25", "2025-03-26"));
 
 // The machine that runs this may have much else to do.
-const soon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+const PATIENT = { timeout: 20_000 };
 
 let gateway: GatewayUnderTest;
 beforeAll(async () => {
@@ -70,12 +70,12 @@ test("a batch is answered by one array, each message decided, recorded and sent 
   expect([answer.status, answer.headers.get("content-type")]).toEqual([200, "application/json"]);
   const answers = answer.json as unknown as Answered[];
   const errors = answers.filter(({ error }) => error).map(({ id, error }) => [id, error?.code]);
-  expect(errors.toSorted()).toEqual(
-    [
+  expect(new Map(errors as [unknown, unknown][])).toEqual(
+    new Map<unknown, unknown>([
       ["two", -32602],
       [3, -32600],
       [1, -32600],
-    ].toSorted(),
+    ]),
   );
   expect(answers.filter(({ result }) => result).map(({ id }) => id)).toEqual(expect.arrayContaining([1, 4]));
   expect(answers).toHaveLength(5);
@@ -130,7 +130,7 @@ test("a slow message does not hold back the answers to the others", async () => 
   const body = [toolCall(1, "read", { n: "slow" }), toolCall(2, "read", {}), toolsList(3)];
   const client = await StreamClient.open(gateway, { session, body });
   const { exchange } = gateway.links.sent.find(({ text: sent }) => sent.includes("slow"))!;
-  await soon(() => client.messages.length).toBe(2);
+  await expect.poll(() => client.messages.length, PATIENT).toBe(2);
   expect(client.response.headers.get("content-type")).toBe("text/event-stream");
   expect(client.isOver).toBe(false);
   const { listener } = gateway.links.opened.at(-1)!;
@@ -140,7 +140,7 @@ test("a slow message does not hold back the answers to the others", async () => 
   await listener.onMessage({ exchange, payload: progress, masked: {}, final: false });
   const last = text(`{"jsonrpc":"2.0","id":1,"result":{}}`);
   await listener.onMessage({ exchange, payload: last, masked: {}, final: true });
-  await soon(() => client.isOver).toBe(true);
+  await expect.poll(() => client.isOver, PATIENT).toBe(true);
   expect(client.messages).toHaveLength(4);
   expect(client.events.every(({ id }) => id === undefined)).toBe(true);
 });
@@ -167,7 +167,7 @@ test("a client that leaves a batch stops nothing of it, and leaves nothing behin
     session,
     body: [toolCall(1, "read", {}), toolCall(2, "read", {})],
   });
-  await soon(() => gateway.links.sent.length).toBe(2);
+  await expect.poll(() => gateway.links.sent.length, PATIENT).toBe(2);
   const [one, two] = gateway.links.sent;
   const answer = (exchange: number, id: number) =>
     listener.onMessage({
@@ -197,7 +197,7 @@ test("a message of a batch that is cancelled has no answer", async () => {
   const session = await openSession();
   gateway.links.script = () => [];
   const batch = post(session, [toolCall(1, "read", {}), toolCall(2, "read", {})]);
-  await soon(() => gateway.links.sent.length).toBe(2);
+  await expect.poll(() => gateway.links.sent.length, PATIENT).toBe(2);
   const cancel = { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 1 } };
   expect((await gateway.post("shop", cancel, { session })).status).toBe(202);
   const { listener } = gateway.links.opened.at(-1)!;

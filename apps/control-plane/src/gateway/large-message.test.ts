@@ -37,3 +37,9 @@ test("a large message is one event, whatever line ends it has and wherever its p
 test("without an id the event has none", async () => {
   expect(await eventOf([Buffer.from("{}")])).toBe("data: {}\n\n");
 });
+
+test.each(["\r", "\n", "\r\n", "x\r"])("a megabyte of nothing but %j is no burden", async (text) => {
+  const before = performance.now();
+  await eventOf(Array.from({ length: 4 }, () => Buffer.from(text.repeat(256 * 1024))));
+  expect(performance.now() - before).toBeLessThan(2_000);
+});

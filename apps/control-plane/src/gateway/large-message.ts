@@ -14,29 +14,31 @@ const END_OF_EVENT = Buffer.from("\n\n");
 /** The message as one event of an event stream. */
 export async function* dataLines(message: LargeMessage, id: string | undefined): AsyncGenerator<Uint8Array> {
   yield Buffer.from(id === undefined ? "data: " : `id: ${id}\ndata: `);
-  let afterReturn = false;
+  let last = 0;
   for await (const piece of message.pieces()) {
-    const bytes = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
-    yield* linesOf(afterReturn && bytes[0] === NEWLINE ? bytes.subarray(1) : bytes);
-    if (bytes.length > 0) afterReturn = bytes.at(-1) === RETURN;
+    if (piece.length === 0) continue;
+    yield withoutLineEnds(last === RETURN && piece[0] === NEWLINE ? piece.subarray(1) : piece);
+    last = piece.at(-1) ?? 0;
   }
   yield END_OF_EVENT;
 }
 
-/** JSON has line ends between its values only, and often none. */
-function* linesOf(bytes: Buffer): Generator<Uint8Array> {
-  let start = 0;
-  for (let end = lineEnd(bytes, 0); end !== -1; end = lineEnd(bytes, start)) {
-    yield bytes.subarray(start, end);
-    yield NEXT_LINE;
-    start = bytes[end] === RETURN && bytes[end + 1] === NEWLINE ? end + 2 : end + 1;
+/** Each line end is a new data line. JSON has line ends between its values only, and often none. */
+function withoutLineEnds(piece: Uint8Array): Uint8Array {
+  if (!piece.includes(NEWLINE) && !piece.includes(RETURN)) return piece;
+  let ends = 0;
+  for (const byte of piece) if (byte === NEWLINE || byte === RETURN) ends += 1;
+  const lines = Buffer.allocUnsafe(piece.length + ends * (NEXT_LINE.length - 1));
+  let length = 0;
+  for (let at = 0; at < piece.length; at += 1) {
+    const byte = piece[at] ?? 0;
+    if (byte !== NEWLINE && byte !== RETURN) {
+      lines[length] = byte;
+      length += 1;
+      continue;
+    }
+    length += NEXT_LINE.copy(lines, length);
+    if (byte === RETURN && piece[at + 1] === NEWLINE) at += 1;
   }
-  if (start < bytes.length) yield bytes.subarray(start);
-}
-
-function lineEnd(bytes: Buffer, from: number): number {
-  const newline = bytes.indexOf(NEWLINE, from);
-  const end = newline === -1 ? bytes.length : newline;
-  const turn = bytes.subarray(from, end).indexOf(RETURN);
-  return turn === -1 ? newline : from + turn;
+  return lines.subarray(0, length);
 }

@@ -25,7 +25,7 @@ const CHUNK = 256 * 1024;
 const MIB = 1024 * 1024;
 
 // The machine that runs this may have much else to do.
-const soon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+const PATIENT = { timeout: 20_000 };
 
 let gateway: GatewayUnderTest;
 const clients: StreamClient[] = [];
@@ -58,7 +58,7 @@ async function callUnderWay(script: Script = answerPolitely, body: object = tool
     (client) => clients.push(client),
     () => undefined,
   );
-  await soon(() => gateway.links.sent.length).toBeGreaterThan(before);
+  await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
   const { exchange } = gateway.links.sent.at(-1)!;
   const { listener, sessionId } = gateway.links.opened.at(-1)!;
   transfers += 1;
@@ -183,7 +183,7 @@ describe("a large response", () => {
     const whole = Buffer.concat(parts).toString();
     expect(client.response.headers.get("content-type")).toBe("application/json");
     expect(client.response.headers.get("content-length")).toBe(String(whole.length));
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.text === whole).toBe(true);
     const [answer] = await answersOf(sessionId);
     expect(answer?.attributes).toMatchObject({
@@ -197,7 +197,7 @@ describe("a large response", () => {
     const parts = [...response(5 * MIB, { lines: true })];
     for (const part of parts) await say(part, part === parts.at(-1));
     const client = await opening;
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     const expected = Buffer.concat(parts).toString().replaceAll("\r\n", "\n");
     expect(client.messages.length).toBe(1);
     expect(client.messages[0] === expected).toBe(true);
@@ -208,7 +208,7 @@ describe("a large response", () => {
         await gateway.startControlPlane();
       }
       const again = await StreamClient.open(gateway, { session, lastEventId: "2-0" });
-      await soon(() => again.isOver).toBe(true);
+      await expect.poll(() => again.isOver, PATIENT).toBe(true);
       expect(again.messages[0] === expected).toBe(true);
       expect(again.lastEventId).toBe(client.lastEventId);
     }
@@ -227,7 +227,7 @@ describe("a large response", () => {
         gateway.links.script = () => [];
         const sentBefore = gateway.links.sent.length;
         const answer = post(session, toolCall(7, "read", {}));
-        await soon(() => gateway.links.sent.length).toBeGreaterThan(sentBefore);
+        await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(sentBefore);
         const large = gateway.links.sent.at(-1)!.exchange;
         expect(large).not.toBe(exchange);
         const hash = createHash("sha256");
@@ -270,7 +270,7 @@ describe("a large response", () => {
     for (const [index, part] of parts.entries())
       await say(Buffer.from(part as string), index === parts.length - 1);
     const client = await opening;
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect((JSON.parse(client.text) as { error: { code: number } }).error.code).toBe(code);
     expect((await answersOf(sessionId)).map(({ attributes }) => attributes["failure"])).toEqual([code]);
   });
@@ -279,7 +279,7 @@ describe("a large response", () => {
     const { opening, say } = await callUnderWay(at2025June, toolsList(7));
     await say(Buffer.from(`{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"destroy"}]}}`), true);
     const client = await opening;
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(JSON.parse(client.text)).toMatchObject({ error: { code: -31009 } });
     expect(client.text).not.toContain("destroy");
   });
@@ -296,7 +296,7 @@ describe("a large response", () => {
       supportedVersions: [],
     });
     const client = await opening;
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.messages).toHaveLength(1);
     expect(client.messages[0]).toMatch(/"error"/);
     expect(client.text.length).toBeLessThan(1_000);
@@ -309,7 +309,7 @@ describe("a large response", () => {
     await gateway.applyPolicy(POLICY.replace("tools: [read]", "tools: [other]"));
     await say(parts.at(-1)!, true);
     const client = await opening;
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     await gateway.applyPolicy(POLICY);
     expect(JSON.parse(client.text)).toMatchObject({ error: { code: -31003 } });
   });
@@ -319,7 +319,7 @@ describe("a large response", () => {
     gateway.links.script = () => [];
     const before = gateway.links.sent.length;
     const answer = post(session, toolCall(7, "read", {}));
-    await soon(() => gateway.links.sent.length).toBeGreaterThan(before);
+    await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
     const { exchange } = gateway.links.sent.at(-1)!;
     const { listener, sessionId } = gateway.links.opened.at(-1)!;
     for (const payload of response(30 * MIB))
@@ -341,7 +341,7 @@ describe("a large response", () => {
     gateway.links.script = () => [];
     const before = gateway.links.sent.length;
     const opening = StreamClient.open(gateway, { session, body: toolCall(7, "read", {}) });
-    await soon(() => gateway.links.sent.length).toBeGreaterThan(before);
+    await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
     const { exchange } = gateway.links.sent.at(-1)!;
     const { listener } = gateway.links.opened.at(-1)!;
     for (const payload of response(20 * MIB))
@@ -354,7 +354,7 @@ describe("a large response", () => {
         "select 1 from pg_stat_activity where state <> 'idle' and query like '%kind = 12%' and pid <> pg_backend_pid()",
         [],
       );
-    await soon(busy).toEqual([]);
+    await expect.poll(busy, PATIENT).toEqual([]);
     gateway.links.script = answerPolitely;
     expect((await gateway.post("shop", toolCall(7, "read", {}), { session })).json.result).toBeDefined();
   });

@@ -3,6 +3,7 @@ import {
   type McpMessage,
   type McpRequest,
   MalformedMessageError,
+  METHODS,
   parseMessage,
 } from "@drawbridge/mcp";
 import { type Context, evaluate, isTargetVisible } from "@drawbridge/policy";
@@ -87,15 +88,15 @@ export class Replay {
 
   /** Of what was said beside answers: not what was withheld, and no question that is answered already. */
   private async mayHear(event: RecordedEvent): Promise<boolean> {
-    const { kind, attributes, method, direction } = event;
     const { session, context } = this.reading;
-    const isWithheld = attributes["dropped"] !== undefined || attributes["unexpected"] !== undefined;
-    if (session.ended || isWithheld || direction !== "target_to_client") return false;
+    const { method } = event;
+    if (session.ended || method === undefined || !wasTold(event, session)) return false;
     const { policies, targets } = await this.now();
     const target = targets.get(session.target);
     if (!target) return false;
-    if (kind === "notification") return isTargetVisible(policies, target, context);
-    if (kind !== "server_request" || method === undefined || !isStillAsked(session, event)) return false;
+    // A method of no revision passes where a rule names it, as a question does.
+    if (event.kind === "notification" && METHODS.has(method))
+      return isTargetVisible(policies, target, context);
     return evaluate(policies, { target, method }, context).effect === "allow";
   }
 
@@ -124,7 +125,18 @@ export function wasAsked({ attributes }: RecordedEvent): boolean {
   return decision?.effect === "allow";
 }
 
-function isStillAsked(session: GatewaySession, event: RecordedEvent): boolean {
+function wasTold(event: RecordedEvent, session: GatewaySession): boolean {
+  const { kind, direction, attributes } = event;
+  if (
+    direction !== "target_to_client" ||
+    attributes["dropped"] !== undefined ||
+    attributes["unexpected"] !== undefined
+  )
+    return false;
+  return kind === "notification" || (kind === "server_request" && isStillAsked(event, session));
+}
+
+function isStillAsked(event: RecordedEvent, session: GatewaySession): boolean {
   const message = wasAsked(event) ? messageOf(event) : undefined;
   return message?.kind === "request" && session.isAsked(message.id);
 }

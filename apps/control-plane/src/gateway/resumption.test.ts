@@ -18,7 +18,7 @@ spec:
 `;
 
 // The machine that runs this may have much else to do.
-const soon = <Value>(read: () => Value) => expect.poll(read, { timeout: 20_000 });
+const PATIENT = { timeout: 20_000 };
 
 let gateway: GatewayUnderTest;
 const clients: StreamClient[] = [];
@@ -57,7 +57,7 @@ async function callUnderWay(session: string, id = 7) {
   gateway.links.script = () => [];
   const before = gateway.links.sent.length;
   const opening = open({ session, body: toolCall(id, "read", {}) });
-  await soon(() => gateway.links.sent.length).toBeGreaterThan(before);
+  await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
   const { exchange } = gateway.links.sent.at(-1)!;
   const { listener, sessionId } = gateway.links.opened.at(-1)!;
   const say = (payload: Buffer, final = false) =>
@@ -75,7 +75,7 @@ describe("an answer at 2025-11-25", () => {
     const session = await gateway.openSession("shop");
     const { sessionId } = gateway.links.opened.at(-1)!;
     const client = await open({ session, body: toolCall(2, "read", {}) });
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     const [first, second, ...more] = client.events;
     expect(client.response.headers.get("content-type")).toBe("text/event-stream");
     expect(Number(client.response.headers.get("content-length"))).toBe(Buffer.byteLength(client.text));
@@ -95,9 +95,9 @@ describe("an answer at 2025-11-25", () => {
     const asked = performance.now();
     const client = await opening;
     expect(performance.now() - asked).toBeGreaterThan(700);
-    await soon(() => client.events).toEqual([{ id: "2-0", data: "" }]);
+    await expect.poll(() => client.events, PATIENT).toEqual([{ id: "2-0", data: "" }]);
     await answer();
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.messages).toHaveLength(1);
   });
 
@@ -126,7 +126,7 @@ describe("before 2025-11-25 an answer", () => {
     await say(progress(1));
     await answer();
     const client = await opening;
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.events.map(({ id }) => id?.replace(/\d+$/, "n"))).toEqual(["2-n", "2-n"]);
     expect(client.messages).toHaveLength(2);
   });
@@ -149,14 +149,14 @@ describe("before 2025-11-25 an answer", () => {
       body: JSON.stringify(toolCall(8, "read", {})),
       signal: leaver.signal,
     });
-    await soon(() => gateway.links.sent.at(-1)?.text).toContain(`"id":8`);
+    await expect.poll(() => gateway.links.sent.at(-1)?.text, PATIENT).toContain(`"id":8`);
     const { exchange } = gateway.links.sent.at(-1)!;
     leaver.abort();
     await expect(left).rejects.toThrow(/abort/i);
     await new Promise((resolve) => setTimeout(resolve, 50));
     await listener.onMessage({ exchange, payload: progress(5), masked: {}, final: false });
     const client = await open({ session });
-    await soon(() => numbersIn(client.messages)).toEqual([5]);
+    await expect.poll(() => numbersIn(client.messages), PATIENT).toEqual([5]);
     expect(client.lastEventId).toMatch(/^0-/);
     const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=100`);
     const told = (body["items"] as { exchange: number; attributes: { belongsTo?: number } }[]).at(-1);
@@ -172,16 +172,16 @@ describe("a client that comes back to a call", () => {
     const cancelled = gateway.links.cancelled.length;
     await say(progress(1));
     const first = await opening;
-    await soon(() => numbersIn(first.messages)).toEqual([1]);
+    await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1]);
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await say(progress(2));
     await say(progress(3));
     const second = await open({ session, lastEventId: first.lastEventId });
-    await soon(() => numbersIn(second.messages)).toEqual([2, 3]);
+    await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([2, 3]);
     await say(progress(4));
     await answer();
-    await soon(() => second.isOver).toBe(true);
+    await expect.poll(() => second.isOver, PATIENT).toBe(true);
     expect(numbersIn(second.messages)).toEqual([2, 3, 4]);
     expect(second.messages.at(-1)).toContain(`"text":"done"`);
     expect(second.events.every(({ id }) => id?.startsWith(`${exchange}-`))).toBe(true);
@@ -194,14 +194,14 @@ describe("a client that comes back to a call", () => {
     const { opening, say, answer } = await callUnderWay(session);
     await say(progress(1));
     const first = await opening;
-    await soon(() => numbersIn(first.messages)).toEqual([1]);
+    await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1]);
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await say(progress(2));
     await answer();
     for (const lastEventId of [first.lastEventId, first.events[0]?.id]) {
       const again = await open({ session, lastEventId });
-      await soon(() => again.isOver).toBe(true);
+      await expect.poll(() => again.isOver, PATIENT).toBe(true);
       expect(again.messages.at(-1)).toContain(`"text":"done"`);
       expect(numbersIn(again.messages)).toEqual(lastEventId === first.lastEventId ? [2] : [1, 2]);
     }
@@ -220,7 +220,7 @@ describe("a client that comes back to a call", () => {
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 15));
       client.leave();
-      await soon(() => client.isOver).toBe(true);
+      await expect.poll(() => client.isOver, PATIENT).toBe(true);
       heard.push(...numbersIn(client.messages));
       const isAnswered = client.messages.some((text) => text.includes(`"result"`));
       if (isAnswered) break;
@@ -237,11 +237,11 @@ describe("a client that comes back to a call", () => {
     await say(progress(1));
     const first = await opening;
     const second = await open({ session, lastEventId: "2-0" });
-    await soon(() => first.isOver).toBe(true);
+    await expect.poll(() => first.isOver, PATIENT).toBe(true);
     const third = await open({ session, lastEventId: "2-0" });
-    await soon(() => second.isOver).toBe(true);
+    await expect.poll(() => second.isOver, PATIENT).toBe(true);
     await answer();
-    await soon(() => third.isOver).toBe(true);
+    await expect.poll(() => third.isOver, PATIENT).toBe(true);
     expect(second.messages.some((text) => text.includes("result"))).toBe(false);
     expect(third.messages.filter((text) => text.includes("result"))).toHaveLength(1);
   });
@@ -264,12 +264,12 @@ describe("a client that comes back to a call", () => {
     await gateway.post("shop", toolsList(3), { session });
     await gateway.applyPolicy(POLICY.replace("tools: [read]", "tools: [other]"));
     const call = await open({ session, lastEventId: "2-0" });
-    await soon(() => call.isOver).toBe(true);
+    await expect.poll(() => call.isOver, PATIENT).toBe(true);
     expect(call.messages).toHaveLength(1);
     expect(call.messages[0]).toMatch(/-31003/);
     expect(call.text).not.toContain("jewels");
     const list = await open({ session, lastEventId: "3-0" });
-    await soon(() => list.isOver).toBe(true);
+    await expect.poll(() => list.isOver, PATIENT).toBe(true);
     expect(JSON.parse(list.messages[0]!)).toMatchObject({ result: { tools: [] } });
   });
 });
@@ -281,7 +281,7 @@ describe("after a restart of the control plane", () => {
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     const client = await open({ session, lastEventId: "2-0" });
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.messages).toHaveLength(1);
     expect(client.text).toContain("kept");
   });
@@ -291,11 +291,11 @@ describe("after a restart of the control plane", () => {
     const { opening, say } = await callUnderWay(session, 40);
     await say(progress(1));
     const first = await opening;
-    await soon(() => first.lastEventId).toBeDefined();
+    await expect.poll(() => first.lastEventId, PATIENT).toBeDefined();
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     const client = await open({ session, lastEventId: first.events[0]?.id });
-    await soon(() => client.isOver).toBe(true);
+    await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(numbersIn(client.messages)).toEqual([1]);
     expect(JSON.parse(client.messages.at(-1)!)).toMatchObject({ id: 40, error: { code: -31006 } });
     expect(gateway.links.reached("tools/call")).toHaveLength(1);
@@ -316,7 +316,7 @@ describe("after a restart of the control plane", () => {
     gateway.links.sent.length = 0;
     expect((await answer("90")).status).toBe(400);
     const both = await Promise.all([answer(90), answer(90)]);
-    expect(both.map(({ status }) => status).toSorted()).toEqual([202, 400]);
+    expect(new Set(both.map(({ status }) => status))).toEqual(new Set([202, 400]));
     expect((await answer("91")).status).toBe(400);
     expect(gateway.links.sent.map(({ text }) => text)).toEqual([`{"jsonrpc":"2.0","id":90,"result":{}}`]);
   });
@@ -354,18 +354,18 @@ describe("the stream of GET", () => {
     await say(1);
     const first = await open({ session });
     await say(2);
-    await soon(() => numbersIn(first.messages)).toEqual([1, 2]);
+    await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1, 2]);
     const fromOne = first.events[0]?.id;
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     for (const number of [3, 4, 5]) await say(number);
     const second = await open({ session, lastEventId: first.lastEventId });
     await say(6);
-    await soon(() => numbersIn(second.messages)).toEqual([3, 4, 5, 6]);
+    await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([3, 4, 5, 6]);
     const third = await open({ session, lastEventId: fromOne });
-    await soon(() => second.isOver).toBe(true);
+    await expect.poll(() => second.isOver, PATIENT).toBe(true);
     await say(7);
-    await soon(() => numbersIn(third.messages)).toEqual([2, 3, 4, 5, 6, 7]);
+    await expect.poll(() => numbersIn(third.messages), PATIENT).toEqual([2, 3, 4, 5, 6, 7]);
   });
 
   test("is one: who asks for another gets 409, who comes back takes its place", async () => {
@@ -374,18 +374,18 @@ describe("the stream of GET", () => {
     expect((await open({ session })).response.status).toBe(409);
     await say(1);
     const second = await open({ session, lastEventId: "0-0" });
-    await soon(() => first.isOver).toBe(true);
-    await soon(() => numbersIn(second.messages)).toEqual([1]);
+    await expect.poll(() => first.isOver, PATIENT).toBe(true);
+    await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([1]);
   });
 
   test("is read out after a restart as well", async () => {
     const { session, say } = await listening();
     await say(1);
     const first = await open({ session });
-    await soon(() => numbersIn(first.messages)).toEqual([1]);
+    await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1]);
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     const second = await open({ session, lastEventId: "0-0" });
-    await soon(() => numbersIn(second.messages)).toEqual([1]);
+    await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([1]);
   });
 });

@@ -1,8 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Inject, Injectable } from "@nestjs/common";
-import { idKey, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
+import { idKey, type McpRequest, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
 import type { Context } from "@drawbridge/policy";
+import type { RecordedEvent } from "@drawbridge/recording";
 import { CONFIG, type Config } from "../config.js";
 import { RecordingReader } from "../recordings/index.js";
 import { EventStream } from "./event-stream.js";
@@ -114,8 +115,8 @@ export class Resumption {
     const seen = new Set<string>();
     const asked: McpRequest[] = [];
     for await (const { event } of this.reader.questions(session.id)) {
-      const message = messageOf(event);
-      if (!message || message.kind === "notification" || !message.id || seen.has(idKey(message.id))) continue;
+      const message = questionOrAnswer(event);
+      if (!message?.id || seen.has(idKey(message.id))) continue;
       seen.add(idKey(message.id));
       if (message.kind === "request" && wasAsked(event)) asked.push(message);
       if (seen.size >= ASKED_LIMIT) break;
@@ -169,6 +170,13 @@ export class Resumption {
 }
 
 const DONE = Promise.resolve();
+
+/** What a target asks for in a result is recorded as a question as well, and is none of these. */
+function questionOrAnswer(event: RecordedEvent): McpRequest | McpResponse | undefined {
+  const message = messageOf(event);
+  if (event.kind === "server_request") return message?.kind === "request" ? message : undefined;
+  return message?.kind === "response" ? message : undefined;
+}
 
 function unknownEvent(): GatewayError {
   const message = "Last-Event-ID names no event of this session; leave it out to listen from now on";

@@ -121,14 +121,12 @@ export class GatewayUnderTest {
       body: typeof body === "string" ? body : JSON.stringify(body),
     });
     const text = await response.text();
-    const type = response.headers.get("content-type");
-    const json = type === "text/event-stream" ? (eventsIn(text).at(-1)?.data ?? "") : text;
-    const isJson = type === "text/event-stream" || type?.startsWith("application/json");
+    const json = lastMessageIn(text, response.headers.get("content-type"));
     return {
       status: response.status,
       headers: response.headers,
       text,
-      json: isJson && json ? (JSON.parse(json) as Answer["json"]) : {},
+      json: json ? (JSON.parse(json) as Answer["json"]) : {},
     };
   }
 
@@ -177,6 +175,11 @@ export class GatewayUnderTest {
     const { status, body } = await this.api("PUT", `policies/${name}`, { source });
     if (status !== 200) throw new Error(`applying the policy answered ${status} ${JSON.stringify(body)}`);
   }
+}
+
+function lastMessageIn(text: string, type: string | null): string {
+  if (type === "text/event-stream") return eventsIn(text).at(-1)?.data ?? "";
+  return type?.startsWith("application/json") ? text : "";
 }
 
 export interface TestEvent {

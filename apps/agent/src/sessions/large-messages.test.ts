@@ -210,6 +210,14 @@ describe("a large result", () => {
     expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.OUTCOME_UNKNOWN }]);
   });
 
+  test("is of no interest when the session is over", async () => {
+    const bench = calling(["a"]);
+    await bench.session.end("closed");
+    const said = bench.frames.length;
+    await bench.target().sayLarge(pieces(result("a", MIB)));
+    expect(bench.frames).toHaveLength(said);
+  });
+
   test("is a sign of life for as long as it comes", () => {
     vi.useFakeTimers();
     try {

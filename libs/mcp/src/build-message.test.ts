@@ -5,12 +5,10 @@ import {
   errorResponse,
   notificationMessage,
   progressNotification,
-  replaceId,
   requestMessage,
   resultResponse,
 } from "./build-message.js";
 import { idKey, jsonRpcId } from "./json-rpc-id.js";
-import type { McpRequest, McpResponse } from "./message.js";
 import { parseMessage } from "./parse-message.js";
 import { replaceRanges } from "./replace-ranges.js";
 import { RpcErrorCode } from "./rpc-error-codes.js";
@@ -60,27 +58,6 @@ describe("what is built", () => {
         });
       }),
     );
-  });
-});
-
-describe("replaceId", () => {
-  test("changes the id and not one byte more", () => {
-    const message = parseMessage(
-      Buffer.from('{ "id" : "é" , "jsonrpc":"2.0","result":{"id":1.0}}'),
-    ) as McpResponse;
-    expect(text(replaceId(message, { text: "5" }))).toBe('{ "id" : 5 , "jsonrpc":"2.0","result":{"id":1.0}}');
-  });
-
-  test("gives the message back when the id is put back", () => {
-    const bytes = Buffer.from('{"jsonrpc":"2.0","id":"\\u0061","method":"m"}');
-    const message = parseMessage(bytes) as McpRequest;
-    const there = parseMessage(replaceId(message, jsonRpcId(7))) as McpRequest;
-    expect(text(replaceId(there, message.id))).toBe(text(bytes));
-  });
-
-  test("refuses a message without an id", () => {
-    const message = parseMessage(Buffer.from('{"jsonrpc":"2.0","error":{}}')) as McpResponse;
-    expect(() => replaceId(message, jsonRpcId(1))).toThrow(RangeError);
   });
 });
 

@@ -1,7 +1,5 @@
 import { Buffer } from "node:buffer";
 import type { JsonRpcId } from "./json-rpc-id.js";
-import { replaceRanges } from "./replace-ranges.js";
-import type { McpRequest, McpResponse } from "./message.js";
 
 export interface RpcError {
   /** One of RpcErrorCode, or a target's own. */
@@ -45,13 +43,6 @@ export function progressNotification(
     undefined,
     `"method":"notifications/progress","params":{"progressToken":${token.text},${rest}`,
   );
-}
-
-/** The message with another id, byte for byte the same otherwise. It must have one. */
-export function replaceId(message: McpRequest | McpResponse, id: JsonRpcId): Uint8Array {
-  const range = message.ranges.id;
-  if (range === undefined) throw new RangeError("the message has no id to replace");
-  return replaceRanges(message.bytes, [{ range, text: id.text }]);
 }
 
 function methodAndParams(method: string, params: object | undefined): string {

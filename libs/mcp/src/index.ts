@@ -4,7 +4,6 @@ export {
   errorResponse,
   notificationMessage,
   progressNotification,
-  replaceId,
   requestMessage,
   resultResponse,
   type RpcError,

@@ -166,6 +166,9 @@ describe("checkHeaders", () => {
     ["content-length", "0"],
     ["Proxy-Authorization", "x"],
     ["MCP-Protocol-Version", "1"],
+    ["Mcp-Method", "ping"],
+    ["Mcp-Name", "x"],
+    ["Mcp-Param-Region", "eu"],
     ["bad name", "x"],
     ["X-Split", "a\r\nHost: b"],
   ])("refuses %s, without quoting its value", (name, value) => {

@@ -10,6 +10,8 @@ const RESERVED = new Set([
   "host",
   "keep-alive",
   "last-event-id",
+  "mcp-method",
+  "mcp-name",
   "mcp-protocol-version",
   "mcp-session-id",
   "te",
@@ -17,6 +19,7 @@ const RESERVED = new Set([
   "transfer-encoding",
   "upgrade",
 ]);
+const RESERVED_PREFIXES = ["proxy-", "mcp-param-"];
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
@@ -25,7 +28,7 @@ export function checkHeaders(headers: Readonly<Record<string, string>>): string 
   for (const [name, value] of Object.entries(headers)) {
     const lowerCase = name.toLowerCase();
     if (!HEADER_NAME.test(name)) return "the target's definition has a header with an impossible name";
-    if (RESERVED.has(lowerCase) || lowerCase.startsWith("proxy-"))
+    if (RESERVED.has(lowerCase) || RESERVED_PREFIXES.some((prefix) => lowerCase.startsWith(prefix)))
       return `a target definition cannot set the header ${name}`;
     if (!HEADER_VALUE.test(value))
       return `the header ${name} of the target's definition holds a character no header may`;

@@ -61,6 +61,7 @@ describe("a target of 2026-07-28 over HTTP", () => {
     await session.call(4, modern(toolCall(4, "headed", { region: "eu" })), {
       "mcp-param-region": "eu",
       "mcp-method": "never this",
+      authorization: "Bearer never this",
     });
     expect(
       server.requests.map(({ method, headers }) => [method, headers["mcp-method"], headers["mcp-name"]]),
@@ -75,7 +76,10 @@ describe("a target of 2026-07-28 over HTTP", () => {
       "x-api-key": "for the target",
       accept: "application/json, text/event-stream",
     });
-    expect(server.requests.every(({ headers }) => headers["mcp-session-id"] === undefined)).toBe(true);
+    for (const { headers } of server.requests) {
+      expect(headers["mcp-session-id"]).toBeUndefined();
+      expect(headers.authorization).toBeUndefined();
+    }
     expect(server.sessionIds()).toEqual([]);
   });
 
@@ -159,6 +163,13 @@ describe("a target of 2026-07-28 over HTTP", () => {
     session.send(1, discover);
     expect((await session.failure(1)).failure).toBe(failure);
   });
+});
+
+test("a header that no request can have is never sent, and the call fails as not having run", async () => {
+  const { server, session } = await start();
+  session.send(2, discover, { "mcp-param-x": "a\r\nx-evil: 1" });
+  expect((await session.failure(2)).failure).toBe(ExchangeFailure.TARGET_UNAVAILABLE);
+  expect(server.requests).toEqual([]);
 });
 
 describe("a large answer over HTTP", () => {

@@ -5,6 +5,7 @@ import {
   JSON_MEDIA_TYPE,
   type McpMessage,
   type McpRequest,
+  parameterHeaders as onlyParameters,
   standardHeaders,
 } from "@drawbridge/mcp";
 import { AnswerReader, isEventStream, isJson } from "./answer-reader.js";
@@ -33,7 +34,8 @@ export class ModernHttpTarget implements Target {
   }
 
   send({ exchange, parsed, parameterHeaders }: OutgoingMessage): void {
-    if (parsed.kind === "request") void this.#exchange(exchange, parsed, parameterHeaders);
+    // Whoever sent them, nothing but parameters goes on this way.
+    if (parsed.kind === "request") void this.#exchange(exchange, parsed, onlyParameters(parameterHeaders));
     else void this.#deliver(parsed);
   }
 

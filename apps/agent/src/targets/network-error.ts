@@ -1,9 +1,10 @@
-/** Errors before a byte of the request could leave: name resolution, connecting, the TLS handshake. */
+/** Errors before a byte of the request could leave: a header no request can have, name resolution, connecting, TLS. */
 const BEFORE_SENDING = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
   "EAI_AGAIN",
   "UND_ERR_CONNECT_TIMEOUT",
+  "UND_ERR_INVALID_ARG",
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",

@@ -27,12 +27,12 @@ export async function* dataLines(message: LargeMessage, id: string | undefined):
 function withoutLineEnds(piece: Uint8Array): Uint8Array {
   if (!piece.includes(NEWLINE) && !piece.includes(RETURN)) return piece;
   let ends = 0;
-  for (const byte of piece) if (byte === NEWLINE || byte === RETURN) ends += 1;
+  for (const byte of piece) if (isLineEnd(byte)) ends += 1;
   const lines = Buffer.allocUnsafe(piece.length + ends * (NEXT_LINE.length - 1));
   let length = 0;
   for (let at = 0; at < piece.length; at += 1) {
     const byte = piece[at] ?? 0;
-    if (byte !== NEWLINE && byte !== RETURN) {
+    if (!isLineEnd(byte)) {
       lines[length] = byte;
       length += 1;
       continue;
@@ -41,4 +41,8 @@ function withoutLineEnds(piece: Uint8Array): Uint8Array {
     if (byte === RETURN && piece[at + 1] === NEWLINE) at += 1;
   }
   return lines.subarray(0, length);
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === NEWLINE || byte === RETURN;
 }

@@ -90,3 +90,126 @@ test("an answer that the client does not read is not kept for ever", async () =>
   await once(response, "close");
   expect(response.destroyed).toBe(true);
 });
+
+/** One request of a client that reads its answer, and what it has heard. */
+async function readingClient(): Promise<{
+  response: ServerResponse;
+  heard: () => string;
+  ended: Promise<unknown>;
+}> {
+  const { response, socket } = await stalledClient();
+  let text = "";
+  socket.on("data", (data) => (text += String(data))).resume();
+  return { response, heard: () => text, ended: once(response, "close") };
+}
+
+describe("the answer to a call of 2025-11-25", () => {
+  const terms = { exchange: 4, isPrimed: true, lastsMs: 0 };
+
+  test("says nothing for a second, then what to come back with", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { response, heard } = await readingClient();
+    const reply = new Reply(response);
+    reply.begin(terms);
+    vi.advanceTimersByTime(999);
+    expect([response.headersSent, reply.resumable]).toEqual([false, false]);
+    vi.advanceTimersByTime(1);
+    expect([response.headersSent, reply.resumable]).toEqual([true, true]);
+    vi.useRealTimers();
+    await expect.poll(heard).toContain("id: 4-0\nretry: 1000\ndata: \n\n");
+  });
+
+  test("is closed after the time it may last, and its client may come back", async () => {
+    const { response, heard, ended } = await readingClient();
+    const reply = new Reply(response);
+    reply.begin({ ...terms, lastsMs: 60 });
+    await reply.push(Buffer.from("{}"), 12);
+    await ended;
+    expect([reply.open, reply.resumable]).toEqual([false, true]);
+    await expect.poll(heard).toContain("id: 4-12\ndata: {}\n\n");
+    await reply.finish(Buffer.from("too late"), 200, 13);
+    expect(heard()).not.toContain("too late");
+  });
+
+  test("that nobody waits for any more gives no id to come back with", async () => {
+    const { response, heard, ended } = await readingClient();
+    const reply = new Reply(response);
+    reply.begin(terms);
+    reply.abandon();
+    await ended;
+    await expect.poll(heard).toContain("text/event-stream");
+    expect(heard()).not.toContain("id:");
+    expect(reply.resumable).toBe(false);
+  });
+});
+
+test("before 2025-11-25 an answer waits 20 s until it becomes a stream, which has no id before a message", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const { response } = await readingClient();
+  const reply = new Reply(response);
+  reply.begin({ exchange: 4, isPrimed: false, lastsMs: 50 });
+  vi.advanceTimersByTime(19_999);
+  expect(response.headersSent).toBe(false);
+  vi.advanceTimersByTime(1);
+  expect([response.headersSent, reply.resumable]).toEqual([true, false]);
+  vi.advanceTimersByTime(10_000);
+  expect(reply.open).toBe(true);
+  await reply.push(Buffer.from("{}"), 9);
+  expect(reply.resumable).toBe(true);
+});
+
+describe("a large message on an event stream", () => {
+  async function* slowly(): AsyncGenerator<Uint8Array> {
+    yield Buffer.from("{");
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    yield Buffer.from("}");
+  }
+
+  test("is not interrupted by others", async () => {
+    const { response, heard } = await readingClient();
+    const stream = new EventStream(response);
+    const large = stream.sendLarge({ bytes: 2, pieces: slowly }, "1-1");
+    const small = stream.send(Buffer.from("[]"), "1-2");
+    await Promise.all([large, small]);
+    await expect.poll(heard).toContain("1-2");
+    expect(heard().replaceAll(/\r\n[0-9a-f]+\r\n/g, "")).toContain(
+      "id: 1-1\ndata: {}\n\nid: 1-2\ndata: []\n\n",
+    );
+  });
+
+  test("that cannot be read to its end is cut off, not ended", async () => {
+    const { response, heard } = await readingClient();
+    const stream = new EventStream(response);
+    const broken = async function* () {
+      yield Buffer.from("{");
+      throw new Error("the database is gone");
+    };
+    await expect(stream.sendLarge({ bytes: 2, pieces: broken })).rejects.toThrow(/database is gone/);
+    expect(stream.open).toBe(false);
+    expect(heard()).not.toContain("\r\n0\r\n");
+  });
+
+  test("that is not read waits, and is given up with its client", async () => {
+    const { response } = await stalledClient();
+    let read = 0;
+    let isLetGo = false;
+    const endless = async function* () {
+      try {
+        for (;;) {
+          read += 1;
+          yield Buffer.alloc(256 * 1024, "x");
+        }
+      } finally {
+        isLetGo = true;
+      }
+    };
+    const sending = new EventStream(response).sendLarge({ bytes: 1e12, pieces: endless });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const before = read;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(read).toBe(before);
+    response.socket?.emit("timeout");
+    await sending;
+    expect(isLetGo).toBe(true);
+  });
+});

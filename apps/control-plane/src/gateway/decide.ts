@@ -18,6 +18,7 @@ import {
 import type { Principal } from "../identity/index.js";
 import { GatewayError, unknownSession } from "./gateway-error.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
 
 /** What is decided about one message of a client, and how a refusal is told. */
 export interface GatewayDecision {
@@ -58,7 +59,9 @@ export function decide(policies: CompiledPolicies, question: Question): GatewayD
   }
   const { governance } = rule;
   if (question.ownsTasks === false) {
-    return denied("the task is not the caller's", invalidParams("Task not found"));
+    const isUndeclared = question.era === "modern" && !declaresTasks(message);
+    const refusal = isUndeclared ? tasksNotDeclared() : invalidParams("Task not found");
+    return denied("the task is not the caller's", refusal);
   }
   if (message.method === "subscriptions/listen") return decideListening(policies, question);
   if (governance.as === "operation") return decideOperation(policies, question, governance.name);

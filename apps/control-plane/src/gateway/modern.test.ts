@@ -21,6 +21,7 @@ spec:
       methods: [subscriptions/listen, tasks/get, tasks/cancel, tasks/list, elicitation/create, shop/count, notifications/shop/moved]
       effect: allow
 `;
+const KNOWS_TASKS = { extensions: { "io.modelcontextprotocol/tasks": {} } };
 const LISTEN = { notifications: { toolsListChanged: true } };
 
 let gateway: GatewayUnderTest;
@@ -427,7 +428,7 @@ describe("a subscription", () => {
     ["what cannot be read", { resourceSubscriptions: "file:///pub/a" }],
     ["tasks that are not its own", { taskIds: ["t-unknown"] }],
   ])("to %s is refused", async (_what, notifications) => {
-    const answer = await alice.post(modernRequest(1, "subscriptions/listen", { notifications }));
+    const answer = await alice.post(modernRequest(1, "subscriptions/listen", { notifications }, KNOWS_TASKS));
     expect([answer.status, answer.json.error?.code]).toEqual([200, -32602]);
     expect(gateway.links.sent).toEqual([]);
   });
@@ -475,16 +476,17 @@ describe("what a target wants of the client", () => {
 });
 
 describe("a task", () => {
+  const aboutTask = (taskId: string) => modernRequest(2, "tasks/get", { taskId }, KNOWS_TASKS);
   const made = (id: string) => `{"resultType":"task","taskId":"${id}","status":"working"}`;
 
   test("is for whoever made it, in either era, and for nobody else", async () => {
     gateway.links.script = resultOf(made("t-1"));
     expect((await alice.post(modernCall(1, "slow"))).status).toBe(200);
     gateway.links.script = answerPolitely;
-    const asked = modernRequest(2, "tasks/get", { taskId: "t-1" });
+    const asked = aboutTask("t-1");
     const bob = new ModernClient(gateway, "shop", "bob");
     const foreign = await bob.post(asked);
-    const missing = await bob.post(modernRequest(2, "tasks/get", { taskId: "t-none" }));
+    const missing = await bob.post(aboutTask("t-none"));
     expect(foreign.json.error).toEqual({ code: -32602, message: "Task not found" });
     expect(missing.text).toBe(foreign.text);
     expect(gateway.links.reached("tasks/get")).toEqual([]);
@@ -494,6 +496,14 @@ describe("a task", () => {
     expect((await gateway.post("shop", legacy, { session })).text).toContain(`"result"`);
     const elsewhere = new ModernClient(gateway, await freshTarget());
     expect((await elsewhere.post(asked)).json.error?.code).toBe(-32602);
+  });
+
+  test("is not spoken of to a client that does not know tasks", async () => {
+    const answer = await alice.post(modernRequest(2, "tasks/get", { taskId: "t-none" }));
+    expect([answer.status, answer.json.error]).toMatchObject([
+      400,
+      { code: -32021, data: { requiredCapabilities: KNOWS_TASKS } },
+    ]);
   });
 
   test("of a 2025 revision is listed to its owner only", async () => {

@@ -3,7 +3,6 @@ import type { Answer, GatewayUnderTest } from "./gateway-under-test.js";
 const META = {
   "io.modelcontextprotocol/protocolVersion": "2026-07-28",
   "io.modelcontextprotocol/clientInfo": { name: "modern-test", version: "1" },
-  "io.modelcontextprotocol/clientCapabilities": {},
 };
 
 export interface ModernMessage {
@@ -13,8 +12,14 @@ export interface ModernMessage {
   readonly params?: Record<string, unknown>;
 }
 
-export function modernRequest(id: string | number, method: string, params: object = {}): ModernMessage {
-  return { jsonrpc: "2.0", id, method, params: { ...params, _meta: META } };
+export function modernRequest(
+  id: string | number,
+  method: string,
+  params: object = {},
+  clientCapabilities: object = {},
+): ModernMessage {
+  const meta = { ...META, "io.modelcontextprotocol/clientCapabilities": clientCapabilities };
+  return { jsonrpc: "2.0", id, method, params: { ...params, _meta: meta } };
 }
 
 export function modernCall(id: string | number, name: string, args: object = {}): ModernMessage {

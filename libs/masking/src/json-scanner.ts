@@ -161,10 +161,9 @@ export class JsonWalk {
     const token = readString(this.#text, at);
     const line = token && this.#valueOf(at, token);
     if (!token || line === undefined) return -1;
-    if (line !== "" && !isNoSecret(line)) {
-      this.edits.push({ start: at + 1, end: token.end - 1, kind: PRIVATE_KEY.kind });
-    }
-    if (line.includes(KEY_END)) this.isKeyOpen = false;
+    if (isNoSecret(line)) this.#string(at, place);
+    else this.edits.push({ start: at + 1, end: token.end - 1, kind: PRIVATE_KEY.kind });
+    this.isKeyOpen = !line.includes(KEY_END);
     return token.end;
   }
 

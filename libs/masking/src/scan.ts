@@ -1,5 +1,5 @@
 import type { Budget } from "./budget.js";
-import { readTables, type TableState } from "./detectors/tables.js";
+import { readTables, type TablePart, type TableState } from "./detectors/tables.js";
 import { addEditsOfMasked, applyEdits, mergeEdits, type Edit } from "./edits.js";
 import { scanJson, type JsonScanOptions } from "./json-scanner.js";
 import type { Kind } from "./profile.js";
@@ -26,7 +26,9 @@ export interface Segment {
   readonly text: string;
   /** What stands before is context, masked already. */
   readonly from: number;
+  /** What is known of tables there, and would be if what is masked before were written as it is masked. */
   readonly tables: TableState;
+  readonly maskedTables: TableState;
   /** The text ends with this segment. */
   readonly isLast: boolean;
 }
@@ -86,24 +88,31 @@ export class Scan {
    * What to mask in a segment, as in a value: looked at again and again until nothing new is found. Tells too whether
    * anything in it is called like a secret, without which no line of it can be the head of a table.
    */
-  segment({ text, from, tables, isLast }: Segment): { edits: readonly Edit[]; sawName: boolean } {
-    const { findings, sawName } = TEXT_SCANNER.scanWithoutTables(text, this.limits.budget);
-    const inTables =
-      sawName || tables.table || tables.line?.heads
-        ? readTables(text, { from, to: text.length, state: tables, isLast }).findings
-        : [];
-    const found = this.#wanted([...findings, ...inTables]).filter(({ end }) => end > from);
-    let edits: readonly Edit[] = found.map((edit) => (edit.start < from ? { ...edit, start: from } : edit));
-    for (let round = 0; edits.length > 0; round++) {
+  segment({ text, from, tables, maskedTables, isLast }: Segment): {
+    readonly edits: readonly Edit[];
+    readonly sawName: boolean;
+  } {
+    const first = this.#look(text, { from, state: tables, isLast });
+    let edits: readonly Edit[] = first.found.map((edit) => ({ ...edit, start: Math.max(edit.start, from) }));
+    for (let round = 0; edits.length > 0 || hasTable(maskedTables); round++) {
       this.limits.budget.check();
-      const again = TEXT_SCANNER.scanWithoutTables(applyEdits(text, edits), this.limits.budget).findings;
-      const added = this.#wanted(again).filter(({ start }) => start >= from);
+      const { found } = this.#look(applyEdits(text, edits), { from, state: maskedTables, isLast });
+      const added = found.filter(({ start }) => start >= from);
       if (added.length === 0) break;
-      if (round === MAX_ROUNDS)
-        return { edits: [{ start: from, end: text.length, kind: "secret" }], sawName };
+      if (round === MAX_ROUNDS) {
+        return { edits: [{ start: from, end: text.length, kind: "secret" }], sawName: first.sawName };
+      }
       edits = addEditsOfMasked(edits, added);
     }
-    return { edits, sawName };
+    return { edits, sawName: first.sawName };
+  }
+
+  #look(text: string, part: Omit<TablePart, "to">): { found: readonly Edit[]; sawName: boolean } {
+    const { findings, sawName } = TEXT_SCANNER.scanWithoutTables(text, this.limits.budget);
+    const inTables =
+      sawName || hasTable(part.state) ? readTables(text, { ...part, to: text.length }).findings : [];
+    const found = this.#wanted(inTables.length === 0 ? findings : findings.concat(inTables));
+    return { found: found.filter(({ end }) => end > part.from), sawName };
   }
 
   /** Where the secret that goes across a position ends; undefined when none does. */
@@ -132,6 +141,10 @@ export class Scan {
 const NOTHING: readonly Edit[] = [];
 /** Holds state only while it scans one text, which nothing interrupts. */
 const TEXT_SCANNER = new TextScanner();
+
+function hasTable({ table, line }: TableState): boolean {
+  return (table ?? line?.heads) !== undefined;
+}
 
 /** Whether the first character that is not white space opens an object or an array. */
 function looksLikeDocument(text: string): boolean {

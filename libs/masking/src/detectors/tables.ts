@@ -1,4 +1,5 @@
 import { isNoSecret, sensitiveName } from "../key-names.js";
+import { startsWithPlaceholder } from "../profile.js";
 import type { Finding } from "./detector.js";
 
 /** Separators of columns, the most telling first. */
@@ -119,7 +120,7 @@ class TableReader {
     let cellStart = start;
     const close = (at: number): void => {
       const kind = sensitive.get(cell);
-      if (kind && at > cellStart) this.findings.push({ start: cellStart, end: at, kind });
+      if (kind) this.#addPartOfCell(trimmed(this.#text, cellStart, at), kind);
       cellStart = at + 1;
     };
     for (let index = start; index < end; index++) {
@@ -131,6 +132,13 @@ class TableReader {
     }
     close(end);
     return { ...line, cell, isQuoted };
+  }
+
+  /** Of a secret cell that may have begun before, or may go on: only one that is masked already is left. */
+  #addPartOfCell({ start, end }: Cell, kind: Finding["kind"]): void {
+    if (end > start && !startsWithPlaceholder(this.#text.slice(start, Math.min(end, start + MAX_HEADER)))) {
+      this.findings.push({ start, end, kind });
+    }
   }
 
   #endLine({ cell, isRule, heads }: LineState): void {

@@ -1,7 +1,6 @@
 import { mergeEdits, type Edit } from "../edits.js";
 import {
   JsonWalk,
-  KEY_END,
   PRIVATE_KEY,
   ROLES,
   type JsonScanOptions,
@@ -287,47 +286,37 @@ export class JsonStream {
     this.#at++;
     this.#settled = this.#at;
     this.#passOn();
-    const string = this.#openString(place, expected);
-    const hasKeyEnd = yield* this.#inside(string, place.sensitive === PRIVATE_KEY);
+    yield* this.#inside(this.#openString(place, expected));
     this.#at++;
     this.#settled = this.#at;
-    if (place.sensitive === PRIVATE_KEY && hasKeyEnd) this.#walk.isKeyOpen = false;
   }
 
   #openString(place: Place, { cell }: Expectation): RawString {
     const treatment = place.position?.treatment;
     const sensitive = (treatment === "opaque" ? undefined : place.sensitive) ?? cell;
     const ahead = this.#text.slice(this.#at, this.#at + CONTEXT);
-    if (sensitive && !startsWithPlaceholder(ahead)) return new SecretString(this.#sink, sensitive.kind);
+    if (sensitive && !startsWithPlaceholder(ahead)) {
+      return new SecretString(this.#sink, sensitive.kind, this.#walk.isKeyOpen);
+    }
     if (treatment === "opaque") return new OpaqueString(this.#sink);
     return new ScannedString(this.#sink, treatment === "address", this.#openValue);
   }
 
   /** Hands over what stands between the quotes. Whatever comes, what was handed over is passed on masked. */
-  *#inside(string: RawString, isKey: boolean): Reading<boolean> {
-    let last = "";
-    let hasKeyEnd = false;
+  *#inside(string: RawString): Reading<void> {
     try {
       for (;;) {
         const end = endOfCharacters(this.#text, this.#at);
         const raw = this.#text.slice(this.#at, end);
-        if (raw !== "") {
-          const value = raw.includes("\\") ? (unescapeString(`"${raw}"`) ?? fail()) : raw;
-          if (isKey) {
-            hasKeyEnd ||= (last + value).includes(KEY_END);
-            last = value.slice(-KEY_END.length);
-          }
-          this.#skip(end);
-          string.push(raw, value);
-        }
+        const value = raw.includes("\\") ? (unescapeString(`"${raw}"`) ?? fail()) : raw;
+        this.#skip(end);
+        string.push(raw, value);
         if (this.#text[this.#at] === '"') break;
         yield* this.#more();
       }
     } finally {
-      const { leavesKeyOpen } = string.end();
-      if (!isKey) this.#walk.isKeyOpen = leavesKeyOpen;
+      this.#walk.isKeyOpen = string.end().leavesKeyOpen;
     }
-    return hasKeyEnd;
   }
 
   #enter({ depth }: Place): void {

@@ -1,3 +1,4 @@
+import { KEY_END } from "../json-scanner.js";
 import type { Kind } from "../profile.js";
 import { PERSONAL } from "../scan.js";
 import type { Replacement, Sink } from "./sink.js";
@@ -14,6 +15,7 @@ export interface ValueStream {
   end(): { readonly leavesKeyOpen: boolean };
 }
 
+const KEY_BEGIN = "-----BEGIN ";
 const UNICODE_ESCAPE = 6;
 const SHORT_ESCAPE = 2;
 
@@ -103,22 +105,30 @@ export class OpaqueString implements RawString {
   }
 }
 
-/** A string whose place says that all of it is secret. */
+/** A string whose place says that all of it is secret. It may begin a private key, or end one that is open. */
 export class SecretString implements RawString {
   readonly #sink: Sink;
   #by: Replacement | undefined;
+  #isKeyOpen: boolean;
+  #last = "";
 
-  constructor(sink: Sink, kind: Kind) {
+  constructor(sink: Sink, kind: Kind, isKeyOpen: boolean) {
     this.#sink = sink;
     this.#by = { kind };
+    this.#isKeyOpen = isKeyOpen;
   }
 
-  push(raw: string): void {
+  push(raw: string, value: string): void {
     this.#sink.replace(raw, this.#by);
     this.#by = undefined;
+    const known = this.#last + value;
+    const begin = known.lastIndexOf(KEY_BEGIN);
+    const end = known.lastIndexOf(KEY_END);
+    if (begin !== end) this.#isKeyOpen = begin > end;
+    this.#last = known.slice(-KEY_BEGIN.length);
   }
 
   end(): { readonly leavesKeyOpen: boolean } {
-    return { leavesKeyOpen: false };
+    return { leavesKeyOpen: this.#isKeyOpen };
   }
 }

@@ -26,9 +26,6 @@ export interface TextStreamOptions {
  * become a secret is seen whole. What is longer than a segment and `ahead` together (a key without its end line, a
  * value without its closing quote) is dropped while it comes: of the candidate its head and its tail are kept and
  * looked at together with what follows, which tells where it ends.
- *
- * Compared to a text that is looked at whole, a table is recognised in the second look that follows masking only if it
- * was in the first.
  */
 export class TextStream {
   readonly #scan: Scan;
@@ -38,6 +35,7 @@ export class TextStream {
   #text: string;
   #from: number;
   #tables: TableState = {};
+  #maskedTables: TableState = {};
   /** A placeholder has been written for what stands right before `#from`, and the same secret may go on behind it. */
   #isOpen = false;
   /** Set while a candidate is being dropped: the context is its raw head and tail. */
@@ -73,26 +71,36 @@ export class TextStream {
   #mask(isLast: boolean): void {
     const text = this.#text;
     const from = this.#from;
-    const { edits, sawName } = this.#scan.segment({ text, from, tables: this.#tables, isLast });
+    const tables = { tables: this.#tables, maskedTables: this.#maskedTables };
+    const { edits, sawName } = this.#scan.segment({ text, from, ...tables, isLast });
     const cut = isLast ? { at: text.length, isOpen: false } : this.#cut(edits);
     const before = edits.filter(({ start }) => start < cut.at);
     const last = before.at(-1);
     this.#reachesEnd = last?.kind === "private-key" && last.end === text.length;
-    this.#readTables(cut.at, sawName);
+    const masked = maskedRange(text, { from, to: cut.at, edits: before, isOpen: this.#isOpen });
+    this.#tables = tablesAfter(text, { from, to: cut.at, state: this.#tables, sawName });
+    this.#maskedTables = tablesAfter(masked, {
+      from: 0,
+      to: masked.length,
+      state: this.#maskedTables,
+      sawName,
+    });
     emitRange(this.#sink, text, { from, to: cut.at, edits: before, isOpen: this.#isOpen });
     this.#isOpen = cut.isOpen;
     if (cut.isOpen && last)
       this.#goOnDropping({ headEnd: from + this.#windows.head, kind: last.kind }, cut.at);
-    else this.#keepContext(this.#masked(before, cut.at), cut.at);
+    else this.#keepContext(masked.length < 2 * CONTEXT ? text.slice(0, from) + masked : masked, cut.at);
   }
 
   #drop(dropping: Dropping, isLast: boolean): void {
-    const end = this.#scan.endOfOpen(this.#text, this.#from);
-    const at = end ?? this.#from;
-    this.#readTables(at, false);
-    this.#sink.replace(this.#text.slice(this.#from, at), undefined);
-    this.#reachesEnd = dropping.kind === "private-key" && end === this.#text.length;
-    if (end !== undefined && !isLast && end > this.#text.length - UNDECIDED) {
+    const text = this.#text;
+    const from = this.#from;
+    const end = this.#scan.endOfOpen(text, from);
+    const at = end ?? from;
+    this.#tables = tablesAfter(text, { from, to: at, state: this.#tables, sawName: false });
+    this.#sink.replace(text.slice(from, at), undefined);
+    this.#reachesEnd = dropping.kind === "private-key" && end === text.length;
+    if (end !== undefined && !isLast && end > text.length - UNDECIDED) {
       this.#goOnDropping(dropping, end);
       return;
     }
@@ -100,17 +108,6 @@ export class TextStream {
     this.#isOpen = end === undefined;
     this.#dropping = undefined;
     this.#keepContext(placeholder(dropping.kind), at);
-  }
-
-  /** Goes on reading tables up to a position. */
-  #readTables(to: number, sawName: boolean): void {
-    const from = this.#from;
-    const { table, line } = this.#tables;
-    if (sawName || table || line) {
-      this.#tables = readTables(this.#text, { from, to, state: this.#tables, isLast: false }).state;
-    } else if (this.#text[to - 1] !== "\n") {
-      this.#tables = INSIDE_LINE;
-    }
   }
 
   /** Where what has been decided on ends; `isOpen` when it ends within a secret that goes on. */
@@ -137,15 +134,6 @@ export class TextStream {
     const blank = this.#text.lastIndexOf(" ", latest - 1) + 1;
     if (blank > from + this.#windows.segment / 2) return blank;
     return isHighSurrogate(this.#text, latest - 1) ? latest - 1 : latest;
-  }
-
-  /** What was passed on of the last part, as it looks now. */
-  #masked(edits: readonly Edit[], end: number): string {
-    const start = Math.max(0, end - 4 * CONTEXT);
-    const near = edits.filter((edit) => edit.end > start);
-    const whole = Math.min(start, near[0]?.start ?? start);
-    const shifted = near.map((edit) => ({ ...edit, start: edit.start - whole, end: edit.end - whole }));
-    return applyEdits(this.#text.slice(whole, end), shifted);
   }
 
   #keepContext(before: string, at: number): void {
@@ -191,6 +179,29 @@ function emitRange(sink: Sink, text: string, { from, to, edits, isOpen }: Range)
     position = edit.end;
   }
   if (position < to) sink.keep(text.slice(position, to));
+}
+
+/** The range as it is emitted. */
+function maskedRange(text: string, { from, to, edits, isOpen }: Range): string {
+  const range = text.slice(from, to);
+  const shifted = edits.map((edit) => ({ ...edit, start: edit.start - from, end: edit.end - from }));
+  const [first, ...others] = shifted;
+  return isOpen && first?.start === 0
+    ? applyEdits(range, others).slice(first.end)
+    : applyEdits(range, shifted);
+}
+
+interface TableRange {
+  readonly from: number;
+  readonly to: number;
+  readonly state: TableState;
+  readonly sawName: boolean;
+}
+
+/** What is known of tables behind a range of a text. */
+function tablesAfter(text: string, { from, to, state, sawName }: TableRange): TableState {
+  if (sawName || state.table || state.line) return readTables(text, { from, to, state, isLast: false }).state;
+  return to === from || text[to - 1] === "\n" ? state : INSIDE_LINE;
 }
 
 function acrossOf(edits: readonly Edit[], at: number): Edit | undefined {

@@ -17,7 +17,7 @@ export const WINDOWS: Windows = {
   message: 512 * 1024,
   block: 64 * 1024,
   value: 256 * 1024,
-  segment: 256 * 1024,
+  segment: 512 * 1024,
   ahead: 64 * 1024,
   head: 32 * 1024,
 };

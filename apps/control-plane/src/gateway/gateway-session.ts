@@ -85,6 +85,7 @@ export class GatewaySession {
   private readonly byRequestId = new Map<string, Exchange>();
   private readonly backlog: Told[] = [];
   private backlogBytes = 0;
+  private deliveries = 0;
   /** Another process has served it before: what that one knew is in the recording. */
   readonly wasServedBefore: boolean;
 
@@ -114,14 +115,14 @@ export class GatewaySession {
     return this.listener?.stream;
   }
 
-  /** Something is under way that has an end of its own; a subscription has none. */
   /** Whether answers are event streams that begin with an id to come back with. */
   get isPrimed(): boolean {
     return this.protocolVersion === PRIMED_REVISION;
   }
 
+  /** Something is under way that has an end of its own; a subscription has none. */
   get busy(): boolean {
-    return [...this.exchanges.values()].some(({ method }) => method !== LISTEN);
+    return this.deliveries > 0 || [...this.exchanges.values()].some(({ method }) => method !== LISTEN);
   }
 
   /** Subscriptions of the modern era: requests that stay open. */
@@ -130,7 +131,17 @@ export class GatewaySession {
   }
 
   get inUse(): boolean {
-    return this.exchanges.size > 0 || this.eventStream?.open === true;
+    return this.deliveries > 0 || this.exchanges.size > 0 || this.eventStream?.open === true;
+  }
+
+  /** While something recorded is read to the client, the session is used. */
+  async whileBusy(delivery: Promise<void>): Promise<void> {
+    this.deliveries += 1;
+    try {
+      await delivery;
+    } finally {
+      this.deliveries -= 1;
+    }
   }
 
   get full(): boolean {

@@ -65,7 +65,11 @@ export class Resumption {
   ) {}
 
   /** Answers a GET that goes on with the stream of a request. @throws GatewayError while nothing was answered */
-  async resume(returning: Returning): Promise<void> {
+  resume(returning: Returning): Promise<void> {
+    return returning.session.whileBusy(this.resumeNow(returning));
+  }
+
+  private async resumeNow(returning: Returning): Promise<void> {
     const { session, position } = returning;
     const recorded = await this.reader.request(session.id, position.exchange);
     const request = recorded && messageOf(recorded);

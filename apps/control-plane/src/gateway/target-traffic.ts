@@ -265,8 +265,9 @@ export class TargetTraffic implements SessionLinkListener {
     }
     this.session.finish(exchange);
     // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
-    exchange.reply
-      .finishLarge(storedMessage(this.session, stored, this.dependencies.reader), recorded.index)
+    const message = storedMessage(this.session, stored, this.dependencies.reader);
+    this.session
+      .whileBusy(exchange.reply.finishLarge(message, recorded.index))
       .catch((error: unknown) => this.logger.warn("a large response was cut off", String(error)));
   }
 

@@ -246,6 +246,8 @@ export class ClientTraffic {
       return (await this.recorder.record(session, event)).epoch;
     } catch (error) {
       if (!(error instanceof RecordingUnavailableError)) throw error;
+      // The end of the session has told its recording what became of the request.
+      if (error.reason === "ended") throw unknownSession();
       this.logger.error("a message of a client could not be recorded and was not sent", error.message);
       if (event.exchange) {
         const { exchange, method, name } = event;

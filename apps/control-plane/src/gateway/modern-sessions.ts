@@ -110,7 +110,7 @@ export class ModernSessions {
 }
 
 function serves(session: GatewaySession, target: Target): boolean {
-  return !session.ended && (session.busy || session.targetRevision >= target.revision);
+  return !session.ended && (session.targetRevision >= target.revision || session.busy);
 }
 
 function used(session: GatewaySession): GatewaySession {

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { answerPolitely, type Script } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
 import { ModernClient, modernCall, modernRequest } from "./fakes/modern-client.js";
+import { GatewayEndpoint } from "./gateway-endpoint.js";
+import { SessionUpkeep } from "./session-upkeep.js";
 import { TaskOwnership } from "./task-ownership.js";
 
 const POLICY = `
@@ -382,6 +384,47 @@ describe("a subscription", () => {
     ]);
   });
 
+  test("keeps its session from going idle, and ends with a result when the control plane stops", async () => {
+    const target = await freshTarget();
+    const unused = await freshTarget();
+    await new ModernClient(gateway, unused).post(modernCall(1, "read"));
+    gateway.links.sent.length = 0;
+    gateway.links.script = () => [];
+    const opening = new ModernClient(gateway, target).open(
+      modernRequest("s", "subscriptions/listen", LISTEN),
+    );
+    await expect.poll(() => gateway.links.sent.length).toBe(1);
+    await targetSays(ack, last().exchange);
+    const upkeep = gateway.get(SessionUpkeep);
+    await upkeep["writeTouches"]();
+    await query("update session set last_activity_at = now() - interval '1 day' where closed_at is null");
+    await upkeep["expireIdle"]();
+    expect(await sessionsOf(unused)).toMatchObject([{ close_reason: "idle" }]);
+    expect(await sessionsOf(target)).toMatchObject([{ close_reason: null }]);
+    await gateway.get(GatewayEndpoint).drain();
+    const text = await read(await opening, "nothing of this");
+    await gateway.stopControlPlane();
+    await gateway.startControlPlane();
+    expect(text).toContain(`"id":"s","result":{"resultType":"complete"`);
+    expect(await sessionsOf(target)).toMatchObject([{ close_reason: null }]);
+  });
+
+  test("hears of tasks, but not where they want of the client what no rule allows", async () => {
+    gateway.links.script = () => [];
+    const leaving = new AbortController();
+    const opening = alice.open(modernRequest(9, "subscriptions/listen", LISTEN), { signal: leaving.signal });
+    await expect.poll(() => gateway.links.sent.length).toBe(1);
+    const { exchange } = last();
+    const wants = (taskId: string, inputRequests: unknown) =>
+      targetSays({ method: "notifications/tasks", params: { taskId, inputRequests } }, exchange);
+    await wants("t-sampling", { k: { method: "sampling/createMessage" } });
+    await wants("t-unreadable", [{ method: "elicitation/create" }]);
+    await wants("t-elicitation", { k: { method: "elicitation/create" } });
+    const text = await read(await opening, "t-elicitation");
+    leaving.abort();
+    expect(text).not.toMatch(/t-sampling|t-unreadable/);
+  });
+
   test("ends with the token it was opened with", async () => {
     gateway.links.script = () => [];
     const token = await gateway.identity.issueToken({
@@ -613,6 +656,19 @@ describe("the session behind the requests", () => {
     const second = await client.post(modernCall(2, "read"));
     expect(second.status).toBe(200);
     expect(second.headers.get("drawbridge-session")).not.toBe(first.headers.get("drawbridge-session"));
+  });
+
+  test("that was ended elsewhere runs nothing more, and the next request has another one", async () => {
+    const target = await freshTarget();
+    const client = new ModernClient(gateway, target);
+    await client.post(modernCall(1, "read"));
+    await query("update session set closed_at = now() where target_name = $1", [target]);
+    await query("update authorization_epoch set value = value + 1");
+    gateway.links.sent.length = 0;
+    const lost = await client.post(modernCall("lost", "read"));
+    expect([lost.status, lost.json.error?.code, lost.json.id]).toEqual([503, -31005, "lost"]);
+    expect(gateway.links.sent).toEqual([]);
+    expect((await client.post(modernCall(2, "read"))).status).toBe(200);
   });
 
   test("counts among those that a principal may have open", async () => {

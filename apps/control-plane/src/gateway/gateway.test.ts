@@ -448,7 +448,12 @@ describe("a request that the client cancels", () => {
     expect(gateway.links.cancelled.at(-1)).toBe(exchange);
     expect((await waiting).text).toBe("");
     expect((await gateway.post("shop", call("slow", "read"), { session })).status).toBe(400);
-    const failure = { exchange, failure: ExchangeFailure.OUTCOME_UNKNOWN, message: "cancelled", supportedVersions: [] };
+    const failure = {
+      exchange,
+      failure: ExchangeFailure.OUTCOME_UNKNOWN,
+      message: "cancelled",
+      supportedVersions: [],
+    };
     await gateway.links.opened.at(-1)?.listener.onExchangeFailed(failure);
     gateway.links.script = answerPolitely;
     expect((await gateway.post("shop", call("slow", "read"), { session })).status).toBe(200);

@@ -386,7 +386,7 @@ export class JsonStream {
     this.#text = text;
     this.#walk = new JsonWalk(text, this.#scan);
     this.#walk.isKeyOpen = isKeyOpen;
-    this.#walk.edits.push(...edits);
+    for (const edit of edits) this.#walk.edits.push(edit);
   }
 }
 

@@ -1,5 +1,6 @@
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import found from "./test/fuzz/seeds.json" with { type: "json" };
 
 export default defineConfig({
   ssr: { resolve: { conditions: ["@drawbridge/source", ...defaultServerConditions] } },
@@ -10,5 +11,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: more workers only make the ones with databases and children slower.
     maxWorkers: 2,
+    // A short run that is the same each time; `pnpm fuzz` is the long one.
+    provide: { fuzz: { iterations: 20_000, seed: 20_260_728, found } },
   },
 });

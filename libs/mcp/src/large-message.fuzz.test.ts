@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import {
+  CLIENT_MESSAGES,
+  fuzz,
+  inPieces,
+  mutatedMessage,
+  type Random,
+  TARGET_MESSAGES,
+} from "@drawbridge/testing";
+import { expect, inject, test } from "vitest";
+import { type LargeMessage, LargeMessageScanner } from "./large-message-scanner.js";
+import { MalformedMessageError } from "./malformed-message-error.js";
+import { parseMessage } from "./parse-message.js";
+import { inputRequestsOf } from "./response-members.js";
+
+const MESSAGES = [...TARGET_MESSAGES, ...TARGET_MESSAGES, ...CLIENT_MESSAGES];
+const REFUSED = "refused";
+
+function orRefused<Outcome>(work: () => Outcome): Outcome | typeof REFUSED {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return REFUSED;
+    throw error;
+  }
+}
+
+function scanned(pieces: readonly Uint8Array[]): LargeMessage {
+  const scanner = new LargeMessageScanner();
+  for (const piece of pieces) scanner.push(piece);
+  return scanner.end();
+}
+
+function parsed(bytes: Uint8Array): LargeMessage {
+  const message = parseMessage(bytes);
+  if (message.kind !== "response") return { kind: message.kind };
+  const { id, isError } = message;
+  const asks = orRefused(() => inputRequestsOf(message)) !== undefined;
+  return { kind: "response", id, isError, ...(asks && { hasInputRequests: true }) };
+}
+
+test("a message in pieces is what it is as a whole", { timeout: 60_000 }, async () => {
+  let kept = 0;
+  const check = (bytes: Uint8Array, random: Random): void => {
+    const whole = orRefused(() => parsed(bytes));
+    assert.deepStrictEqual(
+      orRefused(() => scanned(inPieces(bytes, random))),
+      whole,
+    );
+    if (whole !== REFUSED) kept += 1;
+  };
+  const generate = (random: Random) => mutatedMessage(random, MESSAGES);
+  const fed = await fuzz({ name: "large-message", share: 120, generate, check }, inject("fuzz"));
+  expect(kept).toBeGreaterThan(fed / 10);
+});

@@ -16,7 +16,7 @@ import { WINDOWS, type Windows } from "./windows.js";
  * does; longer strings are masked part by part (`TextStream`, `JsonStream` say what that means). Where something passed
  * on already turns out to be a secret (a pair whose value comes a quarter of a MiB before its name) it throws.
  *
- * The time limit of a message, in which waiting for pieces does not count, grows by an eighth for each MiB.
+ * The time limit of a message, in which waiting for pieces does not count, grows by half of it for each MiB.
  */
 export interface MaskStream {
   push(chunk: Uint8Array): readonly Uint8Array[];
@@ -32,7 +32,7 @@ export interface MaskStreamOptions {
 }
 
 const MIB = 1024 * 1024;
-const MILLIS_SHARE_PER_MIB = 1 / 8;
+const MILLIS_SHARE_PER_MIB = 1 / 2;
 const NOTHING: readonly Uint8Array[] = [];
 
 export function openMaskStream(options: MaskStreamOptions): MaskStream {

@@ -169,6 +169,7 @@ describe("a client that comes back to a call", () => {
   test("hears what it missed, then what happens, each once, and the call ran once", async () => {
     const session = await gateway.openSession("shop");
     const { opening, say, answer, exchange } = await callUnderWay(session);
+    const listening = await open({ session });
     const cancelled = gateway.links.cancelled.length;
     await say(progress(1));
     const first = await opening;
@@ -187,6 +188,7 @@ describe("a client that comes back to a call", () => {
     expect(second.events.every(({ id }) => id?.startsWith(`${exchange}-`))).toBe(true);
     expect(gateway.links.cancelled.length).toBe(cancelled);
     expect(gateway.links.reached("tools/call")).toHaveLength(1);
+    expect(listening.messages).toEqual([]);
   });
 
   test("after it was answered hears the rest, and the stream ends", async () => {
@@ -364,8 +366,12 @@ describe("the stream of GET", () => {
     await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([3, 4, 5, 6]);
     const third = await open({ session, lastEventId: fromOne });
     await expect.poll(() => second.isOver, PATIENT).toBe(true);
+    expect(numbersIn(second.messages)).toEqual([3, 4, 5, 6]);
     await say(7);
     await expect.poll(() => numbersIn(third.messages), PATIENT).toEqual([2, 3, 4, 5, 6, 7]);
+    await gateway.api("DELETE", `sessions/${gateway.links.opened.at(-1)!.sessionId}`);
+    await expect.poll(() => third.isOver, PATIENT).toBe(true);
+    expect(numbersIn(third.messages)).toEqual([2, 3, 4, 5, 6, 7]);
   });
 
   test("is one: who asks for another gets 409, who comes back takes its place", async () => {

@@ -10,7 +10,8 @@ export const SessionView = z.object({
   clientName: z.string().nullable().meta({ description: "What the client says it is; a claim" }),
   target: z.string(),
   era: z.enum(["legacy", "modern"]).meta({
-    description: "legacy: opened by initialize. modern: opened by the first request of the client (MCP 2026-07-28)",
+    description:
+      "legacy: opened by initialize. modern: opened by the first request of the client (MCP 2026-07-28)",
   }),
   agentId: z.uuid().nullable(),
   protocolVersion: z.string().nullable(),

@@ -80,7 +80,9 @@ export const TargetView = z.object({
   failing: z
     .object({ failures: z.number().int(), reason: z.string(), retryAt: Timestamp })
     .optional()
-    .meta({ description: "Its process keeps failing: how often in a row, why, and when it is started again" }),
+    .meta({
+      description: "Its process keeps failing: how often in a row, why, and when it is started again",
+    }),
   revision: z.number().int(),
   updatedAt: Timestamp,
 });

@@ -47,3 +47,24 @@ test("what a stream that breaks did not take waits for the next one", async () =
   await session.attachEventStream(stream, CONTEXT, 0n);
   expect(heard.map(String)).toEqual(["b", "c"]);
 });
+
+test("a stream whose client cannot be read what it missed ends before it hears anything newer", async () => {
+  const session = testSession();
+  const { stream, heard } = listener(1_000);
+  let isOpen = true;
+  Object.defineProperty(stream, "open", { get: () => isOpen });
+  stream.end = () => void (isOpen = false);
+  const broken = async function* () {
+    yield { message: Buffer.from("3"), index: 3 };
+    throw new Error("the database is gone");
+  };
+  const attaching = session.attachEventStream(stream, CONTEXT, 0n, broken());
+  const telling = session.tellClient(Buffer.from("9"), 9);
+  await expect(attaching).rejects.toThrow(/database is gone/);
+  await telling;
+  expect(heard.map(String)).toEqual(["3"]);
+  const next = listener(1_000);
+  const missed = [4, 9].map((index) => ({ message: Buffer.from(String(index)), index }));
+  await session.attachEventStream(next.stream, CONTEXT, 0n, missed);
+  expect(next.heard.map(String)).toEqual(["4", "9"]);
+});

@@ -228,6 +228,10 @@ export class GatewaySession {
         listener.last = told.index ?? listener.last;
       }
       await this.sendBacklog(listener);
+    } catch (error) {
+      // With a gap in it the client would never come back for what it missed.
+      stream.end();
+      throw error;
     } finally {
       resolve();
     }

@@ -14,16 +14,27 @@ afterAll(() => bench?.stop(), PATIENCE_MS);
 
 const REVISIONS = ["2025-11-25", "2026-07-28"] as const satisfies readonly Revision[];
 
-/** With sessions each scenario starts a server of its own; these are the ones that say more than a request each way. */
-const WORTH_A_CHILD = [
-  "tools-call-with-progress",
-  "tools-call-sampling",
-  "elicitation-sep1034-defaults",
-  "resources-subscribe",
-  "server-session-lifecycle",
-  "server-sse-multiple-streams",
-  "server-sse-polling",
-];
+/** Over stdio only those that say more than a request and its answer: each session starts a server of its own. */
+const WORTH_A_CHILD = {
+  "2025-11-25": [
+    "tools-call-with-progress",
+    "tools-call-sampling",
+    "elicitation-sep1034-defaults",
+    "resources-subscribe",
+    "server-session-lifecycle",
+    "server-sse-multiple-streams",
+    "server-sse-polling",
+  ],
+  "2026-07-28": [
+    "server-stateless",
+    "tools-call-with-progress",
+    "server-sse-multiple-streams",
+    "input-required-result-multi-round",
+    "http-header-validation",
+    "http-custom-header-server-validation",
+    "tasks-capability-negotiation",
+  ],
+} as const;
 
 describe.each(REVISIONS)("at %s", (revision) => {
   let direct: SuiteResult;
@@ -39,7 +50,7 @@ describe.each(REVISIONS)("at %s", (revision) => {
   test.each(["http", "stdio"] as const)(
     "the suite says the same of a target over %s as directly, and all of it is recorded",
     async (transport) => {
-      const only = transport === "stdio" && revision === "2025-11-25" ? WORTH_A_CHILD : undefined;
+      const only = transport === "stdio" ? WORTH_A_CHILD[revision] : undefined;
       const cell = await bench.run({ transport, revision, direct, only });
       expect(findings([cell], [])).toEqual([]);
       expect(cell.recording.found).toBeGreaterThan(only === undefined ? 100 : 20);

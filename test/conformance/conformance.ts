@@ -3,7 +3,7 @@ import { type Cell, runMatrix } from "./matrix.js";
 import { type Options, parseOptions, USAGE } from "./options.js";
 import { runOwnTarget } from "./own-target.js";
 import type { SeenExchange } from "./shim.js";
-import { clientTable, findings, table } from "./table.js";
+import { clientTable, failures, findings, table } from "./table.js";
 
 export interface Output {
   /** For whoever asked. */
@@ -57,6 +57,7 @@ function report({
   const sections = [
     table(cells),
     ...(clients.length === 0 ? [] : [clientTable(clients)]),
+    failures(cells).join("\n"),
     findings(cells, clients).join("\n"),
     options.trace ? cells.flatMap(({ said }) => said.map(trace)).join("\n") : "",
     `differences: ${found.differences}, gaps in recordings: ${found.gaps}`,

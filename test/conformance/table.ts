@@ -22,6 +22,18 @@ export function table(cells: readonly Cell[]): string {
   return aligned(rows);
 }
 
+/** Which scenarios a server fails on either way: that is its own affair, and no difference. */
+export function failures(cells: readonly Cell[]): string[] {
+  const line = (way: string, { revision, transport }: Cell, tally: Tally | undefined) =>
+    tally === undefined || tally.failed === 0
+      ? []
+      : [`${revision} ${transport}  fails ${way}: ${tally.failing.join(", ")}`];
+  return cells.flatMap((cell) => [
+    ...line("directly", cell, cell.direct),
+    ...line("through Drawbridge", cell, cell.through),
+  ]);
+}
+
 /** The same for the scenarios for clients. */
 export function clientTable(results: readonly ClientResult[]): string {
   return aligned([

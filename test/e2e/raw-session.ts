@@ -16,11 +16,18 @@ export interface Door {
 
 const PATIENCE_MS = 60_000;
 
+export interface PostOptions {
+  readonly headers?: Record<string, string>;
+  readonly onMessage?: (text: string) => void;
+  readonly onHeaders?: () => void;
+  readonly patienceMs?: number;
+}
+
 /** One POST of an MCP client without an SDK, so that nothing is repeated, hidden or tidied up. */
 export async function postRaw(
   { url, token }: Door,
   body: string | JsonRpcObject,
-  { headers = {}, onMessage }: { headers?: Record<string, string>; onMessage?: (text: string) => void } = {},
+  { headers = {}, onMessage, onHeaders, patienceMs = PATIENCE_MS }: PostOptions = {},
 ): Promise<RawAnswer> {
   const response = await fetch(url, {
     method: "POST",
@@ -31,8 +38,9 @@ export async function postRaw(
       ...headers,
     },
     body: typeof body === "string" ? body : JSON.stringify(body),
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal: AbortSignal.timeout(patienceMs),
   });
+  onHeaders?.();
   const texts: string[] = [];
   for await (const text of messagesOf(response)) {
     texts.push(text);

@@ -38,6 +38,8 @@ export interface FuzzSurface {
   readonly generate: (random: Random) => Uint8Array;
   /** Throws where the code under test does what it must not. Returns how many messages or frames that was, if not one. */
   readonly check: (bytes: Uint8Array, random: Random) => Promise<number | void> | number | void;
+  /** What failed once may have left something behind: then it is not tried again with less of the input. */
+  readonly isStateful?: boolean;
 }
 
 interface Case {
@@ -80,8 +82,8 @@ async function runGenerated(surface: FuzzSurface, runSeed: number, index: number
     const count = surface.check(found.bytes, new Random(seed));
     return (count instanceof Promise ? await count : count) ?? 1;
   } catch (error) {
-    const small = await shrunk(surface, found);
-    throw new Error(explain(surface, small, runSeed), { cause: error });
+    const small = surface.isStateful ? found : await shrunk(surface, found);
+    throw new Error(`${explain(surface, small, runSeed)}; it was input ${index}`, { cause: error });
   }
 }
 

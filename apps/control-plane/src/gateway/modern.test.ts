@@ -397,7 +397,14 @@ describe("a subscription", () => {
     await targetSays(ack, last().exchange);
     const upkeep = gateway.get(SessionUpkeep);
     await upkeep["writeTouches"]();
-    await query("update session set last_activity_at = now() - interval '1 day' where closed_at is null");
+    const age = (minutes: number) =>
+      query(
+        `update session set last_activity_at = now() - interval '${minutes} minutes' where closed_at is null`,
+      );
+    await age(14);
+    await upkeep["expireIdle"]();
+    expect(await sessionsOf(unused)).toMatchObject([{ close_reason: null }]);
+    await age(16);
     await upkeep["expireIdle"]();
     expect(await sessionsOf(unused)).toMatchObject([{ close_reason: "idle" }]);
     expect(await sessionsOf(target)).toMatchObject([{ close_reason: null }]);

@@ -7,6 +7,8 @@ import { SessionsService } from "./sessions.service.js";
 
 const TOUCH_EVERY_MS = 30_000;
 const EXPIRE_EVERY_MS = 60_000;
+// Nobody closes a session of the modern era, and nobody misses one: the next request opens another.
+const MODERN_IDLE_MS = 15 * 60_000;
 
 /** Writes down now and then which sessions were used, and ends those that were not. */
 @Injectable()
@@ -35,8 +37,11 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
 
   private async expireIdle(): Promise<void> {
     await this.writeTouches();
-    const before = new Date(Date.now() - this.config.sessionIdleMs);
-    for (const id of await this.repository.findIdle(before)) {
+    const before = (idleMs: number) => new Date(Date.now() - idleMs);
+    const { sessionIdleMs } = this.config;
+    const legacy = before(sessionIdleMs);
+    const modern = before(Math.min(sessionIdleMs, MODERN_IDLE_MS));
+    for (const id of await this.repository.findIdle({ legacy, modern })) {
       const session = this.sessions.byId(id);
       if (session?.inUse) continue;
       if (session) await this.sessions.end(session, "idle");

@@ -1,4 +1,5 @@
 import { Injectable } from "@nestjs/common";
+import type { Era } from "@drawbridge/mcp";
 import type { Session as Row } from "../generated/prisma/client.js";
 import { Database, type Transaction } from "../platform/database.js";
 import { moveEpoch } from "../platform/epoch-snapshot.js";
@@ -9,7 +10,7 @@ export interface NewSession {
   readonly id: string;
   /** Of a legacy session. */
   readonly idHash: Uint8Array<ArrayBuffer> | null;
-  readonly era: "legacy" | "modern";
+  readonly era: Era;
   /** Of a modern session. */
   readonly replica: string | null;
   readonly principal: string;
@@ -112,9 +113,11 @@ export class SessionsRepository {
     return count > 0;
   }
 
-  async findIdle(before: Date): Promise<string[]> {
+  /** Those last used before the moment that counts for their era. */
+  async findIdle(before: Readonly<Record<Era, Date>>): Promise<string[]> {
+    const unused = (era: Era) => ({ era, lastActivityAt: { lt: before[era] } });
     const rows = await this.database.prisma.session.findMany({
-      where: { closedAt: null, lastActivityAt: { lt: before } },
+      where: { closedAt: null, OR: [unused("legacy"), unused("modern")] },
       select: { id: true },
       take: 1000,
     });

@@ -102,7 +102,7 @@ export class ModernStdioTarget implements Target {
     this.#sweep();
     this.#entries.set(exchange, { id: request.id, progressToken: request.progressToken });
     const id = jsonRpcId(exchange);
-    const problem = this.#channel.write(rewriteIds(request, { id, progressToken: id }));
+    const problem = this.#channel.writeCall(rewriteIds(request, { id, progressToken: id }));
     if (problem === undefined) return;
     this.#entries.delete(exchange);
     this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
@@ -175,12 +175,15 @@ export class ModernStdioTarget implements Target {
       else if (message.kind === "notification") this.#receiveNotification(message);
       else this.#listener.message(message.bytes);
     } catch (error) {
-      const known = error instanceof MalformedMessageError;
-      this.#listener.rubbish(
-        known ? error.message : "it could not be read",
-        known ? exchangeOf(error.id) : undefined,
-      );
+      const known = error instanceof MalformedMessageError ? error : undefined;
+      this.#receiveRubbish(known?.message ?? "it could not be read", known?.id);
     }
+  }
+
+  #receiveRubbish(reason: string, id: JsonRpcId | undefined): void {
+    const own = id && this.#ownRequests.get(id.text);
+    if (own) own.reject(new Error("its answer is no message"));
+    else this.#listener.rubbish(reason, exchangeOf(id));
   }
 
   #receiveResponse(response: McpResponse): void {

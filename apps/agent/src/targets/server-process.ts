@@ -61,6 +61,11 @@ export class ServerProcess {
     this.#child = this.#start();
   }
 
+  /** False when there never was such a process: then it has done nothing. */
+  get hasStarted(): boolean {
+    return this.#group !== undefined;
+  }
+
   /** Bytes it was sent and has not read. */
   get backlogBytes(): number {
     return this.#child.stdin.writableLength;
@@ -71,6 +76,8 @@ export class ServerProcess {
   }
 
   pause(): void {
+    // Nobody resumes what is on its way out, and unread pipes would keep it here for ever.
+    if (this.#closing) return;
     this.#paused = true;
     this.#child.stdout.pause();
   }
@@ -85,7 +92,7 @@ export class ServerProcess {
     this.#closing = true;
     const group = this.#group;
     if (group === undefined) return;
-    this.#child.stdout.resume();
+    this.resume();
     this.#child.stdin.end();
     if (!(await waitForGroupToEnd(group, STDIN_GRACE_MS))) {
       signalGroup(group, "SIGTERM");
@@ -108,6 +115,7 @@ export class ServerProcess {
       shell: false,
       stdio: ["pipe", "pipe", "pipe"],
     });
+    assertHasPipes(child);
     this.#group = child.pid;
     if (child.pid !== undefined) watchdog.guard(child.pid);
     child.once("error", (error: NodeJS.ErrnoException) => this.#failedToStart(error));
@@ -186,8 +194,16 @@ const START_HINTS: ReadonlyMap<string, string> = new Map([
   ["ENOENT", "the command or its working directory does not exist on the agent's host"],
   ["EACCES", "the agent's user may not execute the command or enter its working directory"],
   ["E2BIG", "its arguments and environment are too long"],
+  ["EMFILE", "the agent has too many files and connections open"],
   ["EAGAIN", "the agent's host or user has too many processes"],
 ]);
+
+/** Without descriptors for the pipes Node makes none, and says why only in an event, when all of it has been used. */
+function assertHasPipes(child: Partial<Child> & Pick<Child, "once">): void {
+  if (child.stdin !== undefined) return;
+  child.once("error", () => undefined);
+  throw Object.assign(new Error("no pipes to the process"), { code: "EMFILE" });
+}
 
 /** For the caller: why a process could not be started and where to look. */
 export function describeStartError(error: NodeJS.ErrnoException): string {

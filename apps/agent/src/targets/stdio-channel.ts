@@ -32,6 +32,7 @@ export class StdioChannel {
   readonly #lines: LineFramer;
   readonly #frames: MessageFrames;
   #noise = 0;
+  #wroteCall = false;
 
   constructor(options: StdioChannelOptions, listener: StdioChannelListener) {
     this.#maxMessageBytes = options.maxMessageBytes;
@@ -50,6 +51,13 @@ export class StdioChannel {
       stderr: (text) => listener.stderr(text),
       ended: (reason) => this.#ended(reason),
     });
+  }
+
+  /** A message of which the server may do something, even if it dies before it says a word. */
+  writeCall(payload: Uint8Array): string | undefined {
+    const problem = this.write(payload);
+    if (problem === undefined) this.#wroteCall = true;
+    return problem;
   }
 
   /** In words why it was not sent, or undefined. */
@@ -94,7 +102,8 @@ export class StdioChannel {
 
   #ended(reason: string): void {
     this.#frames.abort(reason);
-    this.#listener.ended({ reason, neverWorked: !this.#process.spoke });
+    const mayHaveRun = this.#process.spoke || (this.#wroteCall && this.#process.hasStarted);
+    this.#listener.ended({ reason, neverWorked: !mayHaveRun });
   }
 
   #readNoise(): void {

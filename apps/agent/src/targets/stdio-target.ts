@@ -23,7 +23,8 @@ export class StdioTarget implements Target {
   }
 
   send({ exchange, parsed }: OutgoingMessage): void {
-    const problem = this.#channel.write(parsed.bytes);
+    const isHandshake = parsed.kind === "request" && parsed.method === "initialize";
+    const problem = isHandshake ? this.#channel.write(parsed.bytes) : this.#channel.writeCall(parsed.bytes);
     if (problem !== undefined) this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
   }
 

@@ -1,0 +1,103 @@
+import { closeSync, openSync } from "node:fs";
+import { initialize, modern, request, toolCall } from "@drawbridge/testing";
+import { describe, expect, test } from "vitest";
+import { waitFor } from "../fakes/wait-for.js";
+import { cleanUpAfterEach, open, ownServer, stdio, testHost } from "./fakes/target-bench.js";
+
+cleanUpAfterEach();
+
+const FLOOD = `
+  process.stdin.resume();
+  const line = '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"' + "x".repeat(1000) + '"}}\\n';
+  for (let n = 0; n < 5000; n++) process.stdout.write(line);
+`;
+
+describe("a target's process that is closed while it is paused", () => {
+  test("leaves nothing behind and gives its place back", async () => {
+    const host = testHost({ children: 1 });
+    const session = open(host, ownServer(FLOOD));
+    await waitFor(() => session.listener.messages[0]);
+    session.target.pause();
+    const closed = session.target.close().then(() => "closed");
+    const late = new Promise((resolve) => setTimeout(resolve, 8_000, "still there"));
+    expect(await Promise.race([closed, late])).toBe("closed");
+    expect(host.children.count).toBe(0);
+  }, 15_000);
+
+  test("is not stopped from ending by a pause that comes while it ends", async () => {
+    const host = testHost({ children: 1 });
+    const session = open(host, ownServer(FLOOD));
+    await waitFor(() => session.listener.messages[0]);
+    const closed = session.target.close().then(() => "closed");
+    session.target.pause();
+    const late = new Promise((resolve) => setTimeout(resolve, 8_000, "still there"));
+    expect(await Promise.race([closed, late])).toBe("closed");
+    expect(host.children.count).toBe(0);
+  }, 15_000);
+});
+
+describe("a target's process on a host without file descriptors", () => {
+  test("is not started, and the agent survives it", async () => {
+    const host = testHost();
+    const definition = stdio([]);
+    const taken: number[] = [];
+    try {
+      for (;;) taken.push(openSync("/dev/null", "r"));
+    } catch {
+      // That was the last one.
+    }
+    try {
+      expect(() => open(host, definition)).toThrow("too many files");
+    } finally {
+      for (const descriptor of taken) closeSync(descriptor);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(host.children.count).toBe(0);
+  });
+});
+
+describe("a server of 2026-07-28 whose list of tools is no MCP", () => {
+  test("does not take the calls with it", async () => {
+    const session = open(
+      testHost(),
+      ownServer(`
+        import { createInterface } from "node:readline";
+        createInterface({ input: process.stdin }).on("line", (line) => {
+          const { id, method } = JSON.parse(line);
+          const result = method === "tools/list" ? '{"tools":[],"tools":[]}' : '{"content":[]}';
+          if (id !== undefined) console.log('{"jsonrpc":"2.0","id":' + JSON.stringify(id) + ',"result":' + result + "}");
+        });
+      `),
+      "modern",
+    );
+    expect(await session.call(1, modern(toolCall(1, "any")))).toContain('"content"');
+    expect(session.listener.rubbishReasons).toEqual([]);
+  });
+});
+
+describe("a server that dies in the middle of a call and has said nothing before", () => {
+  test("may have run the call", async () => {
+    const session = open(
+      testHost(),
+      ownServer(`
+        import { createInterface } from "node:readline";
+        createInterface({ input: process.stdin }).on("line", () => process.exit(3));
+      `),
+      "modern",
+    );
+    session.send(1, modern(request(1, "vendor/delete")));
+    expect((await session.ended()).neverWorked).toBe(false);
+  });
+
+  test("has run nothing when all it was sent was initialize", async () => {
+    const session = open(
+      testHost(),
+      ownServer(`
+        import { createInterface } from "node:readline";
+        createInterface({ input: process.stdin }).on("line", () => process.exit(3));
+      `),
+    );
+    session.send(1, initialize(1));
+    expect((await session.ended()).neverWorked).toBe(true);
+  });
+});

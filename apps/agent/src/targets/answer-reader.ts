@@ -13,6 +13,9 @@ import { errorOfStatus, errorResponseTo } from "./http-failures.js";
 import { MessageFrames, type MessageReceiver, splittingBatches } from "./message-frames.js";
 import type { TargetListener } from "./target.js";
 
+/** A server should end a stream with the response; one that does not would use up its connections. */
+const STREAM_GRACE_MS = 1_000;
+
 /** Where to go on with an event stream that ended. */
 export interface StreamPosition {
   readonly lastEventId: string | undefined;
@@ -59,13 +62,17 @@ export class AnswerReader {
   async readEvents(answer: HttpAnswer, exchange: number): Promise<StreamPosition> {
     const framer = new SseFramer(this.#options.wholeMessageBytes);
     const frames = this.#framesFor(exchange);
+    let tooLate: NodeJS.Timeout | undefined;
     try {
       for await (const chunk of answer.chunks()) {
         for (const frame of framesOf(framer, chunk)) {
           if (!this.#take(frames, frame, exchange)) return framer;
         }
+        if (exchange !== 0 && !this.#listener.isWaiting(exchange))
+          tooLate ??= setTimeout(() => answer.abort(), STREAM_GRACE_MS);
       }
     } finally {
+      clearTimeout(tooLate);
       frames.abort("the target's answer broke off");
     }
     return framer;

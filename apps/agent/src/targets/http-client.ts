@@ -212,6 +212,11 @@ export class HttpAnswer {
     }
   }
 
+  /** Closes the connection unless the answer came whole. Whoever reads it gets an error then. */
+  abort(): void {
+    this.#body.abort();
+  }
+
   discard(): Promise<void> {
     return this.#body.discard();
   }

@@ -10,6 +10,7 @@ import {
   parseMessage,
 } from "@drawbridge/mcp";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Backlog } from "./backlog.js";
 import { AnswerReader, isEventStream, isJson } from "./answer-reader.js";
 import { type HttpAnswer, HttpClient } from "./http-client.js";
 import { asExchangeError, asSendError, CANCELLED, errorOfStatus, ExchangeError } from "./http-failures.js";
@@ -26,6 +27,8 @@ const MAX_RESUMES = 100;
 export interface HttpTargetOptions {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
+  /** What may wait to be sent until the server takes it. */
+  readonly maxMessageBytes: number;
   /** Longest message of the target that is kept whole. */
   readonly wholeMessageBytes: number;
   readonly listener: TargetListener;
@@ -42,6 +45,7 @@ export class HttpTarget implements Target {
   readonly #listener: TargetListener;
   readonly #http: HttpClient;
   readonly #answers: AnswerReader;
+  readonly #backlog: Backlog;
   readonly #closing = new AbortController();
   readonly #requests = new Map<number, AbortController>();
   /** The target's own session; the client's has another id and never gets here. */
@@ -55,23 +59,22 @@ export class HttpTarget implements Target {
     this.#listener = options.listener;
     this.#http = new HttpClient(options.url, options.headers);
     this.#answers = new AnswerReader({ ...options, splitsBatches: true });
+    this.#backlog = new Backlog(options.maxMessageBytes);
   }
 
   send(message: OutgoingMessage): void {
     if (message.protocolVersion !== "") this.#protocolVersion = message.protocolVersion;
-    if (message.parsed.kind === "request") {
-      void this.#exchange(message.exchange, message.parsed);
-    } else {
-      const { parsed } = message;
-      this.#delivered = this.#delivered.then(() => this.#deliver(parsed));
-    }
+    const { exchange, parsed } = message;
+    const problem = this.#backlog.problem;
+    if (problem !== undefined) this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
+    else if (parsed.kind === "request") void this.#exchange(exchange, parsed);
+    else this.#deliverNext(parsed);
   }
 
   cancel(exchange: number, request: Pick<McpRequest, "id" | "method">, reason: string): void {
     this.#requests.get(exchange)?.abort();
     if (request.method === "initialize") return;
-    const cancelled = parseMessage(cancelledNotification(request.id, reason));
-    this.#delivered = this.#delivered.then(() => this.#deliver(cancelled));
+    this.#deliverNext(parseMessage(cancelledNotification(request.id, reason)));
   }
 
   pause(): void {
@@ -102,9 +105,11 @@ export class HttpTarget implements Target {
     const abort = new AbortController();
     this.#requests.set(exchange, abort);
     try {
-      await this.#delivered;
-      abort.signal.throwIfAborted();
-      const answer = await this.#post(request, abort.signal);
+      const answer = await this.#backlog.hold(request.bytes.length, async () => {
+        await this.#delivered;
+        abort.signal.throwIfAborted();
+        return this.#post(request, abort.signal);
+      });
       if (request.method === "initialize") this.#sessionId = answer.header(HttpHeader.sessionId);
       await this.#readAnswer({ exchange, request, signal: abort.signal }, answer);
     } catch (error) {
@@ -171,6 +176,14 @@ export class HttpTarget implements Target {
   }
 
   // ── notifications and responses of the client ──────────────────────────────────────────────────────────────────
+
+  #deliverNext(message: McpMessage): void {
+    const before = this.#delivered;
+    this.#delivered = this.#backlog.hold(message.bytes.length, async () => {
+      await before;
+      await this.#deliver(message);
+    });
+  }
 
   async #deliver(message: McpMessage): Promise<void> {
     try {

@@ -8,6 +8,7 @@ import {
   parameterHeaders as onlyParameters,
   standardHeaders,
 } from "@drawbridge/mcp";
+import { Backlog } from "./backlog.js";
 import { AnswerReader, isEventStream, isJson } from "./answer-reader.js";
 import { type HttpAnswer, HttpClient } from "./http-client.js";
 import { asExchangeError, asSendError, CANCELLED, errorOfStatus, ExchangeError } from "./http-failures.js";
@@ -24,6 +25,7 @@ export class ModernHttpTarget implements Target {
   readonly #listener: TargetListener;
   readonly #http: HttpClient;
   readonly #answers: AnswerReader;
+  readonly #backlog: Backlog;
   readonly #closing = new AbortController();
   readonly #requests = new Map<number, AbortController>();
 
@@ -31,11 +33,15 @@ export class ModernHttpTarget implements Target {
     this.#listener = options.listener;
     this.#http = new HttpClient(options.url, options.headers);
     this.#answers = new AnswerReader({ ...options, splitsBatches: false });
+    this.#backlog = new Backlog(options.maxMessageBytes);
   }
 
   send({ exchange, parsed, parameterHeaders }: OutgoingMessage): void {
+    const problem = this.#backlog.problem;
+    if (problem !== undefined) this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
     // Whoever sent them, nothing but parameters goes on this way.
-    if (parsed.kind === "request") void this.#exchange(exchange, parsed, onlyParameters(parameterHeaders));
+    else if (parsed.kind === "request")
+      void this.#exchange(exchange, parsed, onlyParameters(parameterHeaders));
     else void this.#deliver(parsed);
   }
 
@@ -88,7 +94,9 @@ export class ModernHttpTarget implements Target {
       [HttpHeader.contentType]: JSON_MEDIA_TYPE,
     };
     try {
-      return await this.#http.request({ method: "POST", headers, body: message.bytes, signal });
+      return await this.#backlog.hold(message.bytes.length, () =>
+        this.#http.request({ method: "POST", headers, body: message.bytes, signal }),
+      );
     } catch (error) {
       throw asSendError(error);
     }

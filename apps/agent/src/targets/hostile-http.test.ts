@@ -1,0 +1,72 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Era } from "@drawbridge/mcp";
+import { ExchangeFailure } from "@drawbridge/protocol";
+import { modern, notification, request } from "@drawbridge/testing";
+import { describe, expect, test } from "vitest";
+import { waitFor } from "../fakes/wait-for.js";
+import {
+  cleanUpAfterEach,
+  type HostOptions,
+  http,
+  onTestEnd,
+  open,
+  type OpenedTarget,
+  testHost,
+} from "./fakes/target-bench.js";
+
+cleanUpAfterEach();
+
+type Answer = (response: ServerResponse, request: IncomingMessage) => unknown;
+
+async function startHttp(answer: Answer, era: Era, options: HostOptions = {}): Promise<OpenedTarget> {
+  const server = createServer((incoming, response) => void answer(response, incoming));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestEnd(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  return open(testHost({ ...options, urls: [url] }), http(url), era);
+}
+
+describe("a target over HTTP that takes nothing", () => {
+  test.each(["legacy", "modern"] as const)("does not fill the agent's memory (%s)", async (era) => {
+    const session = await startHttp(() => undefined, era, { messageBytes: 1024 * 1024 });
+    const params = { text: "x".repeat(300_000) };
+    for (let exchange = 1; exchange <= 8; exchange++)
+      session.send(exchange, { ...modern(request(exchange, "vendor/big", params)) });
+    expect((await session.failure(8)).failure).toBe(ExchangeFailure.NOT_SENT);
+    expect(session.listener.failures.has(1)).toBe(false);
+  });
+
+  test("does not fill it with notifications either", async () => {
+    const session = await startHttp(() => undefined, "legacy", { messageBytes: 1024 * 1024 });
+    for (let n = 0; n < 8; n++) session.send(0, notification("vendor/big", { text: "x".repeat(300_000) }));
+    expect((await session.failure(0)).failure).toBe(ExchangeFailure.NOT_SENT);
+  });
+});
+
+describe("a target over HTTP that never ends its streams", () => {
+  test.each(["legacy", "modern"] as const)(
+    "answers as many calls as one likes (%s)",
+    async (era) => {
+      let asked = 0;
+      const session = await startHttp(async (response, incoming) => {
+        asked += 1;
+        let body = "";
+        for await (const chunk of incoming) body += String(chunk);
+        const { id } = JSON.parse(body) as { id: number };
+        response.writeHead(200, { "content-type": "text/event-stream" });
+        response.write(`data: {"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete"}}\n\n`);
+      }, era);
+      for (let exchange = 1; exchange <= 70; exchange++)
+        session.send(exchange, modern(request(exchange, "vendor/quick")));
+      await waitFor(() => asked >= 70 || undefined, 6_000);
+      expect(await session.response(70, 70)).toContain('"id":70');
+    },
+    15_000,
+  );
+});

@@ -24,6 +24,32 @@ function cases({ frames }: SessionBench): string[] {
   return frames.map(({ $case }) => $case);
 }
 
+describe("a session", () => {
+  test("masks why a call failed, and bounds it: a target has a say in what its parts are called", async () => {
+    const token = `ghp_${"0123456789abcdefghijABCDEFGHIJ".repeat(2).slice(0, 36)}`;
+    const bench = sessionBench({ era: "modern", versions: MODERN });
+    bench.send(1, toolCall(1, "echo"));
+    const reason = `header Mcp-Param-${token} is missing ${"x".repeat(100_000)}`;
+    bench.target().listener.exchangeFailed(1, ExchangeFailure.HEADER_MISMATCH, reason);
+    expect(failures(bench)).toHaveLength(1);
+    const said = JSON.stringify(bench.frames);
+    expect(said).toContain("header Mcp-Param-");
+    expect(said).not.toContain(token.slice(0, 12));
+    expect(said.length).toBeLessThan(2_000);
+  });
+
+  test("survives whatever goes wrong when its target is started", () => {
+    const bench = sessionBench({
+      openTarget: () => {
+        throw new TypeError("a defect");
+      },
+    });
+    bench.send(1, initialize(1));
+    expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.TARGET_UNAVAILABLE }]);
+    expect(JSON.stringify(bench.frames)).not.toContain("a defect");
+  });
+});
+
 describe("a modern session", () => {
   test("sends nothing before the target is known to speak its era, then all in order", async () => {
     const bench = sessionBench({ era: "modern" });

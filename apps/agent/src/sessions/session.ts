@@ -41,6 +41,7 @@ const ERROR_RESPONSE_OF_TARGET_REQUEST = {
   message: "the request was withheld by the gateway",
 };
 const RESULT_REPEAT_WINDOW_MS = 15_000;
+const LONGEST_REASON = 1_000;
 const IGNORED: LargeMessageSink = { push: () => undefined, end: () => undefined, abort: () => undefined };
 
 export interface SessionOptions {
@@ -260,7 +261,7 @@ export class Session implements TargetListener {
       if (this.#brake.isHeld) this.#target.pause();
       return this.#target;
     } catch (error) {
-      if (!(error instanceof TargetRefusedError)) throw error;
+      // A defect of ours in starting one target must not end the sessions of the others.
       this.#targetRefused(exchange, error);
       return undefined;
     }
@@ -270,7 +271,8 @@ export class Session implements TargetListener {
     const refusal =
       error instanceof TargetRefusedError
         ? error
-        : new TargetRefusedError("TARGET_UNAVAILABLE", "it could not be asked which revisions it speaks");
+        : new TargetRefusedError("TARGET_UNAVAILABLE", "the agent could not use it: look at the agent's log");
+    if (refusal !== error) this.#log.error({ error: nameOf(error) }, "a target could not be used");
     this.#log.warn({ reason: refusal.message }, "a target was refused");
     this.#fail([exchange], ExchangeFailure[refusal.failure], refusal.message);
   }
@@ -368,7 +370,7 @@ export class Session implements TargetListener {
     this.#large.abort(end.reason);
     const failure = end.neverWorked ? ExchangeFailure.TARGET_UNAVAILABLE : ExchangeFailure.OUTCOME_UNKNOWN;
     this.#fail(this.#exchanges.open, failure, this.#describe(end));
-    this.#say({ $case: "targetEnded", value: { reason: end.reason } });
+    this.#say({ $case: "targetEnded", value: { reason: this.#maskReason(end.reason) } });
     this.#isOver = true;
     this.#options.onTargetEnded(end.reason);
   }
@@ -392,10 +394,7 @@ export class Session implements TargetListener {
   /** What is wrong with a message. A defect of ours in reading it must not end the other sessions of this process. */
   #problemOf(error: unknown): string {
     if (error instanceof MalformedMessageError) return error.message;
-    this.#log.error(
-      { error: error instanceof Error ? error.name : "unknown" },
-      "a message could not be read",
-    );
+    this.#log.error({ error: nameOf(error) }, "a message could not be read");
     return "it could not be read";
   }
 
@@ -499,7 +498,17 @@ export class Session implements TargetListener {
 
   /** `message` adds to what the failure says already, for the control plane puts that into words itself. */
   #sayFailed(exchange: number, failure: ExchangeFailure, message: string): void {
-    this.#say({ $case: "exchangeFailed", value: { exchange, failure, message, supportedVersions: [] } });
+    const value = { exchange, failure, message: this.#maskReason(message), supportedVersions: [] };
+    this.#say({ $case: "exchangeFailed", value });
+  }
+
+  /** A reason may name what a target called something, such as the header of an argument. */
+  #maskReason(reason: string): string {
+    try {
+      return this.#options.masker.maskText(reason).text.slice(0, LONGEST_REASON);
+    } catch {
+      return "";
+    }
   }
 
   #say(frame: NonNullable<SessionRequest["frame"]>): void {
@@ -518,6 +527,10 @@ const LATENESS = {
   idle: { failure: ExchangeFailure.TIMED_OUT, reason: "the target was silent for too long" },
   cancelled: { failure: ExchangeFailure.OUTCOME_UNKNOWN, reason: "cancelled; the target did not answer" },
 } as const satisfies Record<Lateness, { failure: ExchangeFailure; reason: string }>;
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : "unknown";
+}
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

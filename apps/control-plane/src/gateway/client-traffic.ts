@@ -91,7 +91,8 @@ export class ClientTraffic {
     this.begin(session, exchange);
     try {
       const { decision, epoch } = await this.authorizeAndRecord(incoming, question, number);
-      exchange.epoch = epoch;
+      // Unless its client has come back with another token meanwhile.
+      if (exchange.reply === reply) exchange.epoch = epoch;
       if (decision.effect === "deny") throw await this.refused(incoming, decision, number);
       await this.dispatch(incoming, number);
     } catch (error) {

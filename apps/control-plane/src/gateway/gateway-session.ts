@@ -15,7 +15,7 @@ export interface Exchange {
   /** Another one once the client has come back for what it missed. */
   reply: ExchangeReply;
   /** What was decided, to decide it again when the authorization epoch has moved. */
-  readonly question: Question;
+  question: Question;
   epoch: bigint;
   /** It may have reached the target. */
   sent: boolean;

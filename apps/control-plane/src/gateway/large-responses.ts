@@ -5,6 +5,9 @@ import type { GatewaySession } from "./gateway-session.js";
 import type { LargeMessage } from "./large-message.js";
 import type { Recorder } from "./recorder.js";
 
+// Of what is delivered for a long time. What is recorded is asked for each message instead.
+const LOOK_AGAIN_MS = 1_000;
+
 /** Why a response that has come to its end is not delivered. */
 export type LargeFailure = "malformed" | "not recorded" | "needs a look";
 
@@ -96,17 +99,29 @@ export class LargeResponses {
   }
 }
 
-/** A recorded large response, to be read again for whoever is to have it, as long as the session is there. */
+/** A large response that is recorded, for whoever is to have it. */
+export interface Delivery {
+  readonly session: GatewaySession;
+  readonly stored: StoredResponse;
+  /** Whether the call would be allowed now: its reader may take hours. */
+  readonly mayGoOn: () => Promise<boolean>;
+}
+
+/** It is read as long as the session is there and the call would be allowed. */
 export function storedMessage(
-  session: GatewaySession,
-  stored: StoredResponse,
+  { session, stored, mayGoOn }: Delivery,
   reader: Pick<RecordingReader, "chunks">,
 ): LargeMessage {
   return {
     bytes: stored.bytes,
     async *pieces() {
+      let lookedAt = 0;
       for await (const piece of reader.chunks(session.id, stored)) {
         if (session.ended) throw new Error("the session ended while a large response was delivered");
+        if (Date.now() - lookedAt > LOOK_AGAIN_MS) {
+          if (!(await mayGoOn())) throw new Error("access ended while a large response was delivered");
+          lookedAt = Date.now();
+        }
         yield piece;
       }
     },

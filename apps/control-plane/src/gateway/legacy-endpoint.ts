@@ -47,7 +47,7 @@ export class LegacyEndpoint {
     const session = await this.sessionOf(call);
     const context = contextOf(principal);
     const epoch = await this.stillVisibleAt(target.name, context);
-    if (session.ended) throw unknownSession();
+    if (!(await this.known.isStillOpen(session))) throw unknownSession();
     const lastEventId = headerOf(request, "last-event-id");
     const position = lastEventId === undefined ? undefined : positionOf(lastEventId);
     if (position && position.exchange > 0) {

@@ -71,6 +71,11 @@ export class LegacySessions {
     return session;
   }
 
+  /** Asks the database: for what is answered without a request being recorded. */
+  isStillOpen(session: GatewaySession): Promise<boolean> {
+    return this.sessions.isStillOpen(session);
+  }
+
   end(session: GatewaySession, reason: string): Promise<void> {
     return this.sessions.end(session, reason);
   }

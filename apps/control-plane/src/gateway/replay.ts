@@ -29,6 +29,8 @@ export interface Reading {
   readonly context: Context;
   readonly reader: RecordingReader;
   readonly live: Pick<LiveState, "now">;
+  /** Whether nobody has ended the session, here or at another control plane. */
+  readonly isOpen: (session: GatewaySession) => Promise<boolean>;
 }
 
 /** One reading of a recording to the client whose session it is. What may be heard is decided again. */
@@ -65,7 +67,8 @@ export class Replay {
     if (!permitted) return accessEnded(request.id);
     const { session, reader } = this.reading;
     const stored = storedResponse(event.attributes);
-    if (stored) return storedMessage(session, stored, reader);
+    const mayGoOn = async () => (await this.permitted(request)) !== undefined;
+    if (stored) return storedMessage({ session, stored, mayGoOn }, reader);
     const response = messageOf(event);
     const visible =
       response?.kind === "response"
@@ -80,8 +83,8 @@ export class Replay {
   ): Promise<{ question: Question; live: LiveSnapshot } | undefined> {
     const { session, context } = this.reading;
     const live = await this.now();
-    const target = live.targets.get(session.target);
-    if (!target || session.ended) return undefined;
+    const target = live?.targets.get(session.target);
+    if (!live || !target || session.ended) return undefined;
     const question = { target, context, message, era: session.era };
     return decideNow(live, question).effect === "allow" ? { question, live } : undefined;
   }
@@ -91,19 +94,23 @@ export class Replay {
     const { session, context } = this.reading;
     const { method } = event;
     if (session.ended || method === undefined || !wasTold(event, session)) return false;
-    const { policies, targets } = await this.now();
-    const target = targets.get(session.target);
-    if (!target) return false;
+    const live = await this.now();
+    const target = live?.targets.get(session.target);
+    if (!live || !target) return false;
+    const { policies } = live;
     // A method of no revision passes where a rule names it, as a question does.
     if (event.kind === "notification" && METHODS.has(method))
       return isTargetVisible(policies, target, context);
     return evaluate(policies, { target, method }, context).effect === "allow";
   }
 
-  private async now(): Promise<LiveSnapshot> {
-    if (!this.snapshot || Date.now() - this.lookedAt > LOOK_AGAIN_MS) {
+  /** Undefined when the session was ended, at whichever control plane. */
+  private async now(): Promise<LiveSnapshot | undefined> {
+    const { session, live, isOpen } = this.reading;
+    if (Date.now() - this.lookedAt > LOOK_AGAIN_MS) {
+      const now = await live.now();
+      this.snapshot = (await isOpen(session)) ? now : undefined;
       this.lookedAt = Date.now();
-      this.snapshot = await this.reading.live.now();
     }
     return this.snapshot;
   }

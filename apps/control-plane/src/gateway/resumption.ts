@@ -13,6 +13,7 @@ import { LiveState } from "./live-state.js";
 import { messageOf, Replay, wasAsked } from "./replay.js";
 import type { Reply } from "./reply.js";
 import { ResumedReply } from "./resumed-reply.js";
+import { SessionsRepository } from "./sessions.repository.js";
 
 // The end of a call that another process left is written by the sweep of recordings, soon after the start.
 const ORPHAN_PATIENCE_MS = 60_000;
@@ -61,6 +62,7 @@ export class Resumption {
   constructor(
     private readonly reader: RecordingReader,
     private readonly live: LiveState,
+    private readonly sessions: SessionsRepository,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -111,7 +113,8 @@ export class Resumption {
   }
 
   private replayTo({ session, context }: Missing): Replay {
-    return new Replay({ session, context, reader: this.reader, live: this.live });
+    const { reader, live, sessions } = this;
+    return new Replay({ session, context, reader, live, isOpen: ({ id }) => sessions.isOpen(id) });
   }
 
   /** From the newest on, so that an id that was used again counts as it was used last. */
@@ -146,11 +149,14 @@ export class Resumption {
   }
 
   /** False when nobody here works on the exchange, or nobody waits for its answer. */
-  private attach({ session, response, position }: Returning, reply: ResumedReply): boolean {
+  private attach({ session, context, response, position }: Returning, reply: ResumedReply): boolean {
     const exchange = session.exchange(position.exchange);
     if (!exchange || exchange.cancelled) return false;
     const before = exchange.reply;
     exchange.reply = reply;
+    // What the client may hear is up to the token it comes back with; that is decided with the next message.
+    exchange.question = { ...exchange.question, context };
+    exchange.epoch = 0n;
     before.abandon();
     const { streamSeconds } = this.config;
     if (streamSeconds > 0 && session.isPrimed) {

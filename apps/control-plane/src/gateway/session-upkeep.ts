@@ -5,7 +5,7 @@ import { RecordingRecovery } from "../recordings/index.js";
 import { SessionsRepository } from "./sessions.repository.js";
 import { SessionsService } from "./sessions.service.js";
 
-const TOUCH_EVERY_MS = 30_000;
+const LOOK_AFTER_EVERY_MS = 30_000;
 const EXPIRE_EVERY_MS = 60_000;
 // Nobody closes a session of the modern era, and nobody misses one: the next request opens another.
 const MODERN_IDLE_MS = 15 * 60_000;
@@ -27,7 +27,7 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
   onModuleInit(): void {
     this.recovery.setInFlight((id, exchange) => this.sessions.byId(id)?.isInFlight(exchange) ?? false);
     this.jobs.repeat("expire-sessions", EXPIRE_EVERY_MS, () => this.expireIdle());
-    this.timer = setInterval(() => void this.writeTouches(), TOUCH_EVERY_MS).unref();
+    this.timer = setInterval(() => void this.lookAfter(), LOOK_AFTER_EVERY_MS).unref();
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -46,6 +46,27 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
       if (session?.inUse) continue;
       if (session) await this.sessions.end(session, "idle");
       else await this.repository.close(id, "idle");
+    }
+  }
+
+  /** Of the sessions of this process, unlike jobs, which one process does for all. */
+  private async lookAfter(): Promise<void> {
+    await this.writeTouches();
+    await this.endClosed();
+  }
+
+  /** Those that were ended at another control plane: nobody may ever ask anything in them again. */
+  private async endClosed(): Promise<void> {
+    const ids = [...this.sessions.all].map(({ id }) => id);
+    if (ids.length === 0) return;
+    try {
+      const closed = await this.repository.closedOf(ids);
+      await Promise.all(closed.map((id) => this.sessions.endById(id, "ended elsewhere")));
+    } catch (error) {
+      this.logger.warn(
+        "sessions that were ended elsewhere could not be looked for",
+        error instanceof Error ? error.message : undefined,
+      );
     }
   }
 

@@ -55,6 +55,13 @@ export class SessionsRepository {
     return this.database.prisma.session.findFirst({ where: { idHash, closedAt: null } });
   }
 
+  /** Those that are closed. */
+  async closedOf(ids: readonly string[]): Promise<string[]> {
+    const where = { id: { in: [...ids] }, closedAt: { not: null } };
+    const rows = await this.database.prisma.session.findMany({ where, select: { id: true } });
+    return rows.map(({ id }) => id);
+  }
+
   find(id: string): Promise<StoredSession | null> {
     return this.database.prisma.session.findUnique({ where: { id } });
   }

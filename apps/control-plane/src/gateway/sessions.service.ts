@@ -141,6 +141,7 @@ export class SessionsService {
         reader: this.storage.reader,
         live: this.live,
         tasks: this.tasks,
+        isOpen: ({ id }) => this.storage.sessions.isOpen(id),
         onInitialized: (initialized, response) => this.negotiated(initialized, response),
         onVersions: (versions) => this.learned(session, versions),
         onEnded: (ended, reason) => this.end(ended, reason),

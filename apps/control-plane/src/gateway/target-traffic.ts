@@ -41,8 +41,10 @@ import { wantedByResult } from "./wanted-of-client.js";
 export interface TrafficDependencies {
   readonly recorder: Recorder;
   readonly reader: Pick<RecordingReader, "chunks">;
-  readonly live: Pick<LiveState, "atLeast" | "known">;
+  readonly live: Pick<LiveState, "atLeast" | "known" | "now">;
   readonly tasks: Pick<TaskOwnership, "ownedIn" | "remember">;
+  /** Whether nobody has ended the session, here or at another control plane. */
+  readonly isOpen: (session: GatewaySession) => Promise<boolean>;
   readonly onInitialized: (session: GatewaySession, response: McpResponse) => Promise<void>;
   readonly onVersions: (versions: readonly string[]) => Promise<void>;
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
@@ -265,7 +267,8 @@ export class TargetTraffic implements SessionLinkListener {
     }
     this.session.finish(exchange);
     // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
-    const message = storedMessage(this.session, stored, this.dependencies.reader);
+    const mayGoOn = async () => this.isAllowedAt(await this.dependencies.live.now(), exchange);
+    const message = storedMessage({ stored, session: this.session, mayGoOn }, this.dependencies.reader);
     this.session
       .whileBusy(exchange.reply.finishLarge(message, recorded.index))
       .catch((error: unknown) => this.logger.warn("a large response was cut off", String(error)));
@@ -330,7 +333,26 @@ export class TargetTraffic implements SessionLinkListener {
   private async stillAllowed(exchange: Exchange, epoch: bigint): Promise<boolean> {
     if (epoch <= exchange.epoch) return true;
     const live = await this.dependencies.live.atLeast(epoch);
-    return decideNow(live, exchange.question).effect === "allow" && !this.session.ended;
+    if (!(await this.isAllowedAt(live, exchange))) return false;
+    exchange.epoch = live.epoch;
+    return true;
+  }
+
+  private async isAllowedAt(live: LiveSnapshot, { question }: Exchange): Promise<boolean> {
+    return decideNow(live, question).effect === "allow" && (await this.isStillOpen());
+  }
+
+  /** Another control plane may have ended the session: nothing but the epoch tells of it. */
+  private async isStillOpen(): Promise<boolean> {
+    if (this.session.ended) return false;
+    if (await this.dependencies.isOpen(this.session)) return true;
+    // Whoever asks is told first that access has ended; the end of the session tells the others.
+    setImmediate(() => {
+      this.dependencies
+        .onEnded(this.session, "ended by an operator")
+        .catch((error: unknown) => this.logger.error("a session could not be ended", String(error)));
+    });
+    return false;
   }
 
   private async notified(
@@ -412,7 +434,8 @@ export class TargetTraffic implements SessionLinkListener {
     if (!listener || epoch <= listener.epoch) return;
     const { policies, targets, epoch: checked } = await this.dependencies.live.atLeast(epoch);
     const target = targets.get(this.session.target);
-    if (target && isTargetVisible(policies, target, listener.context)) listener.epoch = checked;
+    const mayListen = target && isTargetVisible(policies, target, listener.context);
+    if (mayListen && (await this.isStillOpen())) listener.epoch = checked;
     else listener.stream.end();
   }
 

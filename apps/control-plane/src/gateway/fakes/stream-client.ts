@@ -7,6 +7,8 @@ export interface StreamRequest {
   readonly lastEventId?: string | undefined;
   readonly target?: string;
   readonly as?: string;
+  /** Instead of one of `as`. */
+  readonly token?: string;
 }
 
 /** One answer that is read as it comes, and may be left in the middle. */
@@ -32,7 +34,7 @@ export class StreamClient {
       headers: {
         accept: "application/json, text/event-stream",
         "content-type": "application/json",
-        authorization: `Bearer ${await gateway.mcpToken(as)}`,
+        authorization: `Bearer ${request.token ?? (await gateway.mcpToken(as))}`,
         "mcp-session-id": session,
         ...(lastEventId === undefined ? {} : { "last-event-id": lastEventId }),
       },

@@ -79,7 +79,8 @@ export class BatchReply {
 
   private async stream(): Promise<void> {
     this.isStream = true;
-    for (const message of this.held.splice(0)) await this.reply.push(message);
+    // All of it at once: it is held anyway, and what comes last ends the stream.
+    await Promise.all(this.held.splice(0).map((message) => this.reply.push(message)));
   }
 }
 

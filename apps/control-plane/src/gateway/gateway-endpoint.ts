@@ -57,6 +57,8 @@ export class GatewayEndpoint implements DataPath {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     const reply = new Reply(response);
+    // Only of a message something may be said before its answer.
+    if (request.method !== "POST") reply.keepStatus();
     const answering: Answering = { id: null, isModern: false };
     this.serve(request, { response, reply, answering }).catch((error: unknown) => {
       const refusal = this.toRefusal(error);

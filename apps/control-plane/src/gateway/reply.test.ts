@@ -158,6 +158,31 @@ test("before 2025-11-25 an answer waits 20 s until it becomes a stream, which ha
   expect(reply.resumable).toBe(true);
 });
 
+describe("a message that has no answer", () => {
+  test("ends the event stream that its answer became because it took so long", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { response, heard, ended } = await readingClient();
+    const reply = new Reply(response);
+    vi.advanceTimersByTime(20_000);
+    vi.useRealTimers();
+    reply.finishEmpty(202);
+    await ended;
+    await expect.poll(heard).toContain("\r\n0\r\n");
+  });
+
+  test("keeps its status however long it takes, where nothing could be said before", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { response, heard, ended } = await readingClient();
+    const reply = new Reply(response);
+    reply.keepStatus();
+    vi.advanceTimersByTime(60_000);
+    vi.useRealTimers();
+    await reply.refuse(404, Buffer.from("{}"), {});
+    await ended;
+    await expect.poll(heard).toContain("HTTP/1.1 404");
+  });
+});
+
 describe("a large message on an event stream", () => {
   async function* slowly(): AsyncGenerator<Uint8Array> {
     yield Buffer.from("{");

@@ -88,6 +88,11 @@ export class Reply implements ExchangeReply {
     delete this.headers[RECORDING_HEADER];
   }
 
+  /** However long it takes, nothing is said before the answer. */
+  keepStatus(): void {
+    clearTimeout(this.timer);
+  }
+
   begin(terms: StreamTerms): void {
     this.terms = terms;
     if (!terms.isPrimed || this.stream || !this.open) return;
@@ -154,7 +159,8 @@ export class Reply implements ExchangeReply {
   finishEmpty(status: number): void {
     if (!this.open) return;
     this.end();
-    this.response.writeHead(status, { ...this.headers, "Content-Length": 0 }).end();
+    if (this.stream) this.stream.end();
+    else this.response.writeHead(status, { ...this.headers, "Content-Length": 0 }).end();
   }
 
   /** All of it at once: the ordinary small answer is one write. */

@@ -1,11 +1,23 @@
 import assert from "node:assert/strict";
-import { CLIENT_MESSAGES, fuzz, mutatedMessage, type Random, TARGET_MESSAGES } from "@drawbridge/testing";
+import {
+  CLIENT_MESSAGES,
+  fuzz,
+  meaningOf,
+  type Meaning,
+  mutatedMessage,
+  NOTHING,
+  OTHER_READERS,
+  type RawJson,
+  type Random,
+  TARGET_MESSAGES,
+} from "@drawbridge/testing";
 import { expect, inject, test } from "vitest";
-import { meaningOf, type Meaning, NOTHING, OTHER_READERS } from "./fixtures/other-readers.js";
 import { MalformedMessageError } from "./malformed-message-error.js";
 import type { McpMessage } from "./message.js";
 import { parseBody } from "./parse-body.js";
 
+const EXACT = (members: readonly (readonly [key: string, value: RawJson])[], key: string) =>
+  members.find(([name]) => name === key)?.[1];
 const MESSAGES = [...CLIENT_MESSAGES, ...TARGET_MESSAGES];
 
 function understood(message: McpMessage): Meaning {
@@ -42,7 +54,9 @@ function check(bytes: Uint8Array): number {
   for (const message of messages) {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(message.bytes);
     JSON.parse(text);
-    const here = understood(message);
+    // Who reads the exact keys of a filter is found where that is decided by.
+    const { listensTo } = meaningOf(text, EXACT);
+    const here = { ...understood(message), listensTo };
     for (const [reader, find] of Object.entries(OTHER_READERS)) {
       assert.deepStrictEqual({ reader, ...meaningOf(text, find) }, { reader, ...here });
     }

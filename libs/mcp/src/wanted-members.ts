@@ -27,6 +27,7 @@ const MESSAGE: Members = {
     requestId: true,
     progressToken: true,
     protocolVersion: true,
+    notifications: { resourceSubscriptions: true, taskIds: true },
     ref: { type: true, name: true, uri: true },
     clientInfo: { name: true, version: true },
     _meta: {

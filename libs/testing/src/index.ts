@@ -2,6 +2,8 @@ export { eventually, type EventuallyOptions } from "./eventually.js";
 export { freePort } from "./free-port.js";
 export { type FoundInput, fuzz, type FuzzSettings, type FuzzSurface } from "./fuzz/fuzz.js";
 export { inPieces, mutatedBytes, mutatedMessage } from "./fuzz/mutate.js";
+export { meaningOf, type Meaning, NOTHING, OTHER_READERS } from "./fuzz/other-readers.js";
+export type { RawJson } from "./fuzz/raw-json.js";
 export { Random } from "./fuzz/random.js";
 export { CLIENT_MESSAGES, TARGET_MESSAGES } from "./fuzz/seed-messages.js";
 export {

@@ -42,6 +42,11 @@ export const CLIENT_MESSAGES: readonly string[] = [
     `"ref":{"type":"ref/resource","uri":"file:///{p}"},"argument":{"name":"p","value":""}`,
   ),
   call("subscriptions/listen", `"notifications":{"toolsListChanged":true},${MODERN_META}`, `"s"`),
+  call(
+    "subscriptions/listen",
+    `"notifications":{"resourceSubscriptions":["file:///srv/data.txt"],"taskIds":["task-1"]},${MODERN_META}`,
+    `"l"`,
+  ),
   call("server/discover", MODERN_META, "5"),
   call("tasks/get", `"taskId":"task-1"`),
   call("tasks/cancel", `"taskId":"task-1",${MODERN_META}`),

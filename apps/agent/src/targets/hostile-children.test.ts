@@ -1,6 +1,6 @@
-import { closeSync, openSync } from "node:fs";
 import { initialize, modern, request, toolCall } from "@drawbridge/testing";
 import { describe, expect, test } from "vitest";
+import { takeAllDescriptors } from "../fakes/file-descriptors.js";
 import { waitFor } from "../fakes/wait-for.js";
 import { cleanUpAfterEach, open, ownServer, stdio, testHost } from "./fakes/target-bench.js";
 
@@ -40,19 +40,23 @@ describe("a target's process on a host without file descriptors", () => {
   test("is not started, and the agent survives it", async () => {
     const host = testHost();
     const definition = stdio([]);
-    const taken: number[] = [];
-    try {
-      for (;;) taken.push(openSync("/dev/null", "r"));
-    } catch {
-      // That was the last one.
-    }
+    const giveBack = takeAllDescriptors();
     try {
       expect(() => open(host, definition)).toThrow("too many files");
     } finally {
-      for (const descriptor of taken) closeSync(descriptor);
+      giveBack();
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(host.children.count).toBe(0);
+  });
+});
+
+describe("a server that prints nothing but text", () => {
+  test("does not fill the recording with how often it did", async () => {
+    const session = open(testHost(), ownServer(`for (let n = 0; n < 20000; n++) console.log("starting");`));
+    await session.ended();
+    expect(session.listener.stderrText).toContain("left out");
+    expect(session.listener.stderrText.length).toBeLessThan(1_000);
   });
 });
 

@@ -10,6 +10,8 @@ import type { ServerProcess, ServerProcessListener } from "./server-process.js";
 import type { TargetEnd } from "./target.js";
 
 const NOISE_TOLERATED = 2;
+/** A server that prints nothing else must not fill the recording with how often. */
+const NOISE_NOTE_MS = 1_000;
 
 export interface StdioChannelOptions {
   readonly start: (listener: ServerProcessListener) => ServerProcess;
@@ -32,6 +34,7 @@ export class StdioChannel {
   readonly #lines: LineFramer;
   readonly #frames: MessageFrames;
   #noise = 0;
+  #notedAt = Number.NEGATIVE_INFINITY;
   #wroteCall = false;
 
   constructor(options: StdioChannelOptions, listener: StdioChannelListener) {
@@ -111,7 +114,8 @@ export class StdioChannel {
     if (this.#noise > NOISE_TOLERATED) {
       this.#noise = 0;
       this.#listener.rubbish("the target prints text that is not MCP to stdout: make it log to stderr");
-    } else {
+    } else if (performance.now() - this.#notedAt >= NOISE_NOTE_MS) {
+      this.#notedAt = performance.now();
       this.#listener.stderr("[a line on stdout that is not MCP was left out]\n");
     }
   }

@@ -4,6 +4,7 @@ import { eventually } from "@drawbridge/testing";
 import { pino } from "pino";
 import { afterEach, describe, expect, test } from "vitest";
 import { isAlive } from "../fakes/process-state.js";
+import { takeAllDescriptors } from "../fakes/file-descriptors.js";
 import { Watchdog } from "./watchdog.js";
 
 const started: ChildProcess[] = [];
@@ -59,6 +60,25 @@ describe("Watchdog", () => {
     const [pid] = watchdogPids();
     process.kill(pid ?? 0, "SIGKILL");
     await eventually(() => watchdog.isWatching && watchdogPids().some((each) => each !== pid));
+    expect(isAlive(group)).toBe(true);
+    await watchdog.stop();
+    await eventually(() => !isAlive(group));
+  });
+
+  test("is started again as soon as there is room for it", async () => {
+    const group = startGroup();
+    const watchdog = startWatchdog();
+    watchdog.guard(group);
+    const [pid] = watchdogPids();
+    const giveBack = takeAllDescriptors();
+    try {
+      process.kill(pid ?? 0, "SIGKILL");
+      await eventually(() => !watchdog.isWatching);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } finally {
+      giveBack();
+    }
+    await eventually(() => watchdog.isWatching);
     expect(isAlive(group)).toBe(true);
     await watchdog.stop();
     await eventually(() => !isAlive(group));

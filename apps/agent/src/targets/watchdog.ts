@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Logger } from "pino";
 
+/** A host without room for another process or file may have some soon. */
+const RETRY_MS = 1_000;
+
 /**
  * Reads "add GROUP" and "drop GROUP" lines; when its input ends, kills every process group still on its list. A shell
  * because it has to stay resident beside each agent, and a shell takes 1 MB where Node takes 40.
@@ -69,9 +72,10 @@ export class Watchdog {
     });
     watchdog.once("error", (error) => {
       this.#process = undefined;
+      setTimeout(() => this.#startAgain(), RETRY_MS).unref();
       this.#log.error(
         { error: error.message },
-        "the watchdog of the children cannot be started: no child will be",
+        "the watchdog of the children cannot be started: until it can no child will be",
       );
     });
     if (watchdog.pid === undefined) return;
@@ -86,6 +90,10 @@ export class Watchdog {
     if (this.#stopping) return;
     this.#log.warn("the watchdog of the children died and is started again");
     this.#start();
+  }
+
+  #startAgain(): void {
+    if (!this.#stopping && !this.#process) this.#start();
   }
 
   #tell(line: string): void {

@@ -35,6 +35,7 @@ import type { LargeMessageOwner } from "./large-message.js";
 import { LargeResults } from "./large-results.js";
 import { ModernGate, type Revisions } from "./modern-gate.js";
 import { Outbox, type Sink } from "./outbox.js";
+import { SparseLog } from "./sparse-log.js";
 
 const ERROR_RESPONSE_OF_TARGET_REQUEST = {
   code: RpcErrorCode.InternalError,
@@ -73,7 +74,7 @@ export interface SessionOptions {
 export class Session implements TargetListener {
   readonly id: string;
   readonly #options: SessionOptions;
-  readonly #log: Logger;
+  readonly #log: SparseLog;
   readonly #exchanges: Exchanges;
   readonly #outbox: Outbox<SessionRequest>;
   readonly #brake = new Brake((isHeld) => (isHeld ? this.#target?.pause() : this.#target?.resume()));
@@ -90,7 +91,8 @@ export class Session implements TargetListener {
   constructor(options: SessionOptions) {
     this.id = options.id;
     this.#options = options;
-    this.#log = options.log.child({ session: options.id });
+    const log = options.log.child({ session: options.id });
+    this.#log = new SparseLog(log);
     this.#exchanges = new Exchanges({
       era: () => this.#era,
       onTimeout: (exchange, after) => this.#timedOut(exchange, after),
@@ -114,7 +116,7 @@ export class Session implements TargetListener {
       revisions: options.revisions,
       onLearned: (versions) => this.#sayLearned(versions),
       onNotSpoken: (exchange, versions) => this.#failAsNotSpoken(exchange, versions),
-      log: this.#log,
+      log,
     });
   }
 
@@ -302,7 +304,8 @@ export class Session implements TargetListener {
     if (!parsed) return;
     const route = this.#exchanges.route(parsed, exchange);
     if (!route) {
-      if (parsed.kind === "response") this.#log.warn("a response of the target to no request was dropped");
+      if (parsed.kind === "response")
+        this.#log.warn({}, "a response of the target to no request was dropped");
       else this.#log.debug("a message of the target that nobody subscribed to was dropped");
       return;
     }
@@ -349,7 +352,7 @@ export class Session implements TargetListener {
       this.#lastStderrLine = masked.trimEnd().split("\n").at(-1)?.slice(0, 500) ?? "";
       this.#say({ $case: "stderr", value: { text: Buffer.from(masked) } });
     } catch {
-      this.#log.warn("lines of the target's stderr could not be masked and were dropped");
+      this.#log.warn({}, "lines of the target's stderr could not be masked and were dropped");
     }
   }
 

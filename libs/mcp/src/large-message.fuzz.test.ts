@@ -39,7 +39,7 @@ function parsed(bytes: Uint8Array): LargeMessage {
   return { kind: "response", id, isError, ...(asks && { hasInputRequests: true }) };
 }
 
-test("a message in pieces is what it is as a whole", { timeout: 60_000 }, async () => {
+test("a message in pieces is what it is as a whole", async () => {
   let kept = 0;
   const check = (bytes: Uint8Array, random: Random): void => {
     const whole = orRefused(() => parsed(bytes));

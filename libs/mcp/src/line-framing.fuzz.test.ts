@@ -55,7 +55,7 @@ function assertKeepsLittle(pieces: readonly Uint8Array[], wholeBytes: number): v
   }
 }
 
-test("lines are the same however the stream is cut", { timeout: 60_000 }, async () => {
+test("lines are the same however the stream is cut", async () => {
   const fed = await fuzz({ name: "line-framing", share: 90, generate, check }, inject("fuzz"));
   expect(fed).toBeGreaterThan(0);
 });

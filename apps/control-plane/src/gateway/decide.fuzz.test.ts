@@ -116,7 +116,7 @@ function check(message: Call): void {
   }
 }
 
-test("what is decided is what every reader would have been asked", { timeout: 60_000 }, async () => {
+test("what is decided is what every reader would have been asked", async () => {
   let decided = 0;
   const surface = {
     name: "decide",

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { freePort } from "@drawbridge/testing";
 import { programs, root } from "../e2e/programs.js";
-import { type Difference, findDifferences } from "./differences.js";
+import { ALLOWED_DIFFERENCES } from "./allow-list.js";
+import { type AllowedDifference, type Difference, findDifferences, sortOut } from "./differences.js";
 import { Governed } from "./governed.js";
 import type { Revision } from "./revisions.js";
 import { Shim } from "./shim.js";
@@ -51,6 +52,7 @@ export interface ClientResult {
   readonly passed: number;
   readonly failed: number;
   readonly differences: readonly Difference[];
+  readonly allowed: readonly AllowedDifference[];
 }
 
 export interface ClientOptions {
@@ -102,7 +104,11 @@ async function runScenario({
     scenario,
     passed: count("SUCCESS"),
     failed: count("FAILURE"),
-    differences: findDifferences(direct.checks, through.checks),
+    ...sortOut(
+      findDifferences(direct.checks, through.checks),
+      { side: "client", revision },
+      ALLOWED_DIFFERENCES,
+    ),
   };
 }
 

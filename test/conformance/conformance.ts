@@ -55,7 +55,7 @@ function report({
   found: Found;
 }): string {
   const sections = [
-    table(cells),
+    ...(cells.length === 0 ? [] : [table(cells)]),
     ...(clients.length === 0 ? [] : [clientTable(clients)]),
     failures(cells).join("\n"),
     findings(cells, clients).join("\n"),

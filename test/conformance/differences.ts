@@ -12,10 +12,14 @@ export interface Difference {
   readonly messages: readonly string[];
 }
 
-/** One difference that is known and accepted. */
-export interface AllowedDifference {
-  readonly transport: Transport;
+/** What was compared: a target over a transport, or a client. */
+export interface Place {
+  readonly side: Transport | "client";
   readonly revision: Revision;
+}
+
+/** One difference that is known and accepted. */
+export interface AllowedDifference extends Place {
   readonly scenario: string;
   readonly check: string;
   readonly reason: string;
@@ -36,6 +40,26 @@ export function findDifferences(direct: readonly Check[], through: readonly Chec
     const messages = theirs.flatMap(({ message }) => message ?? []);
     return [{ scenario, check, direct: expected, through: actual, messages }];
   });
+}
+
+/** Takes those out of `all` that the allow-list names. */
+export function sortOut(
+  all: readonly Difference[],
+  { side, revision }: Place,
+  allowList: readonly AllowedDifference[],
+): { differences: Difference[]; allowed: AllowedDifference[] } {
+  const allowedAs = ({ scenario, check }: Difference) =>
+    allowList.find(
+      (entry) =>
+        entry.side === side &&
+        entry.revision === revision &&
+        entry.scenario === scenario &&
+        entry.check === check,
+    );
+  return {
+    differences: all.filter((difference) => allowedAs(difference) === undefined),
+    allowed: all.flatMap((difference) => allowedAs(difference) ?? []),
+  };
 }
 
 /** How many different checks there were. */

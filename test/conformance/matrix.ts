@@ -1,6 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { ALLOWED_DIFFERENCES } from "./allow-list.js";
-import { type AllowedDifference, countKeys, type Difference, findDifferences } from "./differences.js";
+import {
+  type AllowedDifference,
+  countKeys,
+  type Difference,
+  findDifferences,
+  sortOut,
+} from "./differences.js";
 import { type RunningFixture, startHttpFixture } from "./fixture/http.js";
 import { startSseFixture } from "./fixture/sse.js";
 import { FIXTURE_COMMAND, Governed, type PlantedBug, type Reached } from "./governed.js";
@@ -145,30 +151,15 @@ export async function runCell(governed: Governed, options: CellOptions): Promise
   const recording = await checkRecordings(governed.system.api(), target, seen);
   const expected = direct?.checks.filter(({ scenario }) => only?.includes(scenario) ?? true);
   const all = expected === undefined ? [] : findDifferences(expected, through.checks);
-  const isAllowed = (difference: Difference) => allowedBy({ transport, revision }, difference);
   return {
     transport,
     revision,
     direct: expected && tally(expected),
     through: tally(through.checks),
-    differences: all.filter((difference) => isAllowed(difference) === undefined),
-    allowed: all.flatMap((difference) => isAllowed(difference) ?? []),
+    ...sortOut(all, { side: transport, revision }, ALLOWED_DIFFERENCES),
     recording,
     said: seen.filter(({ label }) => all.some(({ scenario }) => scenario === label)),
   };
-}
-
-function allowedBy(
-  { transport, revision }: { transport: Transport; revision: Revision },
-  { scenario, check }: Difference,
-): AllowedDifference | undefined {
-  return ALLOWED_DIFFERENCES.find(
-    (entry) =>
-      entry.transport === transport &&
-      entry.revision === revision &&
-      entry.scenario === scenario &&
-      entry.check === check,
-  );
 }
 
 function tally(checks: readonly Check[]): Tally {

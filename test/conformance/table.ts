@@ -1,5 +1,5 @@
 import type { ClientResult } from "./client-scenarios.js";
-import type { Difference } from "./differences.js";
+import type { AllowedDifference, Difference } from "./differences.js";
 import type { Cell, Tally } from "./matrix.js";
 
 type Row = readonly string[];
@@ -37,12 +37,13 @@ export function failures(cells: readonly Cell[]): string[] {
 /** The same for the scenarios for clients. */
 export function clientTable(results: readonly ClientResult[]): string {
   return aligned([
-    ["revision", "client scenario", "through", "differences"],
-    ...results.map(({ revision, scenario, passed, failed, differences }) => [
+    ["revision", "client scenario", "through", "differences", "allowed"],
+    ...results.map(({ revision, scenario, passed, failed, differences, allowed }) => [
       revision,
       scenario,
       `${passed}/${failed}`,
       String(differences.length),
+      String(allowed.length),
     ]),
   ]);
 }
@@ -51,9 +52,10 @@ export function clientTable(results: readonly ClientResult[]): string {
 export function findings(cells: readonly Cell[], clients: readonly ClientResult[]): string[] {
   return [
     ...cells.flatMap((cell) => ofCell(cell, `${cell.revision} ${cell.transport}`)),
-    ...clients.flatMap(({ revision, differences }) =>
-      differences.map((one) => line(`${revision} client`, one)),
-    ),
+    ...clients.flatMap(({ revision, differences, allowed }) => [
+      ...differences.map((one) => line(`${revision} client`, one)),
+      ...allowed.map((one) => allowedLine(`${revision} client`, one)),
+    ]),
   ];
 }
 
@@ -61,7 +63,7 @@ function ofCell({ differences, recording, allowed }: Cell, place: string): strin
   return [
     ...differences.map((difference) => line(place, difference)),
     ...recording.gaps.map(({ scenario, problem }) => `${place}  ${scenario}: ${problem}`),
-    ...allowed.map(({ scenario, check, reason }) => `${place}  allowed: ${scenario} ${check}: ${reason}`),
+    ...allowed.map((one) => allowedLine(place, one)),
   ];
 }
 
@@ -72,6 +74,10 @@ function line(place: string, { scenario, check, direct, through, messages }: Dif
 
 function score({ passed, failed }: Tally): string {
   return `${passed}/${failed}`;
+}
+
+function allowedLine(place: string, { scenario, check, reason }: AllowedDifference): string {
+  return `${place}  allowed: ${scenario} ${check}: ${reason}`;
 }
 
 function list(statuses: readonly string[]): string {

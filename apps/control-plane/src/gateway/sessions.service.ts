@@ -78,13 +78,15 @@ export class SessionsService {
     const link = await session.link?.catch(() => undefined);
     link?.close(reason);
     await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
-    // Only now: until every exchange has its end in the recording, recovery must see that somebody works on them.
-    this.open.remove(session);
     session.eventStream?.end();
     try {
       await this.storage.sessions.close(session.id, reason);
+      // Only now: until then a request would take the session up again, and until every exchange has its end in the
+      // recording, recovery must see that somebody works on them.
+      this.open.remove(session);
       await this.storage.recorder.close(session.id, reason);
     } catch (error) {
+      this.open.remove(session);
       // The sweep of recordings and the expiry of sessions finish what could not be written now.
       this.logger.warn(
         "the end of a session could not be written yet",

@@ -127,11 +127,25 @@ export class ClientTraffic {
   private async response(incoming: Incoming<McpResponse>): Promise<void> {
     const { session, message, reply } = incoming;
     await this.resumption.recall(session);
-    const method = message.id && session.takeAsked(message.id);
-    if (method === undefined) {
+    const { id } = message;
+    const method = id && session.takeAsked(id);
+    if (!id || method === undefined) {
       const said = "the target has not asked anything with this id, or it was answered already";
       throw new GatewayError({ status: 400, code: RpcErrorCode.InvalidRequest, message: said });
     }
+    try {
+      await this.passOn(incoming, method);
+    } catch (error) {
+      // It was not sent, so it may be given again.
+      session.expectAnswer({ id, method });
+      throw error;
+    }
+    reply.finishEmpty(202);
+  }
+
+  /** @throws GatewayError when the answer was certainly not sent */
+  private async passOn(incoming: Incoming<McpResponse>, method: string): Promise<void> {
+    const { session } = incoming;
     const about = { direction: "client_to_target", method } as const;
     const known = await this.live.known();
     const epoch = await this.recordMasked(incoming, { kind: "client_response", ...about });
@@ -142,7 +156,6 @@ export class ClientTraffic {
       throw unknownSession();
     }
     await this.dispatch(incoming, 0);
-    reply.finishEmpty(202);
   }
 
   private async mayStillAnswer(

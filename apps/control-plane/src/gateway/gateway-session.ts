@@ -178,7 +178,7 @@ export class GatewaySession {
   }
 
   /** The client was asked something by the target and may answer it, once. */
-  expectAnswer({ id, method }: McpRequest): void {
+  expectAnswer({ id, method }: Pick<McpRequest, "id" | "method">): void {
     if (this.askedOfClient.size >= ASKED_LIMIT) {
       const [oldest] = this.askedOfClient.keys();
       if (oldest !== undefined) this.askedOfClient.delete(oldest);

@@ -2,9 +2,12 @@ import { connect, type Socket } from "node:net";
 import { toolCall } from "@drawbridge/testing";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { RecordingUnavailableError, RecordingWriter } from "../recordings/index.js";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
 import { SessionUpkeep } from "./session-upkeep.js";
+import { SessionsRepository } from "./sessions.repository.js";
+import { SessionsService } from "./sessions.service.js";
 
 const POLICY = `
 apiVersion: drawbridge/v1
@@ -255,6 +258,52 @@ test("an answer to what the target asked is not passed on after the revocation",
   await gateway.applyPolicy(POLICY);
   expect((await answer(91)).status).toBe(404);
   expect(gateway.links.sent).toEqual([]);
+});
+
+test("an answer to what the target asked may be given again when it could not be recorded", async () => {
+  await gateway.applyPolicy(
+    POLICY.replace(
+      "effect: allow }",
+      "effect: allow }\n    - { name: asking, methods: [elicitation/create], effect: allow }",
+    ),
+  );
+  const session = await gateway.openSession("shop");
+  const { say } = await callUnderWay(session);
+  await say(Buffer.from(`{"jsonrpc":"2.0","id":90,"method":"elicitation/create","params":{}}`));
+  const answer = () => gateway.post("shop", { jsonrpc: "2.0", id: 90, result: {} }, { session });
+  const writer = gateway.get(RecordingWriter);
+  writer.append = () => Promise.reject(new RecordingUnavailableError("database", "it is away"));
+  expect((await answer()).status).toBe(503);
+  delete (writer as Partial<RecordingWriter>).append;
+  gateway.links.sent.length = 0;
+  expect((await answer()).status).toBe(202);
+  expect((await answer()).status).toBe(400);
+  expect(gateway.links.sent).toHaveLength(1);
+});
+
+test("a session that is being closed is taken up by no request that comes in between", async () => {
+  const session = await gateway.openSession("shop");
+  const { sessionId } = gateway.links.opened.at(-1)!;
+  const stored = gateway.get(SessionsRepository);
+  const { promise: slow, resolve: goOn } = Promise.withResolvers<void>();
+  stored.close = async (...closing) => {
+    await slow;
+    return SessionsRepository.prototype.close.apply(stored, closing);
+  };
+  const token = await gateway.mcpToken("alice");
+  const closed = fetch(`${gateway.config.publicUrl}/mcp/shop`, {
+    method: "DELETE",
+    headers: { authorization: `Bearer ${token}`, "mcp-session-id": session },
+  });
+  await until(() => gateway.links.closed.includes(sessionId));
+  gateway.links.sent.length = 0;
+  const answer = await gateway.post("shop", toolCall(2, "read", {}), { session });
+  goOn();
+  expect((await closed).status).toBe(200);
+  delete (stored as Partial<SessionsRepository>).close;
+  expect(answer.status).toBe(404);
+  expect(gateway.links.sent).toEqual([]);
+  expect(gateway.get(SessionsService).byId(sessionId)).toBeUndefined();
 });
 
 describe("a rule for the resources below a folder", () => {

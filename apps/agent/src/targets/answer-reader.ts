@@ -46,9 +46,8 @@ export class AnswerReader {
       await answer.readMessage(this.#options.wholeMessageBytes, (frame) =>
         this.#take(frames, frame, exchange),
       );
-    } catch (error) {
+    } finally {
       frames.abort("the target's answer broke off");
-      throw error;
     }
     // Had it been the response, the exchange would be over now; telling an ended exchange that it failed is nothing.
     this.#listener.exchangeFailed(

@@ -70,3 +70,26 @@ describe("a target over HTTP that never ends its streams", () => {
     15_000,
   );
 });
+
+describe("a large answer over HTTP whose call has ended meanwhile", () => {
+  test.each(["application/json", "text/event-stream"])(
+    "is given up, not left as it was (%s)",
+    async (type) => {
+      const session = await startHttp(async (response) => {
+        response.writeHead(200, { "content-type": type });
+        response.write(
+          `${type === "text/event-stream" ? "data: " : ""}{"jsonrpc":"2.0","id":1,"result":{"text":"`,
+        );
+        while (!response.destroyed) {
+          response.write("x".repeat(1_000_000));
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      }, "modern");
+      session.listener.onPiece = () =>
+        session.listener.exchangeFailed(1, ExchangeFailure.TIMED_OUT, "the call took longer than allowed");
+      session.send(1, modern(request(1, "vendor/export")));
+      const outcome = await waitFor(() => session.listener.larges[0]?.outcome);
+      expect(outcome).toHaveProperty("aborted");
+    },
+  );
+});

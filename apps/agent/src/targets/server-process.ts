@@ -121,7 +121,8 @@ export class ServerProcess {
     child.once("error", (error: NodeJS.ErrnoException) => this.#failedToStart(error));
     child.once("exit", (code, signal) => this.#exited(code, signal));
     child.once("close", () => this.#ended(child));
-    child.stdin.on("error", () => undefined);
+    // Without a listener an error of one pipe would be an error of this process.
+    for (const pipe of [child.stdin, child.stdout, child.stderr]) pipe.on("error", () => undefined);
     child.stdout.on("data", (chunk: Buffer) => this.#read(chunk));
     child.stdout.once("end", () => this.#fallenSilent());
     child.stderr.on("data", (chunk: Buffer) => this.#stderr.push(chunk));

@@ -242,7 +242,7 @@ export class ClientTraffic {
 
   private async recordMasked({ session, message }: Incoming, event: ToRecord): Promise<bigint> {
     try {
-      const { payload, masked } = this.recorder.maskedCopy(message);
+      const { payload, masked } = await this.recorder.maskedCopy(message);
       return await this.recordOrRefuse(session, {
         ...event,
         attributes: { ...event.attributes, masked },

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { Injectable } from "@nestjs/common";
 import { createMasker } from "@drawbridge/masking";
 import type { McpMessage } from "@drawbridge/mcp";
@@ -26,6 +27,9 @@ export interface ToRecord {
 }
 
 const NOTHING = new Uint8Array();
+// What is masked in one turn of the event loop: some text takes a third of a second a MiB, and everybody waits for it.
+const MASKED_AT_ONCE = 512 * 1024;
+const PIECE = 64 * 1024;
 
 /** Writes what a session says and hears into its recording. */
 @Injectable()
@@ -41,8 +45,16 @@ export class Recorder {
    * The copy of a client's message that may be kept.
    * @throws UnmaskableError: then the message cannot be recorded, and so is not sent
    */
-  maskedCopy(message: McpMessage): { payload: Uint8Array; masked: Record<string, number> } {
-    return this.masker.maskMessage(message.bytes);
+  async maskedCopy({ bytes }: McpMessage): Promise<{ payload: Uint8Array; masked: Record<string, number> }> {
+    if (bytes.length <= MASKED_AT_ONCE) return this.masker.maskMessage(bytes);
+    const stream = this.masker.maskStream();
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      parts.push(...stream.push(bytes.subarray(at, at + PIECE)));
+      await turn();
+    }
+    const { rest, masked } = stream.end();
+    return { payload: Buffer.concat([...parts, ...rest]), masked };
   }
 
   /** The copy that may be kept of our own answer, which repeats what the client named. @throws UnmaskableError */

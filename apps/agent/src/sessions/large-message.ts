@@ -185,8 +185,8 @@ export class LargeMessage implements LargeMessageSink {
     this.#isUnreadable = true;
     this.#verdict ??= error instanceof MalformedMessageError ? badTarget(error.message) : UNREADABLE;
     transfer.abort();
-    const affected = (id && owner.answeredBy(id, exchange)) ?? (exchange || owner.onlyOpen());
-    if (affected === undefined) return;
+    const affected = (id && owner.answeredBy(id, exchange)) ?? exchange ?? owner.onlyOpen();
+    if (affected === undefined || affected === 0) return;
     this.#isOver = true;
     this.#fail(affected, this.#verdict);
   }

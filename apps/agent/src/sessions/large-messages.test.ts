@@ -379,3 +379,17 @@ describe("a large result whose stream breaks", () => {
     expect(bench.frames.at(-1)).toMatchObject({ $case: "message", value: { exchange: 2 } });
   });
 });
+
+describe("a large message on a stream that belongs to no call", () => {
+  test("takes no call with it when it cannot be read", async () => {
+    const bench = calling(["a"]);
+    const broken = [
+      Buffer.from('{"jsonrpc":"2.0","method":"notifications/x",,'),
+      Buffer.from("x".repeat(100)),
+    ];
+    await bench.target().sayLarge(broken, 0);
+    expect(failures(bench)).toEqual([]);
+    bench.answer(resultMessage("a", {}));
+    expect(bench.frames.at(-1)).toMatchObject({ value: { exchange: 1, final: true } });
+  });
+});

@@ -92,6 +92,12 @@ export class EventStream {
     // Half a message is none: whoever is still owed the rest is cut off.
     else if (this.open) this.response.destroy();
   }
+
+  /** Ends it without waiting for a client that does not read. */
+  cut(): void {
+    if (this.response.writableLength > 0) this.response.destroy();
+    this.end();
+  }
 }
 
 /** Writes piece by piece, no faster than the client reads. Cuts the connection when a piece cannot be had. */

@@ -217,7 +217,7 @@ export class GatewaySession {
     epoch: bigint,
     missed: AsyncIterable<Told> | Iterable<Told> = [],
   ): Promise<void> {
-    if (this.eventStream?.open) this.eventStream.end();
+    if (this.eventStream?.open) this.eventStream.cut();
     const { promise: caughtUp, resolve } = Promise.withResolvers<void>();
     const listener: Listener = { stream, context, epoch, caughtUp, last: -1 };
     this.listener = listener;

@@ -60,7 +60,7 @@ export class LegacyEndpoint {
     reply.release();
     const stream = new EventStream(response);
     whenExpired(principal, response, () => stream.end());
-    const missed = position && this.resumption.missed({ session, context, position });
+    const missed = position && this.resumption.missed({ session, context, response, position });
     await session.attachEventStream(stream, context, epoch, missed);
   }
 

@@ -31,6 +31,8 @@ export interface Reading {
   readonly live: Pick<LiveState, "now">;
   /** Whether nobody has ended the session, here or at another control plane. */
   readonly isOpen: (session: GatewaySession) => Promise<boolean>;
+  /** Whether somebody still reads: there may be thousands of events that are not told. */
+  readonly isWanted: () => boolean;
 }
 
 /** One reading of a recording to the client whose session it is. What may be heard is decided again. */
@@ -42,17 +44,19 @@ export class Replay {
 
   /** What was told on the stream of GET. */
   async *unasked(after: number): AsyncGenerator<Told> {
-    const { session, reader } = this.reading;
+    const { session, reader, isWanted } = this.reading;
     const range = { exchange: 0, after, direction: "target_to_client" } as const;
     for await (const { index, event } of reader.events(session.id, range)) {
+      if (!isWanted()) return;
       if (await this.mayHear(event)) yield { message: event.payload, index };
     }
   }
 
   /** What was told of one exchange, up to its end or what is recorded by now. */
   async *exchange(exchange: number, request: McpRequest, after: number): AsyncGenerator<Replayed> {
-    const { session, reader } = this.reading;
+    const { session, reader, isWanted } = this.reading;
     for await (const { index, event } of reader.events(session.id, { exchange, after })) {
+      if (!isWanted()) return;
       const isLast = (EXCHANGE_ENDS as readonly string[]).includes(event.kind);
       if (isLast) yield { index, isLast, message: await this.endOf(request, event) };
       else if ((await this.permitted(request)) && (await this.mayHear(event)))

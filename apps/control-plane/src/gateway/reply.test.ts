@@ -81,6 +81,28 @@ describe("an event stream whose client does not read", () => {
   });
 });
 
+describe("an event stream that another one replaces", () => {
+  test("waits for no client that does not read", async () => {
+    const { response } = await stalledClient();
+    const stream = new EventStream(response);
+    await fill(stream, response);
+    const waiting = stream.send(Buffer.alloc(1_000_000, "x"));
+    stream.cut();
+    await waiting;
+    expect(response.destroyed).toBe(true);
+  });
+
+  test("is ended, not broken off, where the client has read all of it", async () => {
+    const { response, heard, ended } = await readingClient();
+    const stream = new EventStream(response);
+    await stream.send(Buffer.from("{}"));
+    await expect.poll(heard).toContain("data: {}");
+    stream.cut();
+    await ended;
+    await expect.poll(heard).toContain("\r\n0\r\n");
+  });
+});
+
 test("an answer that the client does not read is not kept for ever", async () => {
   const { response } = await stalledClient();
   await new Reply(response).finish(Buffer.alloc(8_000_000, " "));

@@ -87,6 +87,13 @@ export class ResumedReply implements ExchangeReply {
     this.caughtUp.resolve();
   }
 
+  /** Its client has another stream: whatever it has not read of this one it is read there. */
+  replace(): void {
+    this.done = true;
+    this.stream.cut();
+    this.caughtUp.resolve();
+  }
+
   forgetSession(): void {}
 
   private isNew(index: number | undefined): boolean {

@@ -39,7 +39,7 @@ export interface Returning {
   readonly reply: Reply;
 }
 
-type Missing = Pick<Returning, "session" | "context" | "position">;
+type Missing = Pick<Returning, "session" | "context" | "response" | "position">;
 
 /** Reads Last-Event-ID. @throws GatewayError 400 for what is none of ours */
 export function positionOf(lastEventId: string): Position {
@@ -112,9 +112,11 @@ export class Resumption {
     return recalling;
   }
 
-  private replayTo({ session, context }: Missing): Replay {
+  private replayTo({ session, context, response }: Missing): Replay {
     const { reader, live, sessions } = this;
-    return new Replay({ session, context, reader, live, isOpen: ({ id }) => sessions.isOpen(id) });
+    const isOpen = ({ id }: GatewaySession) => sessions.isOpen(id);
+    const isWanted = () => !response.destroyed && !response.writableEnded;
+    return new Replay({ session, context, reader, live, isOpen, isWanted });
   }
 
   /** From the newest on, so that an id that was used again counts as it was used last. */
@@ -137,9 +139,11 @@ export class Resumption {
     const { exchange, after } = position;
     const replies = this.resumed.get(session) ?? new Map<number, ResumedReply>();
     this.resumed.set(session, replies);
-    replies.get(exchange)?.abandon();
-    const [oldest] = replies.size >= MAX_RESUMED ? replies.values() : [];
-    oldest?.abandon();
+    replies.get(exchange)?.replace();
+    replies.delete(exchange);
+    const [oldest] = replies.size >= MAX_RESUMED ? replies : [];
+    if (oldest) replies.delete(oldest[0]);
+    oldest?.[1].replace();
     const reply = new ResumedReply(new EventStream(response), exchange, after);
     replies.set(exchange, reply);
     response.once("close", () => {

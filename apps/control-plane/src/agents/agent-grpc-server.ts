@@ -127,10 +127,33 @@ export class AgentGrpcServer {
 function serve({ enrolment, agentService }: AgentHandlers, options: ServerOptions): GrpcEnd {
   const server = new Server(options);
   server.addService(EnrolmentServiceService, { join: enrolment.join.bind(enrolment) });
-  server.addService(AgentServiceService, {
+  server.addService(withUnknownFrames(AgentServiceService), {
     connect: agentService.connect.bind(agentService),
     session: agentService.session.bind(agentService),
     renewCertificate: agentService.renewCertificate.bind(agentService),
   });
   return { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()) };
+}
+
+/**
+ * What cannot be decoded reaches the handlers as a frame that nobody knows, for them to refuse. gRPC would end the call by
+ * itself while an answer to the frame before is being written, and such a call never ends for its agent.
+ */
+function withUnknownFrames(service: typeof AgentServiceService): typeof AgentServiceService {
+  const { connect, session } = service;
+  return {
+    ...service,
+    connect: { ...connect, requestDeserialize: orUnknown(connect.requestDeserialize) },
+    session: { ...session, requestDeserialize: orUnknown(session.requestDeserialize) },
+  };
+}
+
+function orUnknown<Frame>(decode: (bytes: Buffer) => { frame: Frame | undefined }): typeof decode {
+  return (bytes) => {
+    try {
+      return decode(bytes);
+    } catch {
+      return { frame: undefined };
+    }
+  };
 }

@@ -2,22 +2,18 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
-  type AgentServiceClient,
-  AgentServiceService,
   ConnectRequest,
-  ConnectResponse,
   ExchangeFailure,
   Isolation,
   SessionRequest,
-  SessionResponse,
   type TargetDefinition,
 } from "@drawbridge/protocol";
 import { fuzz, mutatedBytes, mutatedMessage, type Random, TARGET_MESSAGES } from "@drawbridge/testing";
-import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { EnrolmentService } from "./enrolment.service.js";
 import { FakeAgent, type FakeConnection, makeRequest } from "./fakes/fake-agent.js";
+import { type RawStream, rawStream } from "./fakes/raw-stream.js";
 import { FakeListener } from "./fakes/fake-listener.js";
 import { startTestAgents, type TestAgents } from "./fakes/test-agents.js";
 import { DEFAULT_TIMINGS } from "./link-timings.js";
@@ -193,34 +189,6 @@ function framesIn(bytes: Uint8Array): Buffer[] {
   return frames;
 }
 
-// ── streams of bytes ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-interface RawStream {
-  readonly call: ClientDuplexStream<Uint8Array, unknown>;
-  readonly isOver: () => boolean;
-  readonly over: Promise<void>;
-}
-
-function rawStream(client: AgentServiceClient, kind: "connect" | "session"): RawStream {
-  const { path } = AgentServiceService[kind];
-  const read = kind === "connect" ? ConnectResponse : SessionResponse;
-  const call = client.makeBidiStreamRequest(
-    path,
-    (frame: Uint8Array) => Buffer.from(frame),
-    (bytes: Buffer) => read.decode(bytes) as unknown,
-  );
-  let isOver = false;
-  const over = new Promise<void>((resolve) => {
-    call.once("status", () => {
-      isOver = true;
-      resolve();
-    });
-  });
-  call.on("error", () => undefined);
-  call.resume();
-  return { call, isOver: () => isOver, over };
-}
-
 async function inTime(what: string, happening: Promise<unknown>): Promise<void> {
   const done = new AbortController();
   const late = sleep(WAIT_MS, "late", { signal: done.signal }).catch(() => undefined);
@@ -258,7 +226,7 @@ async function checkSession(frames: readonly Buffer[]): Promise<void> {
   await endInOrder(stream, listener);
   link.close("done");
   stream.call.end();
-  await inTime("the end of the stream", stream.over);
+  await inTime("the end of the stream", stream.status);
   await until("the end of the session", () => agents.links.sessionCount(link.agentId) === 0);
   assertHeardRightly(listener.heard, frames);
 }
@@ -308,7 +276,7 @@ async function checkControl(frames: readonly Buffer[]): Promise<void> {
   const stream = rawStream(client, "connect");
   for (const frame of frames) stream.call.write(frame);
   stream.call.end();
-  await inTime("the end of the control stream", stream.over);
+  await inTime("the end of the control stream", stream.status);
   client.close();
 }
 
@@ -320,7 +288,7 @@ async function checkNeighbour(frames: readonly Buffer[]): Promise<void> {
   const attach = { sessionId, epoch: hostile.epoch, resumed: exchange % 2 === 0 };
   theft.call.write(SessionRequest.encode({ frame: { $case: "attach", value: attach } }).finish());
   for (const frame of frames) theft.call.write(frame);
-  await inTime("the end of the stolen stream", theft.over);
+  await inTime("the end of the stolen stream", theft.status);
   await link.send({ exchange, payload: Buffer.from("call"), protocolVersion: "2025-11-25" });
   await answer(exchange);
   await listener.hears(`message ${exchange} answer ${exchange} final`);

@@ -1,13 +1,14 @@
 import http2 from "node:http2";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AgentServiceClient } from "@drawbridge/protocol";
+import { AgentServiceClient, ConnectRequest, Isolation } from "@drawbridge/protocol";
 import { credentials, status } from "@grpc/grpc-js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { AgentsService } from "./agents.service.js";
 import { issueAgentCertificate, makeAuthority, readCertificateRequest } from "./certificates.js";
 import { EnrolmentService } from "./enrolment.service.js";
 import { FakeAgent, FakeStream, makeRequest } from "./fakes/fake-agent.js";
+import { rawStream } from "./fakes/raw-stream.js";
 import { ADMIN, SHORT_TIMINGS, startTestAgents, type TestAgents } from "./fakes/test-agents.js";
 import { DEFAULT_TIMINGS } from "./link-timings.js";
 
@@ -144,6 +145,21 @@ describe("connecting", () => {
     const stream = new FakeStream(agent.dial().connect());
     stream.send({ $case: "ping", value: { sequence: 1 } });
     expect((await stream.ended()).code).toBe(status.INVALID_ARGUMENT);
+    agent.close();
+  });
+
+  test("ends a stream that cannot be decoded, also while it is being answered", async () => {
+    const agent = await joined();
+    const { call, status: ended } = rawStream(agent.dial(), "connect");
+    const hello = { agentVersion: "1", features: [], isolation: Isolation.NONE, keptSessions: [] };
+    const frames = [
+      ConnectRequest.encode({ frame: { $case: "hello", value: hello } }).finish(),
+      ConnectRequest.encode({ frame: { $case: "ping", value: { sequence: 1 } } }).finish(),
+      Buffer.of(0x0f),
+    ];
+    for (const frame of frames) call.write(frame);
+    expect((await Promise.race([ended, sleep(5_000)]))?.code).toBe(status.UNAVAILABLE);
+    expect(agents.links.find(agent.id)).toBeUndefined();
     agent.close();
   });
 

@@ -59,14 +59,18 @@ export class ClientTraffic {
 
   /** @throws GatewayError when the message is not passed on */
   async accept(incoming: Incoming): Promise<void> {
-    const { message } = incoming;
+    const { session, message } = incoming;
     if (message.kind === "request") {
-      const ownsTasks = await this.sessions.ownsTasks(incoming.session, message);
+      const ownsTasks = await this.sessions.ownsTasks(session, message);
       await this.request({ ...incoming, message, ownsTasks });
       return;
     }
-    if (message.kind === "notification") await this.notification({ ...incoming, message });
-    else await this.response({ ...incoming, message });
+    if (!session.hasRoomFor(message)) throw tooMuchUnderWay();
+    const passing =
+      message.kind === "notification"
+        ? this.notification({ ...incoming, message })
+        : this.response({ ...incoming, message });
+    await session.whilePassing(message, passing);
   }
 
   /** Resolves when the request is on its way; its answer comes through the session's TargetTraffic. */
@@ -206,10 +210,7 @@ export class ClientTraffic {
       const said = "another request with this id is under way in the session; ids must be unique";
       throw new GatewayError({ status: 400, code: RpcErrorCode.InvalidRequest, message: said });
     }
-    if (session.full) {
-      const said = "too many requests are under way in the session; wait for some to be answered";
-      throw new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message: said });
-    }
+    if (!session.hasRoomFor(message)) throw tooMuchUnderWay();
   }
 
   /**
@@ -314,6 +315,11 @@ export class ClientTraffic {
       throw refusal;
     }
   }
+}
+
+function tooMuchUnderWay(): GatewayError {
+  const message = "too many or too large requests are under way in the session; wait for some to be answered";
+  return new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message });
 }
 
 /** Nobody hears it, the reply is abandoned; it is what the recording says of the request. */

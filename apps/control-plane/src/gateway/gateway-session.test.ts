@@ -1,6 +1,8 @@
+import type { McpMessage } from "@drawbridge/mcp";
 import { expect, test } from "vitest";
 import { testSession } from "./fakes/test-session.js";
 import type { EventStream } from "./event-stream.js";
+import type { Exchange } from "./gateway-session.js";
 
 const MIB = 1024 * 1024;
 const CONTEXT = {
@@ -67,4 +69,36 @@ test("a stream whose client cannot be read what it missed ends before it hears a
   const missed = [4, 9].map((index) => ({ message: Buffer.from(String(index)), index }));
   await session.attachEventStream(next.stream, CONTEXT, 0n, missed);
   expect(next.heard.map(String)).toEqual(["4", "9"]);
+});
+
+test("what a client has under way is bounded in number and bytes, and it can cancel when it has reached the limit", async () => {
+  const session = testSession();
+  const request = (bytes: Uint8Array) => ({ kind: "request", bytes }) as McpMessage;
+  const cancel = { kind: "notification", bytes: new Uint8Array(100) } as McpMessage;
+  let number = 0;
+  const begin = (message: McpMessage) => {
+    number += 1;
+    const id = { text: String(number), value: number };
+    const exchange = { number, id, question: { message } } as unknown as Exchange;
+    session.begin(exchange);
+    return exchange;
+  };
+  const large = request(new Uint8Array(16 * MIB));
+  const begun = [1, 2, 3, 4].map(() => begin(large));
+  expect([session.hasRoomFor(request(new Uint8Array(1))), session.hasRoomFor(cancel)]).toEqual([false, true]);
+  session.finish(begun[0]!);
+  expect(session.hasRoomFor(large)).toBe(true);
+  for (const exchange of begun) session.finish(exchange);
+  for (let count = 0; count < 127; count += 1) begin(cancel);
+  expect(session.hasRoomFor(request(new Uint8Array(1)))).toBe(true);
+  begin(cancel);
+  expect(session.hasRoomFor(request(new Uint8Array(1)))).toBe(false);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const passing = Array.from({ length: 128 }, () =>
+    session.whilePassing({ ...cancel, bytes: new Uint8Array(1) }, promise),
+  );
+  expect(session.hasRoomFor(cancel)).toBe(false);
+  resolve();
+  await Promise.all(passing);
+  expect(session.hasRoomFor(cancel)).toBe(true);
 });

@@ -1,4 +1,4 @@
-import { type Era, idKey, type JsonRpcId, type McpRequest } from "@drawbridge/mcp";
+import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest } from "@drawbridge/mcp";
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../agents/index.js";
 import type { Question } from "./decide.js";
@@ -56,7 +56,10 @@ export interface Listener {
 // Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
 const BACKLOG_LIMIT = 256;
 const BACKLOG_BYTES = 256 * 1024;
-const IN_FLIGHT_LIMIT = 128;
+// Messages of the client that are held: requests until they are answered and, apart from them, so that a request can
+// always be cancelled, others until they are passed on.
+const HELD_LIMIT = 128;
+const HELD_BYTES = 64 * 1024 * 1024;
 /** Questions of the target that the client may still answer. */
 export const ASKED_LIMIT = 64;
 // Where an answer is an event stream that the client may leave and come back to.
@@ -86,6 +89,7 @@ export class GatewaySession {
   private readonly backlog: Told[] = [];
   private backlogBytes = 0;
   private deliveries = 0;
+  private readonly passing = new Set<Uint8Array>();
   /** Another process has served it before: what that one knew is in the recording. */
   readonly wasServedBefore: boolean;
 
@@ -144,8 +148,24 @@ export class GatewaySession {
     }
   }
 
-  get full(): boolean {
-    return this.exchanges.size >= IN_FLIGHT_LIMIT;
+  /** Whether there is room for one more message of the client. An idle session takes any. */
+  hasRoomFor({ kind, bytes }: McpMessage): boolean {
+    const held =
+      kind === "request"
+        ? [...this.exchanges.values()].map(({ question }) => question.message.bytes)
+        : [...this.passing];
+    const heldBytes = held.reduce((sum, { length }) => sum + length, 0);
+    return held.length === 0 || (held.length < HELD_LIMIT && heldBytes + bytes.length <= HELD_BYTES);
+  }
+
+  /** While a message that is no request is passed on, it is held. */
+  async whilePassing({ bytes }: McpMessage, passing: Promise<void>): Promise<void> {
+    this.passing.add(bytes);
+    try {
+      await passing;
+    } finally {
+      this.passing.delete(bytes);
+    }
   }
 
   isInFlight(exchange: number): boolean {

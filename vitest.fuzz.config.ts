@@ -1,6 +1,5 @@
 import { defineConfig, mergeConfig } from "vitest/config";
 import tests from "./vitest.config.ts";
-import found from "./test/fuzz/seeds.json" with { type: "json" };
 
 /** Of scripts/fuzz.mjs, which says by the environment how long, from where on and whether one surface alone. */
 const { FUZZ_ITERATIONS, FUZZ_SEED, FUZZ_SURFACE, FUZZ_REPORTS } = process.env;
@@ -20,7 +19,6 @@ export default mergeConfig(
           seed: Number(FUZZ_SEED),
           surface: FUZZ_SURFACE,
           reports: FUZZ_REPORTS,
-          found,
         },
       },
     },

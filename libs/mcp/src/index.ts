@@ -32,6 +32,7 @@ export {
   validHost,
   validOrigin,
 } from "./http-headers.js";
+export { decodeHeaderValue } from "./header-values.js";
 export { idKey, type JsonRpcId, jsonRpcId } from "./json-rpc-id.js";
 export type { Range } from "./json-scanner.js";
 export { type LargeMessage, LargeMessageScanner } from "./large-message-scanner.js";

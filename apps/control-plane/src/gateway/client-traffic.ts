@@ -241,14 +241,16 @@ export class ClientTraffic {
     return { decision, epoch };
   }
 
-  private async recordMasked({ session, message }: Incoming, event: ToRecord): Promise<bigint> {
+  private async recordMasked(
+    { session, message, parameterHeaders = {} }: Incoming,
+    event: ToRecord,
+  ): Promise<bigint> {
     try {
       const { payload, masked } = await this.recorder.maskedCopy(message);
-      return await this.recordOrRefuse(session, {
-        ...event,
-        attributes: { ...event.attributes, masked },
-        payload,
-      });
+      const headers = this.recorder.maskedHeaders(parameterHeaders);
+      const said = Object.keys(headers).length > 0 ? { parameterHeaders: headers } : {};
+      const attributes = { ...event.attributes, masked, ...said };
+      return await this.recordOrRefuse(session, { ...event, attributes, payload });
     } catch (error) {
       if (!(error instanceof UnmaskableError)) throw error;
       const said = "the message could not be masked for the recording, so it was not sent";

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { RecordingUnavailableError, RecordingWriter } from "../recordings/index.js";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
+import { modernCall, ModernClient } from "./fakes/modern-client.js";
 import { SessionUpkeep } from "./session-upkeep.js";
 import { SessionsRepository } from "./sessions.repository.js";
 import { SessionsService } from "./sessions.service.js";
@@ -304,6 +305,25 @@ test("a session that is being closed is taken up by no request that comes in bet
   expect(answer.status).toBe(404);
   expect(gateway.links.sent).toEqual([]);
   expect(gateway.get(SessionsService).byId(sessionId)).toBeUndefined();
+});
+
+test("what a request says in headers of its own is in the recording, masked, as the target reads it", async () => {
+  const secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+  const encoded = `=?base64?${Buffer.from(secret).toString("base64")}?=`;
+  await new ModernClient(gateway, "shop").post(modernCall(1, "read"), {
+    "mcp-param-city": "Rome",
+    "mcp-param-token": encoded,
+  });
+  const { sessionId, parameterHeaders } = gateway.links.sent.at(-1)!;
+  expect(parameterHeaders).toEqual({ "mcp-param-city": "Rome", "mcp-param-token": encoded });
+  const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=100`);
+  const items = body["items"] as { kind: string; attributes: Record<string, Record<string, string>> }[];
+  const recorded = items.find(({ kind }) => kind === "request")?.attributes["parameterHeaders"];
+  expect(Object.keys(recorded ?? {})).toEqual(["mcp-param-city", "mcp-param-token"]);
+  expect(recorded?.["mcp-param-city"]).toBe("Rome");
+  expect(recorded?.["mcp-param-token"]).toMatch(/./);
+  expect(JSON.stringify(items)).not.toContain(secret);
+  expect(JSON.stringify(items)).not.toContain(encoded);
 });
 
 describe("a rule for the resources below a folder", () => {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { Injectable } from "@nestjs/common";
 import { createMasker } from "@drawbridge/masking";
-import type { McpMessage } from "@drawbridge/mcp";
+import { decodeHeaderValue, type McpMessage } from "@drawbridge/mcp";
 import type { EventAttributes, EventDirection, EventKind } from "@drawbridge/recording";
 import { Clock } from "../platform/clock.js";
 import { RecordingWriter } from "../recordings/index.js";
@@ -55,6 +55,15 @@ export class Recorder {
     }
     const { rest, masked } = stream.end();
     return { payload: Buffer.concat([...parts, ...rest]), masked };
+  }
+
+  /** The copy that may be kept of Mcp-Param-* headers, as the target reads them. @throws UnmaskableError */
+  maskedHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
+    const masked = Object.entries(headers).map(([name, value]) => {
+      const { text } = this.masker.maskText(`${name}: ${decodeHeaderValue(value) ?? value}`);
+      return [name, text.startsWith(`${name}: `) ? text.slice(name.length + 2) : text] as const;
+    });
+    return Object.fromEntries(masked);
   }
 
   /** The copy that may be kept of our own answer, which repeats what the client named. @throws UnmaskableError */

@@ -76,7 +76,7 @@ export class TargetTraffic implements SessionLinkListener {
   }
 
   async onMessage(message: MessageFromTarget): Promise<void> {
-    const exchange = this.session.exchange(message.exchange);
+    const exchange = this.exchangeAtAgent(message.exchange);
     const parsed = this.parse(message.payload);
     if (parsed === undefined) {
       if (exchange) await this.failed(exchange, ExchangeFailure.BAD_TARGET, "it is not a JSON-RPC message");
@@ -91,17 +91,23 @@ export class TargetTraffic implements SessionLinkListener {
 
   async onChunk(chunk: ChunkFromTarget): Promise<void> {
     const response = await this.large.take(chunk);
-    const exchange = response && this.session.exchange(response.exchange);
+    const exchange = response && this.exchangeAtAgent(response.exchange);
     if (exchange) await this.answeredAtLength(response, exchange);
   }
 
   async onExchangeFailed({ exchange: number, failure, message, supportedVersions }: FailedExchange) {
-    const exchange = this.session.exchange(number);
+    const exchange = this.exchangeAtAgent(number);
     if (exchange && failure === ExchangeFailure.ERA_NOT_SPOKEN)
       await this.eraNotSpoken(exchange, supportedVersions);
     else if (exchange) await this.failed(exchange, failure, message);
     if (failure === ExchangeFailure.SESSION_GONE)
       await this.dependencies.onEnded(this.session, "the target ended its session");
+  }
+
+  /** What is not decided and recorded yet the agent knows nothing of. */
+  private exchangeAtAgent(number: number): Exchange | undefined {
+    const exchange = this.session.exchange(number);
+    return exchange?.sent ? exchange : undefined;
   }
 
   async onVersions(versions: readonly string[]): Promise<void> {

@@ -169,8 +169,8 @@ export class ClientTraffic {
   ): Promise<boolean> {
     const { policies, targets } = await this.live.atLeast(epoch);
     const target = targets.get(name);
-    if (!target || evaluate(policies, { target, method }, contextOf(principal)).effect !== "allow")
-      return false;
+    if (target?.id !== session.targetId) return false;
+    if (evaluate(policies, { target, method }, contextOf(principal)).effect !== "allow") return false;
     return this.sessions.isStillOpen(session);
   }
 
@@ -347,6 +347,7 @@ function questionOf({
   const { name, labels } = target;
   return {
     target: { name, labels },
+    targetId: session.targetId,
     context: contextOf(principal),
     message,
     era: session.era,

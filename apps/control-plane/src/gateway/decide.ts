@@ -33,6 +33,8 @@ export interface GatewayDecision {
 
 export interface Question {
   readonly target: Target;
+  /** Of the session: another target of the same name is another one. */
+  readonly targetId?: string;
   readonly context: Context;
   readonly message: McpRequest | McpNotification;
   /** Of the session the message came into. */
@@ -78,7 +80,8 @@ function isForTargets({ direction, era, kind }: MethodRule, question: Question):
 /** The same as of a moment: with the target's labels of that moment, or a refusal when it is gone. */
 export function decideNow({ policies, targets }: LiveSnapshot, question: Question): GatewayDecision {
   const target = targets.get(question.target.name);
-  return target ? decide(policies, { ...question, target }) : gone();
+  const isTheSame = question.targetId === undefined || question.targetId === target?.id;
+  return target && isTheSame ? decide(policies, { ...question, target }) : gone();
 }
 
 export function gone(): GatewayDecision {

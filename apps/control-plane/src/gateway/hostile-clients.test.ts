@@ -326,6 +326,45 @@ test("what a request says in headers of its own is in the recording, masked, as 
   expect(JSON.stringify(items)).not.toContain(encoded);
 });
 
+test("a session does not outlive its target in another one of the same name", async () => {
+  await gateway.applyPolicy(LABELLED);
+  await applyLabelled("dev");
+  const session = await gateway.openSession("lab");
+  gateway.links.sent.length = 0;
+  await gateway.api("DELETE", "targets/lab");
+  await applyLabelled("dev");
+  expect((await gateway.post("lab", toolCall(2, "read", {}), { session })).status).toBe(404);
+  expect(gateway.links.sent).toEqual([]);
+});
+
+test("an agent cannot answer what it was not sent yet", async () => {
+  const session = await gateway.openSession("shop");
+  const { listener, sessionId } = gateway.links.opened.at(-1)!;
+  const writer = gateway.get(RecordingWriter);
+  const { promise: slow, resolve: goOn } = Promise.withResolvers<void>();
+  let isWaiting = false;
+  writer.append = async (entry) => {
+    if (entry.event.kind === "request") {
+      isWaiting = true;
+      await slow;
+    }
+    return RecordingWriter.prototype.append.call(writer, entry);
+  };
+  const answer = gateway.post("shop", toolCall(2, "read", { word: "true" }), { session });
+  await until(() => isWaiting);
+  const forged = Buffer.from(`{"jsonrpc":"2.0","id":2,"result":{"word":"forged"}}`);
+  await listener.onMessage({ exchange: 2, payload: forged, masked: {}, final: true });
+  goOn();
+  delete (writer as Partial<RecordingWriter>).append;
+  expect((await answer).text).toContain("true");
+  expect((await answer).text).not.toContain("forged");
+  const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=100`);
+  const kinds = (body["items"] as { kind: string; exchange: number }[])
+    .filter(({ exchange }) => exchange === 2)
+    .map(({ kind }) => kind);
+  expect(kinds).toEqual(["request", "response"]);
+});
+
 describe("a rule for the resources below a folder", () => {
   const FOLDER = POLICY.replace(
     "{ name: reading, tools: [read], effect: allow }",

@@ -106,7 +106,7 @@ export class LegacyEndpoint {
       if (message) throw legacyNotSpoken(headerOf(request, HttpHeader.protocolVersion), versions);
       throw refused(405, "this target has no sessions: use POST", { Allow: "POST" });
     }
-    const session = await this.known.find({ principal, target: target.name, sessionId });
+    const session = await this.known.find({ principal, target, sessionId });
     const version = headerOf(request, HttpHeader.protocolVersion);
     if (
       version !== undefined &&

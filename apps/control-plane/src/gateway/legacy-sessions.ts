@@ -21,7 +21,7 @@ export interface OpenedSession {
 /** Who wants to use a session, with what they showed. */
 export interface SessionClaim {
   readonly principal: Principal;
-  readonly target: string;
+  readonly target: Pick<Target, "id">;
   readonly sessionId: string;
 }
 
@@ -65,7 +65,7 @@ export class LegacySessions {
       !session.ended &&
       session.principal === principal.id &&
       session.oauthClient === principal.client &&
-      session.target === target;
+      session.targetId === target.id;
     if (!theirs) throw unknownSession();
     session.touched = true;
     return session;

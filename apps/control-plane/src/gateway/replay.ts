@@ -89,7 +89,8 @@ export class Replay {
     const live = await this.now();
     const target = live?.targets.get(session.target);
     if (!live || !target || session.ended) return undefined;
-    const question = { target, context, message, era: session.era };
+    const { targetId, era } = session;
+    const question = { target, targetId, context, message, era };
     return decideNow(live, question).effect === "allow" ? { question, live } : undefined;
   }
 
@@ -100,7 +101,7 @@ export class Replay {
     if (session.ended || method === undefined || !wasTold(event, session)) return false;
     const live = await this.now();
     const target = live?.targets.get(session.target);
-    if (!live || !target) return false;
+    if (!live || target?.id !== session.targetId) return false;
     const { policies } = live;
     // A method of no revision passes where a rule names it, as a question does.
     if (event.kind === "notification" && METHODS.has(method))

@@ -3,16 +3,21 @@ import { realpathSync } from "node:fs";
 import { initialize, ping, SCRIPTABLE_SERVER_PATH, toolCall } from "@drawbridge/testing";
 import { describe, expect, test } from "vitest";
 import { waitFor } from "../fakes/wait-for.js";
-import { smallerLimits } from "./child-limits.js";
+import { pino } from "pino";
+import { NO_CHILD_LIMITS, smallerLimits } from "./child-limits.js";
+import { Children } from "./children.js";
 import {
   cleanUpAfterEach,
   type HostOptions,
+  onTestEnd,
   open,
   stdio,
   structured,
   testHost,
 } from "./fakes/target-bench.js";
+import type { ServerProcess } from "./server-process.js";
 import type { TargetHealth } from "./start-backoff.js";
+import { Watchdog } from "./watchdog.js";
 
 cleanUpAfterEach();
 
@@ -150,5 +155,102 @@ describe("a target that fails again and again", () => {
     const host = testHost({ commands: [rule], onHealth: (health) => told.push(health) });
     await open(host, stdio([], { command: "/nonexistent/server", arguments: [] })).ended();
     expect(told).toMatchObject([{ failures: 1, reason: expect.stringContaining("ENOENT") as string }]);
+  });
+});
+
+interface Shop {
+  readonly told: readonly TargetHealth[];
+  readonly pass: (ms: number) => number;
+  readonly start: () => ServerProcess;
+  /** As a call that the server does not survive. */
+  readonly kill: (process: ServerProcess) => Promise<void>;
+}
+
+/** Processes of one target, with a clock that is put forward by hand. */
+function startShop(): Shop {
+  let now = 100_000;
+  const told: TargetHealth[] = [];
+  const watchdog = new Watchdog(pino({ level: "silent" }));
+  onTestEnd(() => watchdog.stop());
+  const children = new Children({
+    maximum: 20,
+    limits: NO_CHILD_LIMITS,
+    inheritedEnvironment: { PATH: "/usr/bin:/bin" },
+    stderrBytesPerSecond: 1_000,
+    watchdog,
+    now: () => now,
+    onHealth: (health) => told.push(health),
+  });
+  const command = {
+    command: "/bin/sh",
+    arguments: ["-c", "read line"],
+    directory: tmpdir(),
+    environment: {},
+  };
+  return {
+    told,
+    pass: (ms) => (now += ms),
+    start: () => {
+      const nothing = { stdout: () => undefined, stderr: () => undefined, ended: () => undefined };
+      const started = children.start({ target: "shop", command, limits: NO_CHILD_LIMITS }, nothing);
+      onTestEnd(() => started.close());
+      return started;
+    },
+    kill: (child) => {
+      child.write(Buffer.from("\n"));
+      return child.gone;
+    },
+  };
+}
+
+describe("a target that one caller's calls make fail", () => {
+  test("is kept from the others for 5 s at most", async () => {
+    const { told, pass, start, kill } = startShop();
+    for (let failure = 0; failure < 8; failure++) {
+      const child = start();
+      child.spoke = true;
+      await kill(child);
+      pass(5_000);
+    }
+    expect(told.map(({ retryAfterMs }) => retryAfterMs)).toEqual([
+      0, 0, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000,
+    ]);
+    expect(() => start()).not.toThrow();
+  });
+
+  test("is also one that dies of its very first call", async () => {
+    const { told, pass, start, kill } = startShop();
+    for (let failure = 0; failure < 8; failure++) {
+      const child = start();
+      child.wasCalled = true;
+      await kill(child);
+      pass(5_000);
+    }
+    expect(told.at(-1)?.retryAfterMs).toBe(5_000);
+  });
+
+  test("is kept from nobody while a session of it is well", async () => {
+    const { told, pass, start, kill } = startShop();
+    const well = start();
+    well.spoke = true;
+    pass(10_000);
+    for (let failure = 0; failure < 5; failure++) {
+      const child = start();
+      child.spoke = true;
+      await kill(child);
+    }
+    expect(told).toEqual([]);
+  });
+
+  test("has to wait a little even then when its processes say nothing at all", async () => {
+    const { told, pass, start, kill } = startShop();
+    const well = start();
+    well.spoke = true;
+    pass(10_000);
+    for (let failure = 0; failure < 8; failure++) {
+      await kill(start());
+      pass(5_000);
+    }
+    expect(told.at(-1)).toMatchObject({ failures: 8, retryAfterMs: 5_000 });
   });
 });

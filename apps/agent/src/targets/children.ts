@@ -1,7 +1,7 @@
 import { type ChildLimits, smallerLimits } from "./child-limits.js";
 import type { AllowedCommand } from "./command-check.js";
 import { describeStartError, ServerProcess, type ServerProcessListener } from "./server-process.js";
-import { StartBackoff, type TargetHealth } from "./start-backoff.js";
+import { type FailureKind, StartBackoff, type TargetHealth } from "./start-backoff.js";
 import { TargetRefusedError } from "./target-refused-error.js";
 import type { Watchdog } from "./watchdog.js";
 
@@ -29,10 +29,15 @@ export interface WantedChild {
   readonly limits: ChildLimits;
 }
 
+interface Running {
+  readonly target: string;
+  readonly startedAt: number;
+}
+
 /** All processes of targets this agent runs: how many, within which limits, and how soon again after they failed. */
 export class Children {
   readonly #options: ChildrenOptions;
-  readonly #running = new Set<ServerProcess>();
+  readonly #running = new Map<ServerProcess, Running>();
   readonly #backoff: StartBackoff;
 
   constructor(options: ChildrenOptions) {
@@ -58,7 +63,7 @@ export class Children {
       ...bound(listener),
       ended: (reason) => {
         endedByItself = true;
-        if (isEarly() || !process.spoke) this.#backoff.failed(wanted.target, reason);
+        if (isEarly() || !process.spoke) this.#failedInUse(wanted.target, process, reason);
         listener.ended(reason);
       },
     });
@@ -79,7 +84,27 @@ export class Children {
 
   /** Whoever probed a target found that it cannot be used at all. */
   failed(target: string, reason: string): void {
-    this.#backoff.failed(target, reason);
+    this.#backoff.failed(target, reason, this.#kindWithoutUse(target));
+  }
+
+  /** Others of this target that are well show that it works: then what ended this one is its session's own affair. */
+  #failedInUse(target: string, process: ServerProcess, reason: string): void {
+    const wasUsed = process.spoke || process.wasCalled;
+    if (!wasUsed) this.#backoff.failed(target, reason, this.#kindWithoutUse(target));
+    else if (!this.#isWell(target)) this.#backoff.failed(target, reason, "in_use");
+  }
+
+  #kindWithoutUse(target: string): FailureKind {
+    return this.#isWell(target) ? "in_use" : "unusable";
+  }
+
+  /** A session has been using it for a while. */
+  #isWell(target: string): boolean {
+    const latest = this.#options.now() - EARLY_DEATH_MS;
+    return [...this.#running].some(
+      ([process, running]) =>
+        running.target === target && running.startedAt <= latest && process.spoke && !process.isOver,
+    );
   }
 
   #startCounted(wanted: WantedChild, listener: ServerProcessListener): ServerProcess {
@@ -87,7 +112,9 @@ export class Children {
     try {
       return this.#spawn(wanted, listener);
     } catch (error) {
-      if (error instanceof TargetRefusedError) this.#backoff.failed(wanted.target, error.message);
+      if (error instanceof TargetRefusedError) {
+        this.#backoff.failed(wanted.target, error.message, this.#kindWithoutUse(wanted.target));
+      }
       throw error;
     }
   }
@@ -106,7 +133,7 @@ export class Children {
     return this.#backoff.problemWith(target);
   }
 
-  #spawn({ command, limits }: WantedChild, listener: ServerProcessListener): ServerProcess {
+  #spawn({ target, command, limits }: WantedChild, listener: ServerProcessListener): ServerProcess {
     try {
       const process = new ServerProcess({
         ...this.#options,
@@ -114,7 +141,7 @@ export class Children {
         limits: smallerLimits(limits, this.#options.limits),
         listener,
       });
-      this.#running.add(process);
+      this.#running.set(process, { target, startedAt: this.#options.now() });
       void process.gone.then(() => this.#running.delete(process));
       return process;
     } catch (error) {

@@ -41,6 +41,8 @@ export class ServerProcess {
   readonly gone: Promise<void>;
   /** Whether it took part in MCP. Whoever reads what it writes says so. */
   spoke = false;
+  /** Whether it was sent a call of a client, of which it may have died. Whoever sends it says so. */
+  wasCalled = false;
   readonly #options: ServerProcessOptions;
   readonly #child: Child;
   readonly #stderr: StderrText;
@@ -64,6 +66,11 @@ export class ServerProcess {
   /** False when there never was such a process: then it has done nothing. */
   get hasStarted(): boolean {
     return this.#group !== undefined;
+  }
+
+  /** It has exited or is being ended. */
+  get isOver(): boolean {
+    return this.#closing || this.#exit !== undefined;
   }
 
   /** Bytes it was sent and has not read. */

@@ -16,8 +16,16 @@ export interface StartBackoffOptions {
   readonly onHealth: (health: TargetHealth) => void;
 }
 
+/**
+ * "unusable": nothing shows that it can be used at all. "in_use": it took part in MCP, or may have, before it failed:
+ * one caller's calls may have been the reason, and they must not keep the target from everybody else.
+ */
+export type FailureKind = "unusable" | "in_use";
+
 interface Failing {
   readonly failures: number;
+  /** The last of those, as far as nothing showed that it can be used. */
+  readonly unusable: number;
   readonly retryAt: number;
   readonly reason: string;
 }
@@ -26,10 +34,14 @@ interface Failing {
 const TOLERATED = 2;
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 5 * 60_000;
+const LONGEST_DELAY_IN_USE_MS = 5_000;
 /** Names come from the control plane: what is remembered about them is bounded. */
 const MAX_TARGETS = 1_000;
 
-/** Keeps a target that fails again and again from being started all the time: 1 s, 2 s, 4 s … 5 min apart. */
+/**
+ * Keeps a target that fails again and again from being started all the time: 1 s, 2 s, 4 s … 5 min apart, and never
+ * more than 5 s for failures in use.
+ */
 export class StartBackoff {
   readonly #options: StartBackoffOptions;
   readonly #failing = new Map<string, Failing>();
@@ -54,9 +66,15 @@ export class StartBackoff {
     );
   }
 
-  failed(target: string, reason: string): void {
-    const failures = (this.#failing.get(target)?.failures ?? 0) + 1;
-    const failing = { failures, retryAt: this.#options.now() + delayAfter(failures), reason };
+  failed(target: string, reason: string, kind: FailureKind): void {
+    const before = this.#failing.get(target);
+    const failures = (before?.failures ?? 0) + 1;
+    // Whatever took part in MCP can be used.
+    const unusable = kind === "in_use" ? 0 : (before?.unusable ?? 0) + 1;
+    const delayMs = Math.max(delayAfter(unusable), Math.min(delayAfter(failures), LONGEST_DELAY_IN_USE_MS));
+    // One that failed while it could still be started does not shorten what another has brought about meanwhile.
+    const retryAt = Math.max(before?.retryAt ?? 0, this.#options.now() + delayMs);
+    const failing = { failures, unusable, retryAt, reason };
     // Last failed, last in the map: the oldest is forgotten first.
     this.#failing.delete(target);
     this.#failing.set(target, failing);

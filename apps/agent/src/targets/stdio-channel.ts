@@ -35,7 +35,6 @@ export class StdioChannel {
   readonly #frames: MessageFrames;
   #noise = 0;
   #notedAt = Number.NEGATIVE_INFINITY;
-  #wroteCall = false;
 
   constructor(options: StdioChannelOptions, listener: StdioChannelListener) {
     this.#maxMessageBytes = options.maxMessageBytes;
@@ -59,7 +58,7 @@ export class StdioChannel {
   /** A message of which the server may do something, even if it dies before it says a word. */
   writeCall(payload: Uint8Array): string | undefined {
     const problem = this.write(payload);
-    if (problem === undefined) this.#wroteCall = true;
+    if (problem === undefined) this.#process.wasCalled = true;
     return problem;
   }
 
@@ -105,7 +104,7 @@ export class StdioChannel {
 
   #ended(reason: string): void {
     this.#frames.abort(reason);
-    const mayHaveRun = this.#process.spoke || (this.#wroteCall && this.#process.hasStarted);
+    const mayHaveRun = this.#process.spoke || (this.#process.wasCalled && this.#process.hasStarted);
     this.#listener.ended({ reason, neverWorked: !mayHaveRun });
   }
 

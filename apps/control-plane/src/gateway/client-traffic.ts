@@ -263,8 +263,11 @@ export class ClientTraffic {
       return (await this.recorder.record(session, event)).epoch;
     } catch (error) {
       if (!(error instanceof RecordingUnavailableError)) throw error;
-      // The end of the session has told its recording what became of the request.
-      if (error.reason === "ended") throw unknownSession();
+      // The end of the session has told its recording what became of the request; it may have been at another process.
+      if (error.reason === "ended") {
+        await this.sessions.end(session, "its recording has ended");
+        throw unknownSession();
+      }
       this.logger.error("a message of a client could not be recorded and was not sent", error.message);
       if (event.exchange) {
         const { exchange, method, name } = event;

@@ -3,8 +3,11 @@ import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
+import { modernCall, ModernClient } from "./fakes/modern-client.js";
 import { StreamClient, type StreamRequest } from "./fakes/stream-client.js";
+import { Recorder } from "./recorder.js";
 import { SessionUpkeep } from "./session-upkeep.js";
+import { SessionsRepository } from "./sessions.repository.js";
 
 const POLICY = `
 apiVersion: drawbridge/v1
@@ -133,6 +136,18 @@ describe("a session that an operator ended at another control plane", () => {
     await gateway.get(SessionUpkeep)["lookAfter"]();
     expect(gateway.links.closed).toContain(sessionId);
   });
+});
+
+test("a session that expired at another control plane is another one for the next request but one", async () => {
+  const client = new ModernClient(gateway, "shop");
+  await client.post(modernCall(1, "read"));
+  const { sessionId } = gateway.links.sent.at(-1)!;
+  await gateway.get(SessionsRepository).close(sessionId, "idle");
+  await gateway.get(Recorder).close(sessionId, "idle");
+  expect((await client.post(modernCall(2, "read"))).status).toBe(503);
+  expect((await client.post(modernCall(3, "read"))).json.result).toBeDefined();
+  expect(gateway.links.sent.at(-1)!.sessionId).not.toBe(sessionId);
+  expect(gateway.links.closed).toContain(sessionId);
 });
 
 describe("a client that comes back with a token of other groups", () => {

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Random } from "./random.js";
 
 /** What a run is told, by the configuration of Vitest. */
@@ -69,9 +70,9 @@ export async function fuzz(surface: FuzzSurface, settings: FuzzSettings): Promis
     done += await runGenerated(surface, settings.seed, index);
     // Lets whatever waits for the event loop have its turn.
     if (index % 256 === 0) await new Promise((resolve) => setImmediate(resolve));
-    progress.at(done);
+    await progress.at(done);
   }
-  progress.end(done);
+  await progress.end(done);
   return done;
 }
 
@@ -138,19 +139,19 @@ class Progress {
     this.#of = of;
   }
 
-  at(done: number): void {
+  async at(done: number): Promise<void> {
     if (this.#of.settings.reports === undefined) return;
-    if (done >= this.#of.wanted * WARM_UP) this.#warmHeap ??= heapBytes();
+    if (done >= this.#of.wanted * WARM_UP) this.#warmHeap ??= await heapBytes();
     if (performance.now() - this.#shownAt < PROGRESS_MS) return;
     this.#shownAt = performance.now();
     console.log(`fuzz ${this.#name}: ${done} of ${this.#of.wanted}`);
   }
 
-  end(done: number): void {
+  async end(done: number): Promise<void> {
     const { reports, seed } = this.#of.settings;
     if (reports === undefined) return;
-    const heap = heapBytes();
     const seconds = (performance.now() - this.#startedAt) / 1_000;
+    const heap = await heapBytes();
     const report = { surface: this.#name, seed, done, seconds, warmHeap: this.#warmHeap, heap };
     mkdirSync(reports, { recursive: true });
     writeFileSync(path.join(reports, `${this.#name}.json`), JSON.stringify(report));
@@ -160,9 +161,15 @@ class Progress {
   }
 }
 
-function heapBytes(): number | undefined {
+/** The least of a few looks: what a connection held goes a moment after it. */
+async function heapBytes(): Promise<number | undefined> {
   if (globalThis.gc === undefined) return undefined;
-  globalThis.gc();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
+  let least = Number.POSITIVE_INFINITY;
+  for (let looks = 0; looks < 5; looks++) {
+    await sleep(200);
+    globalThis.gc();
+    const { heapUsed, external } = process.memoryUsage();
+    least = Math.min(least, heapUsed + external);
+  }
+  return least;
 }

@@ -49,6 +49,11 @@ export class Children {
     return this.#running.size;
   }
 
+  /** How many more may be started now. */
+  get free(): number {
+    return this.#options.maximum - this.#running.size;
+  }
+
   /** Every target whose process failed when it was last started. */
   get failing(): readonly TargetHealth[] {
     return this.#backoff.failing;

@@ -21,12 +21,15 @@ const LONGEST_START_MS = 30_000;
 /** Once a server has answered one question, the other process is up as well. */
 const LATE_BY_MS = 1_000;
 
+const STOPPING = "the agent is being stopped";
+
 /** What became of a question: the server's answer, or why there is none. */
 type Outcome = { readonly response: McpResponse } | { readonly silence: string };
 
 /**
  * Asks two throw-away children which revisions they speak, one in each era: an era is a property of a process, and some
- * servers leave at a question of the other. Throws TargetRefusedError when neither is spoken.
+ * servers leave at a question of the other. Both run at the same time, unless only one place is free on this host.
+ * Throws TargetRefusedError when neither is spoken.
  */
 export async function probeStdio(
   host: TargetHost,
@@ -35,21 +38,40 @@ export async function probeStdio(
 ): Promise<readonly string[]> {
   const questions: Question[] = [];
   const ask = (request: McpRequest) => {
+    if (signal.aborted) throw new TargetRefusedError("TARGET_UNAVAILABLE", STOPPING);
     const question = new Question(host, wanted, request);
     questions.push(question);
     return question;
   };
   try {
-    const discover = ask(discoverRequest());
-    const initialize = ask(initializeRequest());
-    limitPatience(discover, initialize);
     signal.addEventListener("abort", () => questions.forEach((question) => question.giveUp()));
-    const outcomes = { discover: await discover.outcome, initialize: await initialize.outcome };
-    if (signal.aborted) throw new TargetRefusedError("TARGET_UNAVAILABLE", "the agent is being stopped");
+    const outcomes = await (host.children.free > 1 ? askAtOnce(ask) : askInTurn(ask));
+    if (signal.aborted) throw new TargetRefusedError("TARGET_UNAVAILABLE", STOPPING);
     return conclude(host, wanted, outcomes);
   } finally {
     await Promise.all(questions.map((question) => question.close()));
   }
+}
+
+async function askAtOnce(ask: (request: McpRequest) => Question): Promise<Outcomes> {
+  const discover = ask(discoverRequest());
+  const initialize = ask(initializeRequest());
+  limitPatience(discover, initialize);
+  return { discover: await discover.outcome, initialize: await initialize.outcome };
+}
+
+/** First what most servers answer in one way or another: that tells how long they take to start. */
+async function askInTurn(ask: (request: McpRequest) => Question): Promise<Outcomes> {
+  const startedAt = performance.now();
+  const first = ask(initializeRequest());
+  void sleep(LONGEST_START_MS).then(() => first.giveUp());
+  const initialize = await first.outcome;
+  const tookMs = performance.now() - startedAt;
+  await first.close();
+  const second = ask(discoverRequest());
+  const patienceMs = "response" in initialize ? Math.max(SILENCE_MS, tookMs + LATE_BY_MS) : LONGEST_START_MS;
+  void sleep(patienceMs).then(() => second.giveUp());
+  return { discover: await second.outcome, initialize };
 }
 
 /** How long a server takes to start is known when it has answered the other question; only then silence says anything. */

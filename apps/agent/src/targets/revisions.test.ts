@@ -77,6 +77,19 @@ describe("what a stdio target speaks", () => {
     expect(await learner.learn(slow)).toEqual([LEGACY, MODERN]);
   });
 
+  test.each([
+    [["modern"], [MODERN]],
+    [["dual"], [LEGACY, MODERN]],
+    [["exit-when-unknown"], [LEGACY]],
+  ])("is learned from one child after the other when only one may run: %j", async (switches, expected) => {
+    const { host, revisions: learner } = revisions({ children: 1 });
+    expect(await learner.learn(stdio(switches))).toEqual(expected);
+    expect(host.children.count).toBe(0);
+    await expect(
+      new TargetRevisions(testHost({ children: 1 })).learn(stdio(["exit-at-once=7"])),
+    ).rejects.toThrow("code 7");
+  });
+
   test("is remembered for ten minutes, and not for another definition", async () => {
     let now = 0;
     const learner = new TargetRevisions(testHost(), () => now);

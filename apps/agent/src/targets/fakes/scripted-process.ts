@@ -3,6 +3,7 @@ import type { ServerProcess, ServerProcessListener } from "../server-process.js"
 /** A process whose stdout is up to the test. It takes what it is sent and, like a pipe, gives nothing while it is paused. */
 export class ScriptedProcess {
   spoke = false;
+  wasCalled = false;
   readonly backlogBytes = 0;
   readonly #listener: ServerProcessListener;
   readonly #unread: Buffer[] = [];

@@ -9,7 +9,8 @@ import { SessionStorage } from "./session-storage.js";
 import type { StoredSession } from "./sessions.repository.js";
 import { SessionsService } from "./sessions.service.js";
 
-const MAX_OPEN_PER_PRINCIPAL = 500;
+// Half of what an agent holds unless its host says otherwise: one principal must not take all places of an agent.
+const MAX_OPEN_PER_PRINCIPAL = 100;
 const MAX_CLIENT_NAME = 200;
 
 /** A session that is wanted, with the message that opens it. */

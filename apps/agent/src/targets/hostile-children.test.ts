@@ -1,8 +1,11 @@
+import { tmpdir } from "node:os";
 import { initialize, modern, request, toolCall } from "@drawbridge/testing";
 import { describe, expect, test } from "vitest";
 import { takeAllDescriptors } from "../fakes/file-descriptors.js";
 import { waitFor } from "../fakes/wait-for.js";
-import { cleanUpAfterEach, open, ownServer, stdio, testHost } from "./fakes/target-bench.js";
+import { NO_CHILD_LIMITS } from "./child-limits.js";
+import { cleanUpAfterEach, onTestEnd, open, ownServer, stdio, testHost } from "./fakes/target-bench.js";
+import { ServerProcess } from "./server-process.js";
 
 cleanUpAfterEach();
 
@@ -34,6 +37,43 @@ describe("a target's process that is closed while it is paused", () => {
     expect(await Promise.race([closed, late])).toBe("closed");
     expect(host.children.count).toBe(0);
   }, 15_000);
+});
+
+describe("a target's process that is gone while somebody still holds its pipes", () => {
+  test("is signalled and guarded no more: its number may be another's", async () => {
+    const signalled: number[] = [];
+    const kill = process.kill.bind(process);
+    process.kill = (pid, signal) => {
+      signalled.push(pid);
+      return kill(pid, signal);
+    };
+    onTestEnd(() => (process.kill = kill));
+    let isGuarded = true;
+    let isGone = false;
+    const child = new ServerProcess({
+      // Who left the group keeps stdout open for a while; what is on it is not read.
+      command: {
+        command: "/bin/sh",
+        arguments: ["-c", "setsid sleep 1 & sleep 0.2; exit 0"],
+        directory: tmpdir(),
+        environment: {},
+      },
+      limits: NO_CHILD_LIMITS,
+      inheritedEnvironment: { PATH: "/usr/bin:/bin" },
+      stderrBytesPerSecond: 1_000,
+      watchdog: { guard: () => () => (isGuarded = false) },
+      listener: { stdout: () => undefined, stderr: () => undefined, ended: () => undefined },
+    });
+    void child.gone.then(() => (isGone = true));
+    child.pause();
+    await waitFor(() => !isGuarded || undefined);
+    expect(isGone).toBe(false);
+    signalled.length = 0;
+    child.resume();
+    await child.gone;
+    await child.close();
+    expect(signalled).toEqual([]);
+  });
 });
 
 describe("a target's process on a host without file descriptors", () => {

@@ -1,6 +1,7 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { childEnvironment } from "./child-environment.js";
 import { type ChildLimits, limitedLaunch } from "./child-limits.js";
 import type { AllowedCommand } from "./command-check.js";
@@ -21,7 +22,7 @@ export interface ServerProcessOptions {
   /** The agent's own environment, of which a child gets the harmless part. */
   readonly inheritedEnvironment: Readonly<Record<string, string | undefined>>;
   readonly stderrBytesPerSecond: number;
-  readonly watchdog: Watchdog;
+  readonly watchdog: Pick<Watchdog, "guard">;
   readonly listener: ServerProcessListener;
 }
 
@@ -37,7 +38,7 @@ type Child = ChildProcessByStdio<Writable, Readable, Readable>;
 
 /** The process of a target. It and all it starts are one process group, which ends as one. */
 export class ServerProcess {
-  /** Resolves when nothing of it is left running. */
+  /** Resolves when nothing of it is left running and its pipes are closed. */
   readonly gone: Promise<void>;
   /** Whether it took part in MCP. Whoever reads what it writes says so. */
   spoke = false;
@@ -47,7 +48,11 @@ export class ServerProcess {
   readonly #child: Child;
   readonly #stderr: StderrText;
   readonly #gone = Promise.withResolvers<void>();
+  readonly #groupGone = Promise.withResolvers<void>();
+  /** From its start on; it keeps its number only as long as somebody is in it. */
   #group: number | undefined;
+  #isGroupGone = false;
+  #unguard: () => void = () => undefined;
   #paused = false;
   #closing = false;
   #exit: string | undefined;
@@ -97,15 +102,24 @@ export class ServerProcess {
   /** stdin closes first, as the protocol asks; who does not leave then is sent away. */
   async close(): Promise<void> {
     this.#closing = true;
-    const group = this.#group;
-    if (group === undefined) return;
+    if (this.#group === undefined) return;
     this.resume();
     this.#child.stdin.end();
-    if (!(await waitForGroupToEnd(group, STDIN_GRACE_MS))) {
-      signalGroup(group, "SIGTERM");
-      if (!(await waitForGroupToEnd(group, TERM_GRACE_MS))) signalGroup(group, "SIGKILL");
+    if (!(await this.#endsWithin(STDIN_GRACE_MS))) {
+      this.#signal("SIGTERM");
+      if (!(await this.#endsWithin(TERM_GRACE_MS))) this.#signal("SIGKILL");
     }
-    await Promise.all([this.gone, waitForGroupToEnd(group, KILL_GRACE_MS)]);
+    await this.gone;
+  }
+
+  async #endsWithin(ms: number): Promise<boolean> {
+    await Promise.race([this.#groupGone.promise, sleep(ms)]);
+    return this.#isGroupGone;
+  }
+
+  /** Never to a group that is gone: its number may be somebody else's by now. */
+  #signal(signal: NodeJS.Signals): void {
+    if (this.#group !== undefined && !this.#isGroupGone) signalGroup(this.#group, signal);
   }
 
   #start(): Child {
@@ -124,7 +138,7 @@ export class ServerProcess {
     });
     assertHasPipes(child);
     this.#group = child.pid;
-    if (child.pid !== undefined) watchdog.guard(child.pid);
+    if (child.pid !== undefined) this.#unguard = watchdog.guard(child.pid);
     child.once("error", (error: NodeJS.ErrnoException) => this.#failedToStart(error));
     child.once("exit", (code, signal) => this.#exited(code, signal));
     child.once("close", () => this.#ended(child));
@@ -148,11 +162,10 @@ export class ServerProcess {
 
   /** Nothing can come of it any more: a process that stays after it closed its stdout is ended. */
   #fallenSilent(): void {
-    const group = this.#group;
-    if (group === undefined || this.#closing || this.#exit !== undefined) return;
+    if (this.#closing || this.#exit !== undefined) return;
     const timer = setTimeout(() => {
       this.#exit = "closed its stdout";
-      signalGroup(group, "SIGKILL");
+      this.#signal("SIGKILL");
     }, STDOUT_GRACE_MS);
     this.#child.once("exit", () => clearTimeout(timer));
   }
@@ -160,8 +173,7 @@ export class ServerProcess {
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     const group = this.#group;
     if (group === undefined) return;
-    // What the server started and left behind goes with it.
-    if (!this.#closing) signalGroup(group, "SIGKILL");
+    void this.#releaseGroup(group);
     this.#exit ??= signal === null ? `exited with code ${code}` : `was ended by ${signal}`;
     this.#dropStrayPipes();
   }
@@ -176,20 +188,22 @@ export class ServerProcess {
     this.#child.once("close", () => clearInterval(timer));
   }
 
-  /** All it wrote has been read. */
+  /** All it wrote has been read, which may be long after it left: then its group is gone and its number not its own. */
   #ended(child: Child): void {
     if (child.pid === undefined) return;
-    void this.#releaseGroup(child.pid);
+    void this.#groupGone.promise.then(() => this.#gone.resolve());
     this.#stderr.end();
     this.#end(`the target's process ${this.#exit ?? "ended"}`);
   }
 
+  /** What the server started and left behind goes with it. */
   async #releaseGroup(group: number): Promise<void> {
     // While closing, close() decides when to use force.
     if (!this.#closing) signalGroup(group, "SIGKILL");
     await waitForGroupToEnd(group, STDIN_GRACE_MS + TERM_GRACE_MS + KILL_GRACE_MS);
-    this.#options.watchdog.release(group);
-    this.#gone.resolve();
+    this.#isGroupGone = true;
+    this.#unguard();
+    this.#groupGone.resolve();
   }
 
   #end(reason: string): void {

@@ -46,11 +46,28 @@ describe("Watchdog", () => {
   test("kills at its end what is in its care, and nothing it was told is gone", async () => {
     const [first, released, last] = [startGroup(), startGroup(), startGroup()];
     const watchdog = startWatchdog();
-    for (const group of [first, released, last]) watchdog.guard(group);
-    watchdog.release(released);
+    const releases = [first, released, last].map((group) => watchdog.guard(group));
+    releases[1]?.();
     await watchdog.stop();
     await eventually(() => !isAlive(first) && !isAlive(last));
     expect(isAlive(released)).toBe(true);
+  });
+
+  test("keeps the new owner of a number in care when the one before is released late", async () => {
+    const group = startGroup();
+    const watchdog = startWatchdog();
+    const releaseFirst = watchdog.guard(group);
+    const releaseSecond = watchdog.guard(group);
+    releaseFirst();
+    await watchdog.stop();
+    await eventually(() => !isAlive(group));
+
+    const other = startGroup();
+    const another = startWatchdog();
+    for (const release of [another.guard(other), another.guard(other)]) release();
+    await another.stop();
+    expect(isAlive(other)).toBe(true);
+    releaseSecond();
   });
 
   test("is started again when it dies, and remembers its care", async () => {

@@ -26,7 +26,8 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
  */
 export class Watchdog {
   readonly #log: Logger;
-  readonly #groups = new Set<number>();
+  /** Each with what tells its present owner from one before that had the same number. */
+  readonly #groups = new Map<number, symbol>();
   #process: ChildProcess | undefined;
   #stopping = false;
 
@@ -40,16 +41,15 @@ export class Watchdog {
     return this.#process !== undefined;
   }
 
-  /** Takes a process group into care. */
-  guard(group: number): void {
-    this.#groups.add(group);
-    this.#tell(`add ${group}`);
-  }
-
-  /** To be called as soon as the group is gone: its number may be given to somebody else. */
-  release(group: number): void {
-    if (!this.#groups.delete(group)) return;
-    this.#tell(`drop ${group}`);
+  /**
+   * Takes a process group into care. What it returns ends that, to be called as soon as the group is gone: its number may
+   * be given to somebody else. Called later than that, it leaves the new owner of the number in care.
+   */
+  guard(group: number): () => void {
+    const owner = Symbol("owner of a process group");
+    if (!this.#groups.has(group)) this.#tell(`add ${group}`);
+    this.#groups.set(group, owner);
+    return () => this.#release(group, owner);
   }
 
   /** Ends the watchdog, which kills what is still in its care. */
@@ -61,6 +61,12 @@ export class Watchdog {
       process.once("exit", () => resolve());
       process.stdin?.end();
     });
+  }
+
+  #release(group: number, owner: symbol): void {
+    if (this.#groups.get(group) !== owner) return;
+    this.#groups.delete(group);
+    this.#tell(`drop ${group}`);
   }
 
   #start(): void {
@@ -82,7 +88,7 @@ export class Watchdog {
     watchdog.stdin.on("error", () => undefined);
     watchdog.once("exit", () => this.#exited());
     this.#process = watchdog;
-    for (const group of this.#groups) this.#tell(`add ${group}`);
+    for (const group of this.#groups.keys()) this.#tell(`add ${group}`);
   }
 
   #exited(): void {

@@ -5,9 +5,9 @@ import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
 import { modernCall, ModernClient } from "./fakes/modern-client.js";
 import { StreamClient, type StreamRequest } from "./fakes/stream-client.js";
-import { Recorder } from "./recorder.js";
-import { SessionUpkeep } from "./session-upkeep.js";
-import { SessionsRepository } from "./sessions.repository.js";
+import { Recorder } from "./traffic/recorder.js";
+import { SessionUpkeep } from "./sessions/session-upkeep.js";
+import { SessionsRepository } from "./sessions/sessions.repository.js";
 
 const POLICY = `
 apiVersion: drawbridge/v1

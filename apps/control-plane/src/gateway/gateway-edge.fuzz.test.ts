@@ -21,7 +21,7 @@ import {
 } from "@drawbridge/testing";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
-import { SessionsService } from "./sessions.service.js";
+import { SessionsService } from "./sessions/sessions.service.js";
 
 const POLICY = `
 apiVersion: drawbridge/v1

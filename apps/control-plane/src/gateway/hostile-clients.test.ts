@@ -6,9 +6,9 @@ import { RecordingUnavailableError, RecordingWriter } from "../recordings/index.
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
 import { modernCall, ModernClient } from "./fakes/modern-client.js";
-import { SessionUpkeep } from "./session-upkeep.js";
-import { SessionsRepository } from "./sessions.repository.js";
-import { SessionsService } from "./sessions.service.js";
+import { SessionUpkeep } from "./sessions/session-upkeep.js";
+import { SessionsRepository } from "./sessions/sessions.repository.js";
+import { SessionsService } from "./sessions/sessions.service.js";
 
 const POLICY = `
 apiVersion: drawbridge/v1

@@ -1,2 +1,2 @@
-export { GatewayEndpoint } from "./gateway-endpoint.js";
+export { GatewayEndpoint } from "./edge/gateway-endpoint.js";
 export { GatewayModule } from "./gateway.module.js";

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { answerPolitely, type Script } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
 import { ModernClient, modernCall, modernRequest } from "./fakes/modern-client.js";
-import { GatewayEndpoint } from "./gateway-endpoint.js";
-import { SessionUpkeep } from "./session-upkeep.js";
-import { TaskOwnership } from "./task-ownership.js";
+import { GatewayEndpoint } from "./edge/gateway-endpoint.js";
+import { SessionUpkeep } from "./sessions/session-upkeep.js";
+import { TaskOwnership } from "./decisions/task-ownership.js";
 
 const POLICY = `
 apiVersion: drawbridge/v1

@@ -18,7 +18,7 @@ import { CONFIG, type Config, loadConfig } from "../../config.js";
 import { prepareApi } from "../../platform/api.js";
 import { createHttpServer, listen } from "../../platform/http-server.js";
 import { migrate } from "../../platform/migrations.js";
-import { GatewayEndpoint } from "../gateway-endpoint.js";
+import { GatewayEndpoint } from "../edge/gateway-endpoint.js";
 import { FakeAgentLinks } from "./fake-agent-links.js";
 
 export interface Answer {

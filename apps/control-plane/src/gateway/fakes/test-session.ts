@@ -1,4 +1,4 @@
-import { GatewaySession, type SessionIdentity } from "../gateway-session.js";
+import { GatewaySession, type SessionIdentity } from "../sessions/gateway-session.js";
 
 export function testSession(differences: Partial<SessionIdentity> = {}): GatewaySession {
   const identity = {

@@ -1,0 +1,165 @@
+import {
+  type Era,
+  isPlainUri,
+  type McpNotification,
+  type McpRequest,
+  type MethodRule,
+  METHODS,
+  RpcErrorCode,
+} from "@drawbridge/mcp";
+import {
+  type CompiledPolicies,
+  type Context,
+  couldBeAllowed,
+  evaluate,
+  isTargetVisible,
+  type Target,
+} from "@drawbridge/policy";
+import type { Principal } from "../../identity/index.js";
+import { GatewayError, unknownSession } from "../gateway-error.js";
+import type { LiveSnapshot } from "./live-state.js";
+import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
+
+/** What is decided about one message of a client, and how a refusal is told. */
+export interface GatewayDecision {
+  readonly effect: "allow" | "deny";
+  readonly policy?: string | undefined;
+  readonly version?: number | undefined;
+  readonly rule?: string | undefined;
+  /** For the recording. The caller hears `refusal`. */
+  readonly reason: string;
+  readonly refusal?: GatewayError;
+}
+
+export interface Question {
+  readonly target: Target;
+  /** Of the session: another target of the same name is another one. */
+  readonly targetId?: string;
+  readonly context: Context;
+  readonly message: McpRequest | McpNotification;
+  /** Of the session the message came into. */
+  readonly era: Era;
+  /** Only of a message that names tasks: whether all of them are the caller's. */
+  readonly ownsTasks?: boolean;
+  /** Of subscriptions/listen: the resources it wants to hear of. Undefined where that cannot be read. */
+  readonly listensTo?: readonly string[] | undefined;
+}
+
+/** Who asks, as policies see it. Everything here is from this request's verified token. */
+export function contextOf({ id, groups, email, client }: Principal): Context {
+  return { principal: { id, groups, email, emailVerified: email !== undefined }, client: { id: client } };
+}
+
+/** A pure function of the policies and the message: whoever gets new policies may ask it again. */
+export function decide(policies: CompiledPolicies, question: Question): GatewayDecision {
+  const { target, context, message } = question;
+  const rule = METHODS.get(message.method);
+  // Of a method that no revision knows the policies say whether it may pass.
+  if (!rule) return decideOperation(policies, question, undefined);
+  if (!isForTargets(rule, question)) {
+    return denied("this revision has no such method for clients", methodNotFound(message.method));
+  }
+  const { governance } = rule;
+  if (question.ownsTasks === false) {
+    const isUndeclared = question.era === "modern" && !declaresTasks(message);
+    const refusal = isUndeclared ? tasksNotDeclared() : invalidParams("Task not found");
+    return denied("the task is not the caller's", refusal);
+  }
+  if (message.method === "subscriptions/listen") return decideListening(policies, question);
+  if (governance.as === "operation") return decideOperation(policies, question, governance.name);
+  return isTargetVisible(policies, target, context)
+    ? { effect: "allow", reason: "part of using the target" }
+    : denied("no rule makes the target visible", methodNotFound(message.method));
+}
+
+function isForTargets({ direction, era, kind }: MethodRule, question: Question): boolean {
+  const inEra = era === "both" || era === question.era;
+  return direction !== "serverToClient" && inEra && kind === question.message.kind;
+}
+
+/** The same as of a moment: with the target's labels of that moment, or a refusal when it is gone. */
+export function decideNow({ policies, targets }: LiveSnapshot, question: Question): GatewayDecision {
+  const target = targets.get(question.target.name);
+  const isTheSame = question.targetId === undefined || question.targetId === target?.id;
+  return target && isTheSame ? decide(policies, { ...question, target }) : gone();
+}
+
+export function gone(): GatewayDecision {
+  return { effect: "deny", reason: "the session or its target is gone", refusal: unknownSession() };
+}
+
+/** Who may not subscribe to a resource at the 2025 revisions does not hear of it at 2026-07-28 either. */
+function decideListening(policies: CompiledPolicies, question: Question): GatewayDecision {
+  const { target, context, listensTo, era } = question;
+  if (!listensTo) {
+    const refusal = invalidParams("params.notifications.resourceSubscriptions must be an array of strings");
+    return denied("the message does not say what it is about", refusal);
+  }
+  const method = "resources/subscribe";
+  for (const uri of listensTo) {
+    const refusal = asIfUnknown(method, uri, era);
+    if (!isPlainUri(uri)) return denied("the URI can be read in more than one way", refusal);
+    const decision = evaluate(policies, { target, method, name: uri }, context);
+    if (decision.effect !== "allow") return { ...decision, effect: "deny", refusal };
+  }
+  return decideOperation(policies, question, undefined);
+}
+
+function decideOperation(
+  policies: CompiledPolicies,
+  { target, context, era, message: { method, name } }: Question,
+  named: string | undefined,
+): GatewayDecision {
+  if (named !== undefined && name === undefined) {
+    return denied(
+      "the message does not say what it is about",
+      invalidParams(`${method} needs params.${named}`),
+    );
+  }
+  if (named === "uri" && name !== undefined && !isPlainUri(name)) {
+    return denied(
+      "the URI can be read in more than one way",
+      invalidParams(
+        "params.uri must be plain: no . or .. segments, nothing encoded needlessly, no backslashes",
+      ),
+    );
+  }
+  const operation = { target, method, name };
+  const { effect, policy, version, rule, reason, message } = evaluate(policies, operation, context);
+  const deciding = { policy, version, rule, reason };
+  if (effect === "allow") return { effect, ...deciding };
+  const refusal = couldBeAllowed(policies, operation, context)
+    ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: message ?? reason })
+    : asIfUnknown(method, name, era);
+  return { effect: "deny", ...deciding, refusal };
+}
+
+function denied(reason: string, refusal: GatewayError): GatewayDecision {
+  return { effect: "deny", reason, refusal };
+}
+
+/** What a target says of a thing that it does not have, so that a denied thing and a missing one look the same. */
+function asIfUnknown(method: string, name: string | undefined, era: Era): GatewayError {
+  if (method === "tools/call") return invalidParams(`Unknown tool: ${name}`);
+  if (method === "prompts/get") return invalidParams(`Unknown prompt: ${name}`);
+  if (method.startsWith("resources/")) {
+    return new GatewayError({
+      status: 200,
+      code: era === "modern" ? RpcErrorCode.InvalidParams : RpcErrorCode.ResourceNotFound,
+      message: `Resource not found: ${name}`,
+    });
+  }
+  return methodNotFound(method);
+}
+
+function methodNotFound(method: string): GatewayError {
+  return new GatewayError({
+    status: 200,
+    code: RpcErrorCode.MethodNotFound,
+    message: `Method not found: ${method}`,
+  });
+}
+
+function invalidParams(message: string): GatewayError {
+  return new GatewayError({ status: 200, code: RpcErrorCode.InvalidParams, message });
+}

@@ -1,0 +1,57 @@
+import { Injectable } from "@nestjs/common";
+import type { Era } from "@drawbridge/mcp";
+import type { CompiledPolicies } from "@drawbridge/policy";
+import { Database } from "../../platform/database.js";
+import { readEpoch, type Snapshot } from "../../platform/epoch-snapshot.js";
+import { LivePolicies } from "../../policies/index.js";
+import { LiveTargets, type Target, TargetRevisions } from "../../targets/index.js";
+import { maySpeak } from "../edge/era-refusals.js";
+
+/** What decisions are made from, all of it true at `epoch` or later. */
+export interface LiveSnapshot {
+  readonly epoch: bigint;
+  readonly targets: Awaited<ReturnType<LiveTargets["get"]>>["value"];
+  readonly policies: CompiledPolicies;
+}
+
+/** Policies and targets are read apart; a decision needs both as of one moment, so the older epoch counts. */
+@Injectable()
+export class LiveState {
+  constructor(
+    readonly policies: LivePolicies,
+    readonly targets: LiveTargets,
+    readonly revisions: TargetRevisions,
+    private readonly database: Database,
+  ) {}
+
+  /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
+  async known(): Promise<LiveSnapshot> {
+    return together(await Promise.all([this.targets.get(), this.policies.get()]));
+  }
+
+  async atLeast(epoch: bigint): Promise<LiveSnapshot> {
+    return together(await Promise.all([this.targets.atLeast(epoch), this.policies.atLeast(epoch)]));
+  }
+
+  /** The revisions that a target speaks, if it is known to speak none of the era. */
+  async withoutEra(era: Era, { name, ...target }: Target): Promise<readonly string[] | undefined> {
+    if (maySpeak(era, await this.revisions.of(target))) return undefined;
+    // Nothing is recorded for who is refused, so nothing tells that the target has been changed since: look again.
+    const current = (await this.now()).targets.get(name);
+    const versions = current && (await this.revisions.of(current));
+    return maySpeak(era, versions) ? undefined : versions;
+  }
+
+  /** As of now. */
+  async now(): Promise<LiveSnapshot> {
+    return this.atLeast(await readEpoch(this.database));
+  }
+}
+
+function together([targets, policies]: [
+  Snapshot<LiveSnapshot["targets"]>,
+  Snapshot<CompiledPolicies>,
+]): LiveSnapshot {
+  const epoch = targets.epoch < policies.epoch ? targets.epoch : policies.epoch;
+  return { epoch, targets: targets.value, policies: policies.value };
+}

@@ -1,0 +1,81 @@
+import { type McpNotification, METHODS } from "@drawbridge/mcp";
+import { evaluate } from "@drawbridge/policy";
+import type { GatewayDecision } from "./decide.js";
+import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
+import type { LiveSnapshot } from "./live-state.js";
+import { wantedByTask } from "./wanted-of-client.js";
+
+/** Why a target may not ask something of the client. */
+export interface Refusal extends GatewayDecision {
+  readonly effect: "deny";
+  readonly method: string;
+}
+
+/**
+ * What the target of a session may ask of its client and tell it: what a rule allows, by the method. A method of no
+ * revision passes where a rule names it; one of the revisions where this one has it.
+ */
+export class TargetRights {
+  constructor(private readonly session: GatewaySession) {}
+
+  /** About a request of the target. In the modern era it has none. */
+  refusalToRequest(method: string, exchange: Exchange | undefined, live: LiveSnapshot): Refusal | undefined {
+    if (this.session.era === "modern") return denied(method, "this revision has no requests of the target");
+    return this.refusalToAsk([method], exchange, live);
+  }
+
+  /** About what it asks for, one way or another: the first that is refused. */
+  refusalToAsk(
+    methods: readonly string[],
+    exchange: Exchange | undefined,
+    live: LiveSnapshot,
+  ): Refusal | undefined {
+    for (const method of methods) {
+      const refusal = this.refusalOf(method, exchange, live);
+      if (refusal) return refusal;
+    }
+    return undefined;
+  }
+
+  /** Why a notification is not passed on. */
+  whyDropped(
+    notification: McpNotification,
+    exchange: Exchange | undefined,
+    live: LiveSnapshot,
+  ): string | undefined {
+    const { method } = notification;
+    const known = METHODS.get(method);
+    if (!known) return this.denialOf(method, exchange, live)?.reason;
+    const inEra = known.era === "both" || known.era === this.session.era;
+    if (!inEra || known.direction === "clientToServer" || known.kind !== "notification")
+      return "unknown method";
+    const wanted = wantedByTask(notification);
+    if (wanted === "unreadable") return "what it asks of the client cannot be read";
+    return this.refusalToAsk(wanted, exchange, live)?.reason;
+  }
+
+  private refusalOf(method: string, exchange: Exchange | undefined, live: LiveSnapshot): Refusal | undefined {
+    const known = METHODS.get(method);
+    if (known && (known.direction === "clientToServer" || known.kind !== "request"))
+      return denied(method, "the method is not one to ask a client with");
+    if (known?.governance.as === "lifecycle") return undefined;
+    return this.denialOf(method, exchange, live);
+  }
+
+  /** Whose session it is was verified with the requests it serves; without one nobody's rights are at hand. */
+  private denialOf(
+    method: string,
+    exchange: Exchange | undefined,
+    { policies, targets }: LiveSnapshot,
+  ): Refusal | undefined {
+    const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
+    const target = targets.get(this.session.target);
+    if (!question || !target) return denied(method, "no request of the client is under way");
+    const decision = evaluate(policies, { target, method }, question.context);
+    return decision.effect === "allow" ? undefined : { ...decision, effect: "deny", method };
+  }
+}
+
+function denied(method: string, reason: string): Refusal {
+  return { effect: "deny", method, reason };
+}

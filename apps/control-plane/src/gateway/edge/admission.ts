@@ -1,0 +1,51 @@
+import type { IncomingMessage } from "node:http";
+import { Inject, Injectable } from "@nestjs/common";
+import { validHost, validOrigin } from "@drawbridge/mcp";
+import { isTargetVisible } from "@drawbridge/policy";
+import { CONFIG, type Config } from "../../config.js";
+import { type Principal, TokenVerifier } from "../../identity/index.js";
+import type { Target } from "../../targets/index.js";
+import { refused, targetNameOf } from "./client-request.js";
+import { contextOf } from "../decisions/decide.js";
+import { unknownTarget } from "../gateway-error.js";
+import { LiveState } from "../decisions/live-state.js";
+
+/** Who may come in at all: the sender, the token, and whether a policy shows the target to its bearer. */
+@Injectable()
+export class Admission {
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly tokens: TokenVerifier,
+    private readonly live: LiveState,
+  ) {}
+
+  /** Origin and Host: a web page must not reach us through the browser of somebody inside (DNS rebinding). */
+  checkSender({ headers }: IncomingMessage): void {
+    if (!validOrigin(headers.origin, this.config.allowedOrigins))
+      throw refused(403, "requests of this origin are not accepted");
+    if (!validHost(headers.host, this.config.allowedHosts)) {
+      throw refused(
+        403,
+        "this Host is not one of ours; use the public URL, or name it in DRAWBRIDGE_ALLOWED_HOSTS",
+      );
+    }
+  }
+
+  /** @throws TokenError, or GatewayError 404 for a target that the principal does not see */
+  async admit(request: IncomingMessage): Promise<{ principal: Principal; target: Target }> {
+    const name = targetNameOf(request);
+    const principal = await this.tokens.verify(request.headers.authorization, "mcp");
+    return { principal, target: await this.visibleTarget(name, principal) };
+  }
+
+  private async visibleTarget(name: string, principal: Principal): Promise<Target> {
+    const known = await this.live.known();
+    const target = known.targets.get(name);
+    if (target && isTargetVisible(known.policies, target, contextOf(principal))) return target;
+    // Nothing is recorded for a target that is not seen, so nothing tells that it has appeared since: look again.
+    const now = await this.live.now();
+    const appeared = now.targets.get(name);
+    if (!appeared || !isTargetVisible(now.policies, appeared, contextOf(principal))) throw unknownTarget();
+    return appeared;
+  }
+}

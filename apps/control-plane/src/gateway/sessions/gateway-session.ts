@@ -1,0 +1,277 @@
+import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest } from "@drawbridge/mcp";
+import type { Context } from "@drawbridge/policy";
+import type { SessionLink } from "../../agents/index.js";
+import type { Question } from "../decisions/decide.js";
+import { eventId, type EventStream } from "../replies/event-stream.js";
+import type { ExchangeReply } from "../replies/reply.js";
+
+/** A request of the client that has not been answered yet. */
+export interface Exchange {
+  /** Names it in the recording and on the agent's stream; unique within the session. */
+  readonly number: number;
+  readonly id: JsonRpcId;
+  readonly method: string;
+  readonly name: string | undefined;
+  /** Another one once the client has come back for what it missed. */
+  reply: ExchangeReply;
+  /** What was decided, to decide it again when the authorization epoch has moved. */
+  question: Question;
+  epoch: bigint;
+  /** It may have reached the target. */
+  sent: boolean;
+  /** The client has said that it no longer waits. */
+  cancelled: boolean;
+}
+
+export interface SessionIdentity {
+  readonly id: string;
+  readonly principal: string;
+  readonly oauthClient: string;
+  readonly target: string;
+  readonly targetId: string;
+  /** Of the target's definition, when the session was opened. */
+  readonly targetRevision: number;
+  /** The session speaks one, from its first message on. */
+  readonly era: Era;
+}
+
+/** A message that belongs to no request, with its place in the recording: a client that comes back is read it from there. */
+export interface Told {
+  readonly message: Uint8Array;
+  /** Undefined for what cannot be read again as part of this stream. */
+  readonly index: number | undefined;
+}
+
+/** The event stream, with whom it was opened for and the epoch until which that is known to be right. */
+export interface Listener {
+  readonly stream: EventStream;
+  readonly context: Context;
+  epoch: bigint;
+  /** Resolves when it has been read what it missed. */
+  readonly caughtUp: Promise<void>;
+  /** The last index that was read to it. */
+  last: number;
+}
+
+// Messages for a client that has no event stream open. More than that and the oldest are lost to it, not to the recording.
+const BACKLOG_LIMIT = 256;
+const BACKLOG_BYTES = 256 * 1024;
+// Messages of the client that are held: requests until they are answered and, apart from them, so that a request can
+// always be cancelled, others until they are passed on.
+const HELD_LIMIT = 128;
+const HELD_BYTES = 64 * 1024 * 1024;
+/** Questions of the target that the client may still answer. */
+export const ASKED_LIMIT = 64;
+// Where an answer is an event stream that the client may leave and come back to.
+const PRIMED_REVISION = "2025-11-25";
+const LISTEN = "subscriptions/listen";
+
+/** One open session as this replica sees it. What must survive is in Postgres. */
+export class GatewaySession {
+  readonly id: string;
+  readonly principal: string;
+  readonly oauthClient: string;
+  readonly target: string;
+  readonly targetId: string;
+  /** Of the target's definition: what its agent was given. */
+  targetRevision: number;
+  readonly era: Era;
+  protocolVersion: string | undefined;
+  agentId: string | undefined;
+  link: Promise<SessionLink> | undefined;
+  listener: Listener | undefined;
+  ended = false;
+  /** Set when something happened that counts as use; written down now and then. */
+  touched = true;
+  private readonly askedOfClient = new Map<string, string>();
+  private readonly exchanges = new Map<number, Exchange>();
+  private readonly byRequestId = new Map<string, Exchange>();
+  private readonly backlog: Told[] = [];
+  private backlogBytes = 0;
+  private deliveries = 0;
+  private readonly passing = new Set<Uint8Array>();
+  /** Another process has served it before: what that one knew is in the recording. */
+  readonly wasServedBefore: boolean;
+
+  constructor(
+    identity: SessionIdentity,
+    private lastExchange: number,
+  ) {
+    this.wasServedBefore = lastExchange > 0;
+    this.id = identity.id;
+    this.principal = identity.principal;
+    this.oauthClient = identity.oauthClient;
+    this.target = identity.target;
+    this.targetId = identity.targetId;
+    this.targetRevision = identity.targetRevision;
+    this.era = identity.era;
+  }
+
+  nextExchangeNumber(): number {
+    return ++this.lastExchange;
+  }
+
+  get inFlight(): Iterable<Exchange> {
+    return this.exchanges.values();
+  }
+
+  get eventStream(): EventStream | undefined {
+    return this.listener?.stream;
+  }
+
+  /** Whether answers are event streams that begin with an id to come back with. */
+  get isPrimed(): boolean {
+    return this.protocolVersion === PRIMED_REVISION;
+  }
+
+  /** Something is under way that has an end of its own; a subscription has none. */
+  get busy(): boolean {
+    return this.deliveries > 0 || [...this.exchanges.values()].some(({ method }) => method !== LISTEN);
+  }
+
+  /** Subscriptions of the modern era: requests that stay open. */
+  get listening(): readonly Exchange[] {
+    return [...this.exchanges.values()].filter(({ method }) => method === LISTEN);
+  }
+
+  get inUse(): boolean {
+    return this.deliveries > 0 || this.exchanges.size > 0 || this.eventStream?.open === true;
+  }
+
+  /** While something recorded is read to the client, the session is used. */
+  async whileBusy(delivery: Promise<void>): Promise<void> {
+    this.deliveries += 1;
+    try {
+      await delivery;
+    } finally {
+      this.deliveries -= 1;
+    }
+  }
+
+  /** Whether there is room for one more message of the client. An idle session takes any. */
+  hasRoomFor({ kind, bytes }: McpMessage): boolean {
+    const held =
+      kind === "request"
+        ? [...this.exchanges.values()].map(({ question }) => question.message.bytes)
+        : [...this.passing];
+    const heldBytes = held.reduce((sum, { length }) => sum + length, 0);
+    return held.length === 0 || (held.length < HELD_LIMIT && heldBytes + bytes.length <= HELD_BYTES);
+  }
+
+  /** While a message that is no request is passed on, it is held. */
+  async whilePassing({ bytes }: McpMessage, passing: Promise<void>): Promise<void> {
+    this.passing.add(bytes);
+    try {
+      await passing;
+    } finally {
+      this.passing.delete(bytes);
+    }
+  }
+
+  isInFlight(exchange: number): boolean {
+    return this.exchanges.has(exchange);
+  }
+
+  begin(exchange: Exchange): void {
+    this.exchanges.set(exchange.number, exchange);
+    // In the modern era several processes of a client share the session, each with ids of its own.
+    if (this.era === "legacy") this.byRequestId.set(idKey(exchange.id), exchange);
+  }
+
+  /** From here on nobody can say that it did not run. */
+  markSent(number: number): void {
+    const exchange = this.exchanges.get(number);
+    if (exchange) exchange.sent = true;
+  }
+
+  exchange(number: number): Exchange | undefined {
+    return this.exchanges.get(number);
+  }
+
+  exchangeOf(id: JsonRpcId): Exchange | undefined {
+    return this.byRequestId.get(idKey(id));
+  }
+
+  finish(exchange: Exchange): void {
+    this.exchanges.delete(exchange.number);
+    if (this.era === "legacy") this.byRequestId.delete(idKey(exchange.id));
+  }
+
+  /** The client was asked something by the target and may answer it, once. */
+  expectAnswer({ id, method }: Pick<McpRequest, "id" | "method">): void {
+    if (this.askedOfClient.size >= ASKED_LIMIT) {
+      const [oldest] = this.askedOfClient.keys();
+      if (oldest !== undefined) this.askedOfClient.delete(oldest);
+    }
+    this.askedOfClient.set(idKey(id), method);
+  }
+
+  isAsked(id: JsonRpcId): boolean {
+    return this.askedOfClient.has(idKey(id));
+  }
+
+  /** The method that is answered with this id; undefined when nothing was asked, or it was answered already. */
+  takeAsked(id: JsonRpcId): string | undefined {
+    const method = this.askedOfClient.get(idKey(id));
+    this.askedOfClient.delete(idKey(id));
+    return method;
+  }
+
+  /** Gives the client what belongs to no request: on its event stream, or when it opens one. */
+  async tellClient(message: Uint8Array, index?: number): Promise<void> {
+    for (let { listener } = this; listener?.stream.open; listener = this.listener) {
+      await listener.caughtUp;
+      if (listener !== this.listener || !listener.stream.open) continue;
+      if (index === undefined || index > listener.last) await sendTo(listener, { message, index });
+      return;
+    }
+    this.backlog.push({ message, index });
+    this.backlogBytes += message.length;
+    while (this.backlog.length > BACKLOG_LIMIT || this.backlogBytes > BACKLOG_BYTES) this.takeOldest();
+  }
+
+  /** In place of the stream there was. `missed` comes first: what a client that comes back has not heard. */
+  async attachEventStream(
+    stream: EventStream,
+    context: Context,
+    epoch: bigint,
+    missed: AsyncIterable<Told> | Iterable<Told> = [],
+  ): Promise<void> {
+    if (this.eventStream?.open) this.eventStream.cut();
+    const { promise: caughtUp, resolve } = Promise.withResolvers<void>();
+    const listener: Listener = { stream, context, epoch, caughtUp, last: -1 };
+    this.listener = listener;
+    try {
+      for await (const told of missed) {
+        if (!stream.open) return;
+        await sendTo(listener, told);
+        listener.last = told.index ?? listener.last;
+      }
+      await this.sendBacklog(listener);
+    } catch (error) {
+      // With a gap in it the client would never come back for what it missed.
+      stream.end();
+      throw error;
+    } finally {
+      resolve();
+    }
+  }
+
+  private async sendBacklog(listener: Listener): Promise<void> {
+    while (listener.stream.open) {
+      const oldest = this.takeOldest();
+      if (!oldest) return;
+      if (oldest.index === undefined || oldest.index > listener.last) await sendTo(listener, oldest);
+    }
+  }
+
+  private takeOldest(): Told | undefined {
+    const oldest = this.backlog.shift();
+    this.backlogBytes -= oldest?.message.length ?? 0;
+    return oldest;
+  }
+}
+
+function sendTo({ stream }: Listener, { message, index }: Told): Promise<void> {
+  return stream.send(message, index === undefined ? undefined : eventId(0, index));
+}

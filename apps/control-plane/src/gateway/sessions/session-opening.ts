@@ -1,0 +1,128 @@
+import { randomUUIDv7 } from "node:crypto";
+import { Injectable } from "@nestjs/common";
+import { type Era, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
+import type { Principal } from "../../identity/index.js";
+import type { Target } from "../../targets/index.js";
+import { GatewayError } from "../gateway-error.js";
+import { GatewaySession } from "./gateway-session.js";
+import { SessionStorage } from "./session-storage.js";
+import type { StoredSession } from "./sessions.repository.js";
+import { SessionsService } from "./sessions.service.js";
+
+// Half of what an agent holds unless its host says otherwise: one principal must not take all places of an agent.
+const MAX_OPEN_PER_PRINCIPAL = 100;
+const MAX_CLIENT_NAME = 200;
+
+/** A session that is wanted, with the message that opens it. */
+export interface WantedSession {
+  readonly principal: Principal;
+  readonly target: Target;
+  readonly message: McpRequest | McpNotification;
+  /** What its requests are known by; see OpenSessions. */
+  readonly key: string;
+  readonly era: Era;
+  readonly idHash: Uint8Array<ArrayBuffer> | null;
+  readonly replica: string | null;
+  readonly protocolVersion: string | null;
+}
+
+/** Makes sessions, recorded from their first event on. Nothing is started at the agent yet. */
+@Injectable()
+export class SessionOpening {
+  constructor(
+    private readonly storage: SessionStorage,
+    private readonly sessions: SessionsService,
+  ) {}
+
+  /**
+   * Undefined when there is one already where there can be only one.
+   * @throws GatewayError 429, RecordingUnavailableError
+   */
+  async open(wanted: WantedSession): Promise<GatewaySession | undefined> {
+    const { principal, target } = wanted;
+    const id = randomUUIDv7();
+    const clientName = clientNameOf(wanted.message);
+    const stored = await this.store(id, clientName, wanted);
+    if (!stored) return undefined;
+    const session = new GatewaySession(
+      {
+        id,
+        principal: principal.id,
+        oauthClient: principal.client,
+        target: target.name,
+        targetId: target.id,
+        targetRevision: target.revision,
+        era: wanted.era,
+      },
+      0,
+    );
+    session.protocolVersion = wanted.protocolVersion ?? undefined;
+    this.sessions.add(session, wanted.key);
+    const attributes = {
+      principal: principal.id,
+      email: principal.email ?? null,
+      groups: [...principal.groups],
+      oauthClient: principal.client,
+      clientName,
+      target: target.name,
+      targetRevision: target.revision,
+      era: wanted.era,
+    };
+    try {
+      await this.storage.recorder.record(session, { kind: "session_opened", attributes });
+    } catch (error) {
+      await this.sessions.end(session, "its opening could not be recorded");
+      throw error;
+    }
+    return session;
+  }
+
+  /** Takes up a session that an earlier process had open. */
+  async resume(row: StoredSession, key: string): Promise<GatewaySession> {
+    const identity = {
+      id: row.id,
+      principal: row.principal,
+      oauthClient: row.oauthClient,
+      target: row.targetName,
+      targetId: row.targetId,
+      targetRevision: row.targetRevision,
+      era: row.era === "modern" ? "modern" : "legacy",
+    } as const;
+    // Exchanges are numbered on where that process stopped.
+    const session = new GatewaySession(identity, await this.storage.reader.lastExchange(row.id));
+    session.protocolVersion = row.protocolVersion ?? undefined;
+    session.agentId = row.agentId ?? undefined;
+    this.sessions.add(session, key);
+    return session;
+  }
+
+  private async store(id: string, clientName: string | null, wanted: WantedSession): Promise<boolean> {
+    const { principal, target, era, idHash, replica, protocolVersion } = wanted;
+    return this.storage.database.transaction(async (transaction) => {
+      if ((await this.storage.sessions.countOpen(transaction, principal.id)) >= MAX_OPEN_PER_PRINCIPAL) {
+        const message = `you have ${MAX_OPEN_PER_PRINCIPAL} open sessions, which is the limit; close some`;
+        throw new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message });
+      }
+      const created = await this.storage.sessions.create(transaction, {
+        id,
+        idHash,
+        era,
+        replica,
+        principal: principal.id,
+        email: principal.email ?? null,
+        oauthClient: principal.client,
+        clientName,
+        targetId: target.id,
+        targetName: target.name,
+        targetRevision: target.revision,
+        protocolVersion,
+      });
+      if (created) await this.storage.writer.create(transaction, id);
+      return created;
+    });
+  }
+}
+
+function clientNameOf({ clientInfo }: McpRequest | McpNotification): string | null {
+  return clientInfo?.name?.slice(0, MAX_CLIENT_NAME).replaceAll("\0", "") ?? null;
+}

@@ -1,0 +1,176 @@
+import { Injectable, Logger } from "@nestjs/common";
+import { jsonView, type McpRequest, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
+import { AgentLinks, AgentUnavailableError, type SessionLink } from "../../agents/index.js";
+import { GatewayError, unknownSession } from "../gateway-error.js";
+import type { GatewaySession } from "./gateway-session.js";
+import { LiveState } from "../decisions/live-state.js";
+import { OpenSessions } from "./open-sessions.js";
+import { SessionStorage } from "./session-storage.js";
+import { TargetTraffic } from "../traffic/target-traffic.js";
+import { TaskOwnership } from "../decisions/task-ownership.js";
+
+/** Connects and ends sessions. What must survive a restart is in Postgres. */
+@Injectable()
+export class SessionsService {
+  private readonly logger = new Logger("sessions");
+  private readonly open = new OpenSessions();
+  private readonly traffic = new WeakMap<GatewaySession, TargetTraffic>();
+  private readonly endings = new WeakMap<GatewaySession, Promise<void>>();
+
+  constructor(
+    private readonly storage: SessionStorage,
+    private readonly links: AgentLinks,
+    private readonly live: LiveState,
+    private readonly tasks: TaskOwnership,
+  ) {}
+
+  /** `key`: what its requests are known by; see OpenSessions. */
+  add(session: GatewaySession, key: string): void {
+    this.open.add(session, key);
+  }
+
+  withKey(key: string): GatewaySession | undefined {
+    return this.open.withKey(key);
+  }
+
+  /** The session's stream at its agent, opened when it is needed first. @throws GatewayError */
+  async linkOf(session: GatewaySession): Promise<SessionLink> {
+    session.link ??= this.openLink(session);
+    try {
+      return await session.link;
+    } catch (error) {
+      session.link = undefined;
+      if (!(error instanceof AgentUnavailableError)) throw error;
+      if (session.agentId !== undefined) {
+        await this.end(session, "the target of this session is gone");
+        throw unknownSession();
+      }
+      const message = `${error.message}; nothing ran`;
+      throw new GatewayError({ status: 503, code: RpcErrorCode.TargetUnavailable, message });
+    }
+  }
+
+  /** Whether nobody has ended the session from outside. */
+  async isStillOpen(session: GatewaySession): Promise<boolean> {
+    if (!session.ended && !(await this.storage.sessions.isOpen(session.id)))
+      await this.end(session, "ended by an operator");
+    return !session.ended;
+  }
+
+  /** Whether the tasks that a request names are those of the session's principal and client. */
+  ownsTasks(session: GatewaySession, request: McpRequest): Promise<boolean | undefined> {
+    return this.tasks.ownsAllOf(session, request);
+  }
+
+  /** Ends a session here: its target stops, whoever waits is told, and the recording gets its last event. */
+  end(session: GatewaySession, reason: string): Promise<void> {
+    let ending = this.endings.get(session);
+    if (!ending) {
+      session.ended = true;
+      ending = this.finish(session, reason);
+      this.endings.set(session, ending);
+    }
+    return ending;
+  }
+
+  private async finish(session: GatewaySession, reason: string): Promise<void> {
+    // First what stops it: a slow database must not keep a target running.
+    const link = await session.link?.catch(() => undefined);
+    link?.close(reason);
+    await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
+    session.eventStream?.end();
+    try {
+      await this.storage.sessions.close(session.id, reason);
+      // Only now: until then a request would take the session up again, and until every exchange has its end in the
+      // recording, recovery must see that somebody works on them.
+      this.open.remove(session);
+      await this.storage.recorder.close(session.id, reason);
+    } catch (error) {
+      this.open.remove(session);
+      // The sweep of recordings and the expiry of sessions finish what could not be written now.
+      this.logger.warn(
+        "the end of a session could not be written yet",
+        error instanceof Error ? error.message : undefined,
+      );
+    }
+  }
+
+  /** Ends a session here, if this replica has it open. */
+  async endById(id: string, reason: string): Promise<void> {
+    const session = this.byId(id);
+    if (session) await this.end(session, reason);
+  }
+
+  get all(): Iterable<GatewaySession> {
+    return this.open.all;
+  }
+
+  byId(id: string): GatewaySession | undefined {
+    return this.open.withId(id);
+  }
+
+  private async openLink(session: GatewaySession): Promise<SessionLink> {
+    const { value: targets } = await this.live.targets.get();
+    const target = targets.get(session.target);
+    if (!target) throw unknownSession();
+    const traffic = this.trafficOf(session);
+    const link = await this.links.open({
+      sessionId: session.id,
+      group: target.agentGroup,
+      ...(session.agentId === undefined ? {} : { agentId: session.agentId }),
+      definition: this.live.targets.definition(target),
+      era: session.era,
+      listener: traffic,
+    });
+    if (session.ended) {
+      link.close("the session ended");
+      throw unknownSession();
+    }
+    if (session.agentId !== link.agentId) {
+      session.agentId = link.agentId;
+      session.targetRevision = target.revision;
+      const { agentId, targetRevision } = session;
+      await this.storage.sessions.negotiated(session.id, { agentId, targetRevision });
+    }
+    return link;
+  }
+
+  trafficOf(session: GatewaySession): TargetTraffic {
+    let traffic = this.traffic.get(session);
+    if (!traffic) {
+      traffic = new TargetTraffic(session, {
+        recorder: this.storage.recorder,
+        reader: this.storage.reader,
+        live: this.live,
+        tasks: this.tasks,
+        isOpen: ({ id }) => this.storage.sessions.isOpen(id),
+        onInitialized: (initialized, response) => this.negotiated(initialized, response),
+        onVersions: (versions) => this.learned(session, versions),
+        onEnded: (ended, reason) => this.end(ended, reason),
+      });
+      this.traffic.set(session, traffic);
+    }
+    return traffic;
+  }
+
+  private async learned(session: GatewaySession, versions: readonly string[]): Promise<void> {
+    try {
+      await this.live.revisions.learned({ id: session.targetId, revision: session.targetRevision }, versions);
+    } catch (error) {
+      // The next session asks the agent again.
+      const reason = error instanceof Error ? error.message : undefined;
+      this.logger.warn("what a target speaks could not be written down", reason);
+    }
+  }
+
+  private async negotiated(session: GatewaySession, response: McpResponse): Promise<void> {
+    if (response.isError || !response.ranges.result) return;
+    const [start, end] = response.ranges.result;
+    const { protocolVersion } = jsonView(Buffer.from(response.bytes).toString("utf8", start, end)) as {
+      protocolVersion?: unknown;
+    };
+    if (typeof protocolVersion !== "string") return;
+    session.protocolVersion = protocolVersion;
+    await this.storage.sessions.negotiated(session.id, { protocolVersion: protocolVersion.slice(0, 32) });
+  }
+}

@@ -4,6 +4,7 @@ import net from "node:net";
 
 const IPV4 = 4;
 const BACKLOG = 511;
+// eslint-disable-next-line typescript/unbound-method -- called with the server it belongs to
 const listen = net.Server.prototype.listen;
 
 net.Server.prototype.listen = function listenOnLoopback(port, ...rest) {

@@ -77,12 +77,9 @@ export const TargetView = z.object({
     .object({ versions: z.array(z.string()), learnedAt: Timestamp })
     .optional()
     .meta({ description: "The MCP revisions it was found to speak; absent until it was used" }),
-  failing: z
-    .object({ failures: z.number().int(), reason: z.string(), retryAt: Timestamp })
-    .optional()
-    .meta({
-      description: "Its process keeps failing: how often in a row, why, and when it is started again",
-    }),
+  failing: z.object({ failures: z.number().int(), reason: z.string(), retryAt: Timestamp }).optional().meta({
+    description: "Its process keeps failing: how often in a row, why, and when it is started again",
+  }),
   revision: z.number().int(),
   updatedAt: Timestamp,
 });

@@ -7,6 +7,9 @@ import type { Connection, ConnectionEnd } from "./connection.js";
 
 const OPEN_DEADLINE_MS = 5_000;
 const FAREWELL_MS = 2_000;
+/** How long a session stays on a good stream for the sake of what is on its way there. */
+const TRANSFER_PATIENCE_MS = 30_000;
+const TRANSFER_POLL_MS = 50;
 const UNSENT_BYTES = 512 * 1024;
 
 type SessionStream = ClientDuplexStream<SessionRequest, SessionResponse>;
@@ -38,6 +41,8 @@ export class Attachment {
   #dialing: SessionStream | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
+  /** The session stays on its stream until what is on its way there has arrived. */
+  #isMoving = false;
   #detachedSince: number | undefined;
   #isOver = false;
 
@@ -54,8 +59,34 @@ export class Attachment {
   follow(connection: Connection): void {
     this.#connection = connection;
     this.#failures = 0;
+    this.#isMoving = false;
     this.#dialing?.cancel();
     this.#dial();
+  }
+
+  /**
+   * As `follow`, where nobody waits for it: a large result that is on its way would be cut off by another stream, so it
+   * may arrive before, within 30 s. A stream that breaks meanwhile is replaced at once. A control plane that was lost in
+   * between waits for its sessions, so the next connection is followed without delay.
+   */
+  moveTo(connection: Connection): void {
+    if (this.#isMoving) {
+      this.follow(connection);
+      return;
+    }
+    this.#connection = connection;
+    this.#isMoving = true;
+    this.#moveBy(performance.now() + TRANSFER_PATIENCE_MS);
+  }
+
+  #moveBy(deadline: number): void {
+    clearTimeout(this.#retry);
+    const connection = this.#connection;
+    if (!connection || this.#isOver) return;
+    const mayWait = this.#stream !== undefined && this.#options.session.isTransferring;
+    if (mayWait && performance.now() < deadline)
+      this.#retry = setTimeout(() => this.#moveBy(deadline), TRANSFER_POLL_MS);
+    else this.follow(connection);
   }
 
   /** Lets the session's last frames go out, then ends the stream. */
@@ -111,6 +142,7 @@ export class Attachment {
     const old = this.#stream;
     this.#stream = stream;
     this.#dialing = undefined;
+    this.#isMoving = false;
     this.#failures = 0;
     this.#detachedSince = undefined;
     if (old) {
@@ -168,6 +200,7 @@ export class Attachment {
       this.#options.onLost("the control plane did not take the session back");
       return;
     }
+    clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#dial(), backoffMs(this.#failures, this.#options.random, 2_000));
     this.#failures += 1;
   }

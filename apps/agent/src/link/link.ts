@@ -149,7 +149,7 @@ export class Link implements SessionOwner {
     for (const [sessionId, reason] of this.#reports) connection.reportEnded(sessionId, reason);
     this.#reports.clear();
     for (const health of this.#options.failingTargets()) connection.reportHealth(health);
-    this.#options.sessions.follow(this, connection);
+    this.#options.sessions.moveTo(this, connection);
     if (!old || old.isOver) return;
     old.finish();
     setTimeout(() => old.close(), LET_GO_MS).unref();

@@ -72,8 +72,8 @@ export class SessionRegistry {
   }
 
   /** Moves every session of this owner to its new connection. */
-  follow(owner: SessionOwner, connection: Connection): void {
-    for (const { attachment } of this.#of(owner)) attachment.follow(connection);
+  moveTo(owner: SessionOwner, connection: Connection): void {
+    for (const { attachment } of this.#of(owner)) attachment.moveTo(connection);
   }
 
   /** Fail closed: nothing of this owner goes on. */

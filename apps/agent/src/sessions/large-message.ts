@@ -64,6 +64,10 @@ export class LargeMessage implements LargeMessageSink {
     return this.#isOver && this.#options.transfer.isDone;
   }
 
+  get isUnderWay(): boolean {
+    return this.#options.transfer.isUnderWay;
+  }
+
   push(chunk: Uint8Array): void {
     this.#turns.push(chunk);
   }

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { cleanUpAfterEach, startBench } from "../fakes/agent-bench.js";
 import { allowingScript, stdioTargetWith } from "../fakes/agent-under-test.js";
 import { EXPORT_SERVER, maskedExport } from "../fakes/export-server.js";
-import type { FakeSession } from "../fakes/fake-control-plane.js";
+import type { FakeControlPlane, FakeSession } from "../fakes/fake-control-plane.js";
 import { waitFor } from "../fakes/wait-for.js";
 
 cleanUpAfterEach();
@@ -12,10 +12,14 @@ cleanUpAfterEach();
 const LARGE_BYTES = 6_000_000;
 
 async function openExporting(): Promise<FakeSession> {
+  return (await startExporting()).session;
+}
+
+async function startExporting(): Promise<{ controlPlane: FakeControlPlane; session: FakeSession }> {
   const { controlPlane } = await startBench(allowingScript(EXPORT_SERVER));
   const session = await controlPlane.openSession(stdioTargetWith({ arguments: ["-e", EXPORT_SERVER] }));
   await session.call(1, initialize(1));
-  return session;
+  return { controlPlane, session };
 }
 
 describe("a large result over stdio", () => {
@@ -41,6 +45,32 @@ describe("a large result over stdio", () => {
     session.send(4, toolCall(4, "export", { bytes: LARGE_BYTES }));
     const again = await session.largeResponse(4);
     expect(again.hash.digest("hex")).toBe(maskedExport(4, LARGE_BYTES).digest);
+  });
+
+  test("arrives before its session moves to a new connection", async () => {
+    const { controlPlane, session } = await startExporting();
+    session.send(2, toolCall(2, "export", { bytes: 2 * LARGE_BYTES, pauseMs: 1_500 }));
+    await waitFor(() => [...session.transfers.values()].find(({ bytes }) => bytes > 0));
+    (await controlPlane.connection()).send({ $case: "drain", value: {} });
+    await waitFor(() => controlPlane.connections[1]);
+    const transfer = await session.largeResponse(2);
+    expect(transfer.hash.digest("hex")).toBe(maskedExport(2, 2 * LARGE_BYTES).digest);
+    await waitFor(() => session.attaches[1]);
+    expect(session.attaches[1]).toMatchObject({ resumed: true, epoch: 2 });
+    await session.call(3, ping(3));
+  });
+
+  test("does not keep a session from a new connection when its stream breaks", async () => {
+    const { controlPlane, session } = await startExporting();
+    session.send(2, toolCall(2, "export", { bytes: 2 * LARGE_BYTES, pauseMs: 60_000 }));
+    await waitFor(() => [...session.transfers.values()].find(({ bytes }) => bytes > 0));
+    (await controlPlane.connection()).send({ $case: "drain", value: {} });
+    await waitFor(() => controlPlane.connections[1]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(session.attaches).toHaveLength(1);
+    session.drop();
+    await waitFor(() => session.attaches[1]);
+    expect(session.attaches[1]).toMatchObject({ resumed: true, epoch: 2 });
   });
 
   test("whose target dies on the way leaves its outcome unknown, and what came of it is void", async () => {

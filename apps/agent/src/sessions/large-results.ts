@@ -22,6 +22,7 @@ export interface LargeResultsOptions {
 /** Something that goes to the control plane in pieces. */
 interface Carried {
   readonly isDone: boolean;
+  readonly isUnderWay: boolean;
   abort(reason: string): void;
   streamLost(): unknown;
 }
@@ -34,6 +35,11 @@ export class LargeResults {
 
   constructor(options: LargeResultsOptions) {
     this.#options = options;
+  }
+
+  /** A part of one has gone out on the present stream, and the rest has not. */
+  get isUnderWay(): boolean {
+    return this.#carried.some(({ isUnderWay }) => isUnderWay);
   }
 
   /** A message of the target begins that cannot be kept; `exchange` as far as the transport knows. */

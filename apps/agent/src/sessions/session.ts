@@ -130,6 +130,11 @@ export class Session implements TargetListener {
     return this.#isOver && this.#outbox.isEmpty;
   }
 
+  /** A large result is on its way that another stream would cut off. */
+  get isTransferring(): boolean {
+    return this.#large.isUnderWay;
+  }
+
   connect(sink: Sink<SessionRequest>): void {
     this.#outbox.connect(sink);
   }

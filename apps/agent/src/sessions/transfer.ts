@@ -29,6 +29,11 @@ export class Transfer {
     return this.#isOver && this.#train.waiting === 0;
   }
 
+  /** A part of it went out and the rest is to follow on the same stream. */
+  get isUnderWay(): boolean {
+    return this.#train.isUnderWay && !this.isDone;
+  }
+
   push(pieces: readonly Uint8Array[]): void {
     if (this.#isOver) return;
     for (const piece of pieces) this.#bytes += piece.length;
@@ -63,7 +68,7 @@ export class Transfer {
    * only go where that part is not; where the exchange is known, this has been said.
    */
   streamLost(): "cut_off" | "intact" {
-    if (!this.#train.isUnderWay || this.isDone) return "intact";
+    if (!this.isUnderWay) return "intact";
     this.#isOver = true;
     this.#derail();
     if (this.#answered !== undefined) {

@@ -255,25 +255,32 @@ describe("the era a target lacks", () => {
     expect((await gateway.post(target, initializeRequest())).status).toBe(200);
   });
 
-  test("makes initialize fail with the revisions there are, and there are no sessions to speak of", async () => {
+  test("makes initialize fail with the revisions there are, each time by the agent's word", async () => {
     const target = await freshTarget();
     gateway.links.script = () => [];
-    const waiting = gateway.post(target, initializeRequest("i"));
-    await expect.poll(() => gateway.links.sent.length).toBe(1);
-    const { listener, exchange } = last();
     const supportedVersions = ["2026-07-28"];
-    await listener.onVersions(supportedVersions);
-    const failure = ExchangeFailure.ERA_NOT_SPOKEN;
-    await listener.onExchangeFailed({ exchange, failure, message: "", supportedVersions });
-    const told = { code: -32022, data: { supported: ["2026-07-28"], requested: "2025-11-25" } };
-    const answers = [await waiting, await gateway.post(target, initializeRequest("i"))];
-    for (const { status, json } of answers)
-      expect([status, json]).toMatchObject([400, { id: "i", error: told }]);
-    expect((await sessionsOf(target)).length).toBe(1);
+    for (const count of [1, 2]) {
+      const waiting = gateway.post(target, initializeRequest("i"));
+      await expect.poll(() => gateway.links.sent.length).toBe(count);
+      const { listener, exchange } = last();
+      await listener.onVersions(supportedVersions);
+      const failure = ExchangeFailure.ERA_NOT_SPOKEN;
+      await listener.onExchangeFailed({ exchange, failure, message: "", supportedVersions });
+      const { status, json } = await waiting;
+      const error = { code: -32022, data: { supported: supportedVersions, requested: "2025-11-25" } };
+      expect([status, json]).toMatchObject([400, { id: "i", error }]);
+    }
+  });
+
+  test("is not taken for granted where the agent has only been asked about 2026-07-28", async () => {
+    const target = await freshTarget();
+    const [row] = await query<{ id: string }>("select id from target where name = $1", [target]);
+    await query("insert into target_versions values ($1, 1, '{2026-07-28}', now())", [row?.id]);
     const get = await fetch(`${gateway.config.publicUrl}/mcp/${target}`, {
       headers: { authorization: `Bearer ${await gateway.mcpToken("alice")}`, accept: "text/event-stream" },
     });
-    expect([get.status, get.headers.get("allow")]).toEqual([405, "POST"]);
+    expect(get.status).toBe(400);
+    expect((await gateway.post(target, initializeRequest())).status).toBe(200);
   });
 
   test("is what the target itself says of initialize, with the same status", async () => {

@@ -1,11 +1,10 @@
 import { Injectable } from "@nestjs/common";
-import type { Era } from "@drawbridge/mcp";
 import type { CompiledPolicies } from "@drawbridge/policy";
 import { Database } from "../../platform/database.js";
 import { readEpoch, type Snapshot } from "../../platform/epoch-snapshot.js";
 import { LivePolicies } from "../../policies/index.js";
 import { LiveTargets, type Target, TargetRevisions } from "../../targets/index.js";
-import { maySpeak } from "../edge/era-refusals.js";
+import { maySpeakModern } from "../edge/era-refusals.js";
 
 /** What decisions are made from, all of it true at `epoch` or later. */
 export interface LiveSnapshot {
@@ -33,13 +32,13 @@ export class LiveState {
     return together(await Promise.all([this.targets.atLeast(epoch), this.policies.atLeast(epoch)]));
   }
 
-  /** The revisions that a target speaks, if it is known to speak none of the era. */
-  async withoutEra(era: Era, { name, ...target }: Target): Promise<readonly string[] | undefined> {
-    if (maySpeak(era, await this.revisions.of(target))) return undefined;
+  /** The revisions that a target speaks, if it is known not to speak 2026-07-28. */
+  async withoutModern({ name, ...target }: Target): Promise<readonly string[] | undefined> {
+    if (maySpeakModern(await this.revisions.of(target))) return undefined;
     // Nothing is recorded for who is refused, so nothing tells that the target has been changed since: look again.
     const current = (await this.now()).targets.get(name);
     const versions = current && (await this.revisions.of(current));
-    return maySpeak(era, versions) ? undefined : versions;
+    return maySpeakModern(versions) ? undefined : versions;
   }
 
   /** As of now. */

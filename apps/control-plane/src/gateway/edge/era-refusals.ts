@@ -1,16 +1,12 @@
-import {
-  type Era,
-  isModernRevision,
-  LEGACY_REVISIONS,
-  MODERN_REVISIONS,
-  RpcErrorCode,
-} from "@drawbridge/mcp";
+import { isModernRevision, LEGACY_REVISIONS, MODERN_REVISIONS, RpcErrorCode } from "@drawbridge/mcp";
 import { GatewayError } from "../gateway-error.js";
 
-/** Whether a target may speak the era, by what is known of its revisions. Where nothing is, its agent has to find out. */
-export function maySpeak(era: Era, versions: readonly string[] | undefined): boolean {
-  if (!versions || versions.length === 0) return true;
-  return versions.some((version) => isModernRevision(version) === (era === "modern"));
+/**
+ * Whether a target may speak 2026-07-28, by what is known of its revisions. Where nothing is, its agent has to find out.
+ * That no revision before it is among them proves nothing: agents do not always ask for those.
+ */
+export function maySpeakModern(versions: readonly string[] | undefined): boolean {
+  return !versions || versions.length === 0 || versions.some(isModernRevision);
 }
 
 /**

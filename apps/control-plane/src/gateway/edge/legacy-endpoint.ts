@@ -1,11 +1,10 @@
 import { Injectable } from "@nestjs/common";
-import { acceptsEventStream, HttpHeader, type McpMessage, type McpRequest } from "@drawbridge/mcp";
+import { acceptsEventStream, HttpHeader, type McpRequest } from "@drawbridge/mcp";
 import { type Context, isTargetVisible } from "@drawbridge/policy";
 import { Batches, type IncomingBatch } from "./batches.js";
 import { ClientTraffic } from "../traffic/client-traffic.js";
 import { type Call, type CallWith, headerOf, refused } from "./client-request.js";
 import { contextOf } from "../decisions/decide.js";
-import { legacyNotSpoken } from "./era-refusals.js";
 import { EventStream } from "../replies/event-stream.js";
 import { unknownSession, unknownTarget } from "../gateway-error.js";
 import type { GatewaySession } from "../sessions/gateway-session.js";
@@ -32,7 +31,7 @@ export class LegacyEndpoint {
       await this.initialize({ ...call, message });
       return;
     }
-    const session = await this.sessionOf(call, message);
+    const session = await this.sessionOf(call);
     await this.clients.accept({ ...call, session });
   }
 
@@ -82,8 +81,6 @@ export class LegacyEndpoint {
     const { request, target, principal, message, reply } = call;
     if (headerOf(request, HttpHeader.sessionId))
       throw refused(400, "this session is initialized already; leave out Mcp-Session-Id to open another");
-    const versions = await this.live.withoutEra("legacy", target);
-    if (versions) throw legacyNotSpoken(message.protocolVersionClaim?.version, versions);
     const { session, sessionId } = await this.known.create(principal, target, message);
     reply.announceSession(sessionId, session.id);
     try {
@@ -95,17 +92,9 @@ export class LegacyEndpoint {
     }
   }
 
-  private async sessionOf(
-    { request, target, principal }: Call,
-    message?: McpMessage,
-  ): Promise<GatewaySession> {
+  private async sessionOf({ request, target, principal }: Call): Promise<GatewaySession> {
     const sessionId = headerOf(request, HttpHeader.sessionId);
-    if (!sessionId) {
-      const versions = await this.live.withoutEra("legacy", target);
-      if (!versions) throw refused(400, "Mcp-Session-Id is missing; send initialize first");
-      if (message) throw legacyNotSpoken(headerOf(request, HttpHeader.protocolVersion), versions);
-      throw refused(405, "this target has no sessions: use POST", { Allow: "POST" });
-    }
+    if (!sessionId) throw refused(400, "Mcp-Session-Id is missing; send initialize first");
     const session = await this.known.find({ principal, target, sessionId });
     const version = headerOf(request, HttpHeader.protocolVersion);
     if (

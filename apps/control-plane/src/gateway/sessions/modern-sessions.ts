@@ -72,7 +72,7 @@ export class ModernSessions {
     const { principal, target, message } = request;
     const outdated = this.sessions.withKey(key);
     if (outdated) await this.sessions.end(outdated, TARGET_CHANGED);
-    const versions = await this.live.withoutEra("modern", target);
+    const versions = await this.live.withoutModern(target);
     if (versions) throw modernNotSpoken(versions);
     const { replica } = this;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {

@@ -1,10 +1,21 @@
-import { jsonView, type JsonView, type McpResponse } from "@drawbridge/mcp";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import {
+  filterListResult,
+  listEntries,
+  type JsonView,
+  type McpResponse,
+  NotAListResultError,
+} from "@drawbridge/mcp";
+import { declarationsIn } from "./header-declarations.js";
 import { jsonMember } from "./json-member.js";
 
 const KEPT_MS = 60_000;
 const MAX_PAGES = 100;
-const MAX_BYTES = 16 * 1024 * 1024;
-/** A schema that names no header, escaped or not, need not be kept. */
+/** All pages together. */
+const MAX_BYTES = 4 * 1024 * 1024;
+/** Read before other sessions have their turn; one tool is read at once. */
+const TURN_BYTES = 128 * 1024;
+/** A tool that names no header, escaped or not, need not be read. */
 const MAY_NAME_A_HEADER = /x-mcp-header|\\u/i;
 
 export interface ToolSchemasOptions {
@@ -16,7 +27,10 @@ export interface ToolSchemasOptions {
 
 type Schemas = ReadonlyMap<string, JsonView>;
 
-/** The input schemas of a server's tools, as far as they say which arguments go into headers (2026-07-28). */
+/**
+ * The input schemas of a server's tools, of which is kept what says which arguments go into headers (2026-07-28): a session
+ * has these for as long as it lasts.
+ */
 export class ToolSchemas {
   readonly #options: ToolSchemasOptions;
   #known: { readonly schemas: Promise<Schemas>; readonly until: number } | undefined;
@@ -52,7 +66,7 @@ export class ToolSchemas {
       const response = await this.#options.ask(cursor);
       bytes += response.bytes.length;
       if (bytes > MAX_BYTES) throw new Error("its list of tools is too long");
-      cursor = readPage(response, schemas);
+      cursor = await readPage(response, schemas);
       if (cursor === undefined) return schemas;
     }
     throw new Error("its list of tools is too long");
@@ -60,20 +74,51 @@ export class ToolSchemas {
 }
 
 /** Returns the cursor of the next page, if there is one. */
-function readPage(response: McpResponse, schemas: Map<string, JsonView>): string | undefined {
-  const range = response.ranges.result;
-  if (response.isError || range === undefined) throw new Error("it does not list its tools");
-  const text = Buffer.from(response.bytes.subarray(...range)).toString("utf8");
-  const result = jsonView(text);
-  const tools = jsonMember(result, "tools");
-  if (!Array.isArray(tools)) throw new Error("it does not list its tools");
-  if (MAY_NAME_A_HEADER.test(text)) for (const tool of tools as JsonView[]) keepSchema(tool, schemas);
-  const cursor = jsonMember(result, "nextCursor");
+async function readPage(response: McpResponse, schemas: Map<string, JsonView>): Promise<string | undefined> {
+  let left = TURN_BYTES;
+  for (const tool of toolsIn(response)) {
+    keepDeclarations(tool, schemas);
+    left -= tool.bytes.length;
+    if (left > 0) continue;
+    left = TURN_BYTES;
+    await nextTurn();
+  }
+  const withoutTools = filterListResult(response, "tools", () => false);
+  const cursor = jsonMember(jsonMember(parse(withoutTools), "result"), "nextCursor");
   return typeof cursor === "string" ? cursor : undefined;
 }
 
-function keepSchema(tool: JsonView, schemas: Map<string, JsonView>): void {
-  const name = jsonMember(tool, "name");
-  const schema = jsonMember(tool, "inputSchema");
-  if (typeof name === "string" && schema !== undefined) schemas.set(name, schema);
+interface ListedTool {
+  readonly name: string | undefined;
+  readonly bytes: Uint8Array;
+}
+
+function toolsIn(response: McpResponse): readonly ListedTool[] {
+  try {
+    return listEntries(response, "tools").map(({ name, range }) => ({
+      name,
+      bytes: response.bytes.subarray(...range),
+    }));
+  } catch (error) {
+    if (error instanceof NotAListResultError) throw new Error("it does not list its tools");
+    throw error;
+  }
+}
+
+function keepDeclarations({ name, bytes }: ListedTool, schemas: Map<string, JsonView>): void {
+  if (name === undefined) return;
+  // Of tools with one name the last one counts, whatever it declares.
+  schemas.delete(name);
+  if (!MAY_NAME_A_HEADER.test(textOf(bytes))) return;
+  const declarations = declarationsIn(jsonMember(parse(bytes), "inputSchema"));
+  if (declarations !== undefined) schemas.set(name, declarations);
+}
+
+/** Numbers are of no interest here: nothing declares with one. */
+function parse(bytes: Uint8Array): JsonView {
+  return JSON.parse(textOf(bytes)) as JsonView;
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
 }

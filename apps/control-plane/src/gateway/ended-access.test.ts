@@ -1,25 +1,15 @@
 import { toolCall } from "@drawbridge/testing";
-import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { answerPolitely } from "./fakes/fake-agent-links.js";
-import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
+import { politelyAt } from "./fakes/fake-agent-links.js";
+import { callUnderWay, logMessage } from "./fakes/call-under-way.js";
+import { GatewayUnderTest, PATIENT } from "./fakes/gateway-under-test.js";
 import { modernCall, ModernClient } from "./fakes/modern-client.js";
-import { StreamClient, type StreamRequest } from "./fakes/stream-client.js";
+import { ENGINEERS_READ } from "./fakes/policies.js";
+import { StreamClients } from "./fakes/stream-client.js";
 import { Recorder } from "./traffic/recorder.js";
 import { SessionUpkeep } from "./sessions/session-upkeep.js";
 import { SessionsRepository } from "./sessions/sessions.repository.js";
 
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-`;
 const OTHERS = `
 apiVersion: drawbridge/v1
 kind: Policy
@@ -34,75 +24,35 @@ spec:
 const MIB = 1024 * 1024;
 const ACCESS_ENDED = /access ended/;
 
-// The machine that runs this may have much else to do.
-const PATIENT = { timeout: 20_000 };
-
 let gateway: GatewayUnderTest;
-const clients: StreamClient[] = [];
+let streams: StreamClients;
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
+  streams = new StreamClients(gateway);
   await gateway.applyPolicy(OTHERS);
 });
 afterAll(() => gateway.stop());
-beforeEach(async () => {
-  gateway.links.script = answerPolitely;
-  gateway.links.sent.length = 0;
-  await gateway.applyPolicy(POLICY);
-});
-afterEach(() => {
-  for (const client of clients.splice(0)) client.leave();
-});
+beforeEach(() => gateway.reset());
+afterEach(() => streams.leave());
 
-async function open(request: StreamRequest): Promise<StreamClient> {
-  const client = await StreamClient.open(gateway, request);
-  clients.push(client);
-  return client;
-}
-
-const logMessage = (data: string) =>
-  Buffer.from(
-    `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"${data}"}}`,
-  );
-
-/** A call that the target has not answered, with the target's side of it. */
-async function callUnderWay(session: string, id = 7) {
-  gateway.links.script = () => [];
-  const before = gateway.links.sent.length;
-  const opening = open({ session, body: toolCall(id, "read", {}) });
-  await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
-  const { exchange } = gateway.links.sent.at(-1)!;
-  const { listener, sessionId } = gateway.links.opened.at(-1)!;
-  const say = (payload: Buffer, final = false) =>
-    listener.onMessage({ exchange, payload, masked: {}, final });
-  const answer = (text = "done") =>
-    say(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"text":"${text}"}}`), true);
-  return { exchange, sessionId, listener, say, answer, opening };
-}
+const read = (session: string) =>
+  callUnderWay(gateway, () => streams.open({ session, body: toolCall(7, "read", {}) }));
 
 /** What another control plane does when an operator ends a session there. */
 async function endElsewhere(sessionId: string): Promise<void> {
-  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
-  await client.connect();
-  try {
-    await client.query("begin");
-    await client.query("update session set closed_at = now(), close_reason = 'ended' where id = $1", [
-      sessionId,
-    ]);
-    await client.query("update authorization_epoch set value = value + 1");
-    await client.query("commit");
-  } finally {
-    await client.end();
-  }
+  await gateway.query("update session set closed_at = now(), close_reason = 'ended' where id = $1", [
+    sessionId,
+  ]);
+  await gateway.query("update authorization_epoch set value = value + 1");
 }
 
 describe("a session that an operator ended at another control plane", () => {
   test("hears no answer to what was under way", async () => {
     const session = await gateway.openSession("shop");
-    const { sessionId, answer, opening } = await callUnderWay(session);
+    const { sessionId, answer, sending } = await read(session);
     await endElsewhere(sessionId);
-    await answer("jewels");
-    const client = await opening;
+    await answer({ text: "jewels" });
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.text).toMatch(ACCESS_ENDED);
     expect(client.text).not.toContain("jewels");
@@ -111,7 +61,7 @@ describe("a session that an operator ended at another control plane", () => {
   test("hears nothing more on its event stream, which ends, and its target is stopped", async () => {
     const session = await gateway.openSession("shop");
     const { listener, sessionId } = gateway.links.opened.at(-1)!;
-    const client = await open({ session });
+    const client = await streams.open({ session });
     await endElsewhere(sessionId);
     await listener.onMessage({ exchange: 0, payload: logMessage("jewels"), masked: {}, final: false });
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
@@ -123,10 +73,10 @@ describe("a session that an operator ended at another control plane", () => {
     const session = await gateway.openSession("shop");
     await gateway.post("shop", toolCall(2, "read", { secret: "jewels" }), { session });
     await endElsewhere(gateway.links.opened.at(-1)!.sessionId);
-    const client = await open({ session, lastEventId: "2-0" });
+    const client = await streams.open({ session, lastEventId: "2-0" });
     expect(client.response.status).toBe(404);
     expect(client.text).not.toContain("jewels");
-    expect((await open({ session })).response.status).toBe(404);
+    expect((await streams.open({ session })).response.status).toBe(404);
   });
 
   test("stops its target here even when nobody says anything", async () => {
@@ -153,13 +103,13 @@ test("a session that expired at another control plane is another one for the nex
 describe("a client that comes back with a token of other groups", () => {
   test("does not hear the answer to a call that it could not make now", async () => {
     const session = await gateway.openSession("shop");
-    const { answer, opening } = await callUnderWay(session);
-    (await opening).leave();
+    const { answer, sending } = await read(session);
+    (await sending).leave();
     const claims = { groups: ["interns"] };
     const token = await gateway.identity.issueToken({ username: "alice", resource: "mcp", claims });
-    const client = await open({ session, lastEventId: "2-0", token });
+    const client = await streams.open({ session, lastEventId: "2-0", token });
     expect(client.response.status).toBe(200);
-    await answer("jewels");
+    await answer({ text: "jewels" });
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.text).toMatch(ACCESS_ENDED);
     expect(client.text).not.toContain("jewels");
@@ -167,8 +117,7 @@ describe("a client that comes back with a token of other groups", () => {
 });
 
 test("a large answer stops in the middle when the policy no longer allows the call", async () => {
-  gateway.links.script = (message) =>
-    answerPolitely(message).map((text) => text.replace("2025-11-25", "2025-06-18"));
+  gateway.links.script = politelyAt("2025-06-18");
   const session = await gateway.openSession("shop");
   gateway.links.script = () => [];
   const before = gateway.links.sent.length;
@@ -192,7 +141,7 @@ test("a large answer stops in the middle when the policy no longer allows the ca
   await listener.onChunk({ transfer: 1, payload: Buffer.from(`"}}`), aborted: false, end });
   const reader = (await answer).body!.getReader();
   await reader.read();
-  await gateway.applyPolicy(POLICY.replace("tools: [read]", "tools: [other]"));
+  await gateway.applyPolicy(ENGINEERS_READ.replace("tools: [read]", "tools: [other]"));
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   const rest = async () => {
     for (;;) if ((await reader.read()).done) return;

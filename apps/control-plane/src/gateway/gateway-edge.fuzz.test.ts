@@ -21,20 +21,13 @@ import {
 } from "@drawbridge/testing";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
+import { ENGINEERS_READ, withRule } from "./fakes/policies.js";
 import { SessionsService } from "./sessions/sessions.service.js";
 
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-    - { name: others, methods: [vendor/thing, subscriptions/listen, completion/complete], effect: allow }
-`;
+const POLICY = withRule(
+  ENGINEERS_READ,
+  "{ name: others, methods: [vendor/thing, subscriptions/listen, completion/complete], effect: allow }",
+);
 /** In which a connection has to be answered or closed, once all of the request was sent. */
 const WAIT_MS = 8_000;
 /** A request that does not say so may not be over yet: then its sender leaves. */
@@ -49,9 +42,7 @@ const reachedTarget = new Map<string, string>();
 const masker = createMasker();
 
 beforeAll(async () => {
-  gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
-  await gateway.applyPolicy(POLICY);
+  gateway = await GatewayUnderTest.start(POLICY);
   // A day, which is longer than any run.
   const claims = { exp: Math.floor(Date.now() / 1_000) + 86_400 };
   token = await gateway.identity.issueToken({ username: "alice", resource: "mcp", claims });

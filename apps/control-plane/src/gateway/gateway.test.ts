@@ -1,53 +1,25 @@
 import { request } from "node:http";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { cancelled, initialized, toolCall, toolsList } from "@drawbridge/testing";
-import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
-
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-`;
+import { ENGINEERS_READ } from "./fakes/policies.js";
 
 let gateway: GatewayUnderTest;
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
   await gateway.applyTarget("vault");
 });
 afterAll(() => gateway.stop());
-beforeEach(async () => {
-  gateway.links.script = answerPolitely;
-  gateway.links.online = true;
-  gateway.links.sent.length = 0;
-  await gateway.applyPolicy(POLICY);
-});
+beforeEach(() => gateway.reset());
 
 const call = (id: number | string, name: string, args: object = {}) =>
   toolCall(id, name, args as Record<string, unknown>);
 
-async function query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 /** The kinds and decisions of the newest recording. */
 async function newestEvents() {
-  const rows = await query<{ method: string | null; decision: string | null; kind: number }>(
+  const rows = await gateway.query<{ method: string | null; decision: string | null; kind: number }>(
     `select kind, method, decision from recording_event where recording_id = (select id from session order by opened_at desc limit 1) order by index`,
   );
   return rows;
@@ -191,7 +163,7 @@ describe("who may come in", () => {
 
 describe("sessions", () => {
   test("somebody else's, an unknown and a closed one are all the same 404", async () => {
-    await gateway.applyPolicy(POLICY.replace("[engineering]", "[engineering, dba]"));
+    await gateway.applyPolicy(ENGINEERS_READ.replace("[engineering]", "[engineering, dba]"));
     const session = await gateway.openSession("shop");
     const foreign = await gateway.post("shop", toolsList(2), { session, as: "bob" });
     const unknown = await gateway.post("shop", toolsList(2), { session: "x".repeat(43) });
@@ -225,7 +197,7 @@ describe("sessions", () => {
     const answer = await gateway.post("shop", call(7, "read"), { session });
     expect(answer.json.id).toBe(7);
     expect(gateway.links.opened.at(-1)?.agentId).toBeDefined();
-    const numbers = await query<{ exchange: string }>(
+    const numbers = await gateway.query<{ exchange: string }>(
       "select exchange from recording_event where recording_id = $1 and kind = (select min(kind) from recording_event where method = 'tools/call') order by index",
       [gateway.links.opened.at(-1)?.sessionId],
     );
@@ -239,7 +211,9 @@ describe("sessions", () => {
     gateway.links.online = false;
     const answer = await gateway.post("shop", call(8, "read"), { session });
     expect([answer.status, answer.json.error?.code]).toEqual([404, -32001]);
-    const [newest] = await query<{ id: string }>("select id from session order by opened_at desc limit 1");
+    const [newest] = await gateway.query<{ id: string }>(
+      "select id from session order by opened_at desc limit 1",
+    );
     const { body } = await gateway.api("GET", `recordings/${newest?.id}/events`);
     const kinds = (body["items"] as { kind: string }[]).map(({ kind }) => kind);
     expect(kinds.slice(-3)).toEqual(["request", "not_sent", "session_closed"]);
@@ -251,7 +225,7 @@ describe("sessions", () => {
     expect(answer.status).toBe(503);
     expect(answer.json.error?.message).toMatch(/no agent of the group is connected; nothing ran/);
     expect(answer.headers.get("mcp-session-id")).toBeNull();
-    const [newest] = await query<{ closed_at: Date | null }>(
+    const [newest] = await gateway.query<{ closed_at: Date | null }>(
       "select closed_at from session order by opened_at desc limit 1",
     );
     expect(newest?.closed_at).not.toBeNull();
@@ -280,7 +254,7 @@ describe("sessions", () => {
     const [text = ""] = answerPolitely({ method: "initialize", id: 1 });
     const { exchange } = gateway.links.sent.at(-1) ?? { exchange: 0 };
     await link?.listener.onMessage({ exchange, payload: Buffer.from(text), masked: {}, final: true });
-    const [newest] = await query<{ close_reason: string | null }>(
+    const [newest] = await gateway.query<{ close_reason: string | null }>(
       "select close_reason from session order by opened_at desc limit 1",
     );
     expect(newest?.close_reason).toBe("the client left before it was told its session");
@@ -378,7 +352,7 @@ describe("bad input", () => {
 describe("what changes meanwhile", () => {
   test("a policy taken away by hand, with no message to anybody, stops the very next call", async () => {
     const session = await gateway.openSession("shop");
-    await query("delete from policy");
+    await gateway.query("delete from policy");
     const answer = await gateway.post("shop", call(2, "read"), { session });
     expect(answer.json.error).toBeDefined();
     expect(gateway.links.reached("tools/call").filter((text) => text.includes(`"id":2,`))).toEqual([]);
@@ -389,7 +363,7 @@ describe("what changes meanwhile", () => {
     gateway.links.script = () => [];
     const waiting = gateway.post("shop", call("late", "read"), { session });
     await expect.poll(() => gateway.links.sent.at(-1)?.text.includes("late")).toBe(true);
-    await query("delete from policy");
+    await gateway.query("delete from policy");
     const { exchange } = gateway.links.sent.at(-1) ?? { exchange: 0 };
     const payload = Buffer.from(`{"jsonrpc":"2.0","id":"late","result":{"content":"the crown jewels"}}`);
     await gateway.links.opened.at(-1)?.listener.onMessage({ exchange, payload, masked: {}, final: true });
@@ -496,13 +470,13 @@ test.each([
 });
 
 test("of eight sessions opened at once, no more are opened than the limit allows", async () => {
-  await gateway.applyPolicy(POLICY.replace("[engineering]", "[dba]").replace("engineers", "crowd"));
-  await query(`insert into session (id, id_hash, principal, oauth_client, target_id, target_name)
-    select gen_random_uuid(), sha256(n::text::bytea), 'bob', 'x', gen_random_uuid(), 'shop' from generate_series(1, 499) n`);
+  await gateway.applyPolicy(ENGINEERS_READ.replace("[engineering]", "[dba]").replace("engineers", "crowd"));
+  await gateway.query(`insert into session (id, id_hash, principal, oauth_client, target_id, target_name)
+    select gen_random_uuid(), sha256(n::text::bytea), 'bob', 'x', gen_random_uuid(), 'shop' from generate_series(1, 99) n`);
   const answers = await Promise.all(
     Array.from({ length: 8 }, () => gateway.post("shop", initializeRequest(), { as: "bob" })),
   );
-  await query("update session set closed_at = now() where principal = 'bob'");
+  await gateway.query("update session set closed_at = now() where principal = 'bob'");
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(1);
   expect(answers.filter(({ status }) => status === 429)).toHaveLength(7);
 });

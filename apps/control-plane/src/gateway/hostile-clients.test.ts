@@ -1,40 +1,26 @@
 import { connect, type Socket } from "node:net";
 import { toolCall } from "@drawbridge/testing";
-import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { RecordingUnavailableError, RecordingWriter } from "../recordings/index.js";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
+import { callUnderWay, logMessage } from "./fakes/call-under-way.js";
 import { GatewayUnderTest } from "./fakes/gateway-under-test.js";
 import { modernCall, ModernClient } from "./fakes/modern-client.js";
+import { ENGINEERS_READ, withRule } from "./fakes/policies.js";
 import { SessionUpkeep } from "./sessions/session-upkeep.js";
 import { SessionsRepository } from "./sessions/sessions.repository.js";
 import { SessionsService } from "./sessions/sessions.service.js";
 
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-`;
+const ASKING = withRule(ENGINEERS_READ, "{ name: asking, methods: [elicitation/create], effect: allow }");
 const STILL_WAITING = Symbol("still waiting");
 
 let gateway: GatewayUnderTest;
 const sockets: Socket[] = [];
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
 });
 afterAll(() => gateway.stop());
-beforeEach(async () => {
-  gateway.links.script = answerPolitely;
-  gateway.links.sent.length = 0;
-  await gateway.applyPolicy(POLICY);
-});
+beforeEach(() => gateway.reset());
 afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy();
 });
@@ -63,22 +49,6 @@ async function request(
   return socket;
 }
 
-function logMessage(data: string) {
-  return Buffer.from(
-    `{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"${data}"}}`,
-  );
-}
-
-async function rows<Row extends pg.QueryResultRow>(sql: string, values: unknown[]): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 const soon = (ms: number) =>
   new Promise<typeof STILL_WAITING>((resolve) => setTimeout(() => resolve(STILL_WAITING), ms));
 
@@ -92,7 +62,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 
 async function lastActivity(sessionId: string): Promise<number> {
   const sql = "select last_activity_at as at from session where id = $1";
-  const [row] = await rows<{ at: Date }>(sql, [sessionId]);
+  const [row] = await gateway.query<{ at: Date }>(sql, [sessionId]);
   return row!.at.getTime();
 }
 
@@ -125,24 +95,12 @@ test("a session whose client only listens counts as used", async () => {
   expect(await lastActivity(sessionId)).toBeGreaterThan(before);
 });
 
-/** A call whose answer does not come, with the target's end of it. */
-async function callUnderWay(session: string): Promise<{
-  exchange: number;
-  sessionId: string;
-  say: (payload: Buffer) => Promise<void>;
-}> {
-  gateway.links.script = () => [];
-  const before = gateway.links.sent.length;
-  await request("POST", session, { body: JSON.stringify(toolCall(7, "read", {})) });
-  await until(() => gateway.links.sent.length > before);
-  const { exchange } = gateway.links.sent.at(-1)!;
-  const { listener, sessionId } = gateway.links.opened.at(-1)!;
-  const say = (payload: Buffer) => listener.onMessage({ exchange, payload, masked: {}, final: false });
-  return { exchange, sessionId, say };
-}
+/** A call whose sender, unless told, reads nothing of the answer. */
+const unreadCall = (session: string) =>
+  callUnderWay(gateway, () => request("POST", session, { body: JSON.stringify(toolCall(7, "read", {})) }));
 
 test("a client that does not read does not keep an operator from ending its session", async () => {
-  const { sessionId, say } = await callUnderWay(await gateway.openSession("shop"));
+  const { sessionId, say } = await unreadCall(await gateway.openSession("shop"));
   const large = logMessage("x".repeat(60_000));
   for (let stalled = false; !stalled;)
     stalled = (await Promise.race([say(large), soon(300)])) === STILL_WAITING;
@@ -163,20 +121,20 @@ test("whose access was revoked hears nothing more on an event stream", async () 
   await until(() => heard.includes("text/event-stream"));
   await say("before");
   await until(() => heard.includes("before"));
-  await gateway.applyPolicy(POLICY.replace("engineering", "nobody"));
+  await gateway.applyPolicy(ENGINEERS_READ.replace("engineering", "nobody"));
   await say("after");
   await until(() => heard.includes("\r\n0\r\n"));
   expect(heard).not.toContain("after");
 });
 
 test("whose access was revoked hears nothing more of a call under way", async () => {
-  const { say, exchange } = await callUnderWay(await gateway.openSession("shop"));
+  const { say, exchange } = await unreadCall(await gateway.openSession("shop"));
   const socket = sockets.at(-1)!;
   let heard = "";
   socket.on("data", (data) => (heard += String(data))).resume();
   await say(logMessage("before"));
   await until(() => heard.includes("before"));
-  await gateway.applyPolicy(POLICY.replace("engineering", "nobody"));
+  await gateway.applyPolicy(ENGINEERS_READ.replace("engineering", "nobody"));
   await say(logMessage("after"));
   await gateway.links.opened.at(-1)!.listener.onMessage({
     exchange,
@@ -242,13 +200,9 @@ test("a target that is deleted while a call runs serves no other call", async ()
 });
 
 test("an answer to what the target asked is not passed on after the revocation", async () => {
-  const asking = POLICY.replace(
-    "effect: allow }",
-    "effect: allow }\n    - { name: asking, methods: [elicitation/create], effect: allow }",
-  );
-  await gateway.applyPolicy(asking);
+  await gateway.applyPolicy(ASKING);
   const session = await gateway.openSession("shop");
-  const { say } = await callUnderWay(session);
+  const { say } = await unreadCall(session);
   const ask = (id: number) =>
     say(Buffer.from(`{"jsonrpc":"2.0","id":${id},"method":"elicitation/create","params":{}}`));
   const answer = (id: number) => gateway.post("shop", { jsonrpc: "2.0", id, result: {} }, { session });
@@ -256,20 +210,15 @@ test("an answer to what the target asked is not passed on after the revocation",
   expect((await answer(90)).status).toBe(202);
   await ask(91);
   gateway.links.sent.length = 0;
-  await gateway.applyPolicy(POLICY);
+  await gateway.applyPolicy(ENGINEERS_READ);
   expect((await answer(91)).status).toBe(404);
   expect(gateway.links.sent).toEqual([]);
 });
 
 test("an answer to what the target asked may be given again when it could not be recorded", async () => {
-  await gateway.applyPolicy(
-    POLICY.replace(
-      "effect: allow }",
-      "effect: allow }\n    - { name: asking, methods: [elicitation/create], effect: allow }",
-    ),
-  );
+  await gateway.applyPolicy(ASKING);
   const session = await gateway.openSession("shop");
-  const { say } = await callUnderWay(session);
+  const { say } = await unreadCall(session);
   await say(Buffer.from(`{"jsonrpc":"2.0","id":90,"method":"elicitation/create","params":{}}`));
   const answer = () => gateway.post("shop", { jsonrpc: "2.0", id: 90, result: {} }, { session });
   const writer = gateway.get(RecordingWriter);
@@ -366,7 +315,7 @@ test("an agent cannot answer what it was not sent yet", async () => {
 });
 
 describe("a rule for the resources below a folder", () => {
-  const FOLDER = POLICY.replace(
+  const FOLDER = ENGINEERS_READ.replace(
     "{ name: reading, tools: [read], effect: allow }",
     `{ name: reading, methods: [resources/read], resources: ["file:///srv/public/*"], effect: allow }`,
   );
@@ -411,7 +360,7 @@ describe("a rule for the resources below a folder", () => {
 test("a credential in the URI of a resource is nowhere in the recording, allowed or denied", async () => {
   const secret = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
   await gateway.applyPolicy(
-    POLICY.replace("tools: [read]", `methods: [resources/read], resources: ["repo://*"]`),
+    ENGINEERS_READ.replace("tools: [read]", `methods: [resources/read], resources: ["repo://*"]`),
   );
   const session = await gateway.openSession("shop");
   const { sessionId } = gateway.links.opened.at(-1)!;
@@ -424,7 +373,7 @@ test("a credential in the URI of a resource is nowhere in the recording, allowed
     );
     expect(answer.status).toBe(200);
   }
-  const stored = await rows<{ name: string | null }>(
+  const stored = await gateway.query<{ name: string | null }>(
     "select name from recording_event where recording_id = $1 and method = 'resources/read'",
     [sessionId],
   );

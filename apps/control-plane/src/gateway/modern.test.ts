@@ -1,5 +1,4 @@
 import { ExchangeFailure } from "@drawbridge/protocol";
-import pg from "pg";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { answerPolitely, type Script } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
@@ -31,18 +30,11 @@ let alice: ModernClient;
 let targets = 0;
 
 beforeAll(async () => {
-  gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
-  await gateway.applyPolicy(POLICY);
+  gateway = await GatewayUnderTest.start(POLICY);
   alice = new ModernClient(gateway, "shop");
 });
 afterAll(() => gateway.stop());
-beforeEach(() => {
-  gateway.links.script = answerPolitely;
-  gateway.links.online = true;
-  gateway.links.opening = Promise.resolve();
-  gateway.links.sent.length = 0;
-});
+beforeEach(() => gateway.reset());
 
 /** A target that no other test has used. */
 async function freshTarget(): Promise<string> {
@@ -51,18 +43,8 @@ async function freshTarget(): Promise<string> {
   return `shop-${targets}`;
 }
 
-async function query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 const sessionsOf = (target: string) =>
-  query<{ id: string; era: string; replica: string; close_reason: string | null }>(
+  gateway.query<{ id: string; era: string; replica: string; close_reason: string | null }>(
     "select id, era, replica, close_reason from session where target_name = $1 order by opened_at",
     [target],
   );
@@ -274,8 +256,8 @@ describe("the era a target lacks", () => {
 
   test("is not taken for granted where the agent has only been asked about 2026-07-28", async () => {
     const target = await freshTarget();
-    const [row] = await query<{ id: string }>("select id from target where name = $1", [target]);
-    await query("insert into target_versions values ($1, 1, '{2026-07-28}', now())", [row?.id]);
+    const [row] = await gateway.query<{ id: string }>("select id from target where name = $1", [target]);
+    await gateway.query("insert into target_versions values ($1, 1, '{2026-07-28}', now())", [row?.id]);
     const get = await fetch(`${gateway.config.publicUrl}/mcp/${target}`, {
       headers: { authorization: `Bearer ${await gateway.mcpToken("alice")}`, accept: "text/event-stream" },
     });
@@ -293,8 +275,8 @@ describe("the era a target lacks", () => {
 
   test("is forgotten when the target is changed", async () => {
     const target = await freshTarget();
-    const [row] = await query<{ id: string }>("select id from target where name = $1", [target]);
-    await query("insert into target_versions values ($1, 1, '{2025-11-25}', now())", [row?.id]);
+    const [row] = await gateway.query<{ id: string }>("select id from target where name = $1", [target]);
+    await gateway.query("insert into target_versions values ($1, 1, '{2025-11-25}', now())", [row?.id]);
     const client = new ModernClient(gateway, target);
     expect((await client.post(modernCall(1, "read"))).status).toBe(400);
     await gateway.api("PUT", `targets/${target}`, {
@@ -405,7 +387,7 @@ describe("a subscription", () => {
     const upkeep = gateway.get(SessionUpkeep);
     await upkeep["writeTouches"]();
     const age = (minutes: number) =>
-      query(
+      gateway.query(
         `update session set last_activity_at = now() - interval '${minutes} minutes' where closed_at is null`,
       );
     await age(14);
@@ -575,13 +557,13 @@ describe("a task", () => {
   });
 
   test("is forgotten after 30 days", async () => {
-    await query("update task set created_at = now() - interval '29 days'");
+    await gateway.query("update task set created_at = now() - interval '29 days'");
     await gateway.get(TaskOwnership).forgetOld();
-    const kept = await query("select 1 from task");
-    await query("update task set created_at = now() - interval '31 days'");
+    const kept = await gateway.query("select 1 from task");
+    await gateway.query("update task set created_at = now() - interval '31 days'");
     await gateway.get(TaskOwnership).forgetOld();
     expect(kept.length).toBeGreaterThan(0);
-    expect(await query("select 1 from task")).toEqual([]);
+    expect(await gateway.query("select 1 from task")).toEqual([]);
   });
 });
 
@@ -676,8 +658,8 @@ describe("the session behind the requests", () => {
     const target = await freshTarget();
     const client = new ModernClient(gateway, target);
     await client.post(modernCall(1, "read"));
-    await query("update session set closed_at = now() where target_name = $1", [target]);
-    await query("update authorization_epoch set value = value + 1");
+    await gateway.query("update session set closed_at = now() where target_name = $1", [target]);
+    await gateway.query("update authorization_epoch set value = value + 1");
     gateway.links.sent.length = 0;
     const lost = await client.post(modernCall("lost", "read"));
     expect([lost.status, lost.json.error?.code, lost.json.id]).toEqual([503, -31005, "lost"]);
@@ -687,10 +669,10 @@ describe("the session behind the requests", () => {
 
   test("counts among those that a principal may have open", async () => {
     const target = await freshTarget();
-    await query(`insert into session (id, id_hash, principal, oauth_client, target_id, target_name)
+    await gateway.query(`insert into session (id, id_hash, principal, oauth_client, target_id, target_name)
       select gen_random_uuid(), sha256(n::text::bytea), 'bob', 'x', gen_random_uuid(), 'x' from generate_series(1, 100) n`);
     const answer = await new ModernClient(gateway, target, "bob").post(modernCall(4, "read"));
-    await query("update session set closed_at = now() where oauth_client = 'x'");
+    await gateway.query("update session set closed_at = now() where oauth_client = 'x'");
     expect([answer.status, answer.json.error?.code, answer.json.id]).toEqual([429, -31011, 4]);
   });
 });

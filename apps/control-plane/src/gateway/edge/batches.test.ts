@@ -1,20 +1,8 @@
 import { initialized, toolCall, toolsList } from "@drawbridge/testing";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { answerPolitely, type Script } from "../fakes/fake-agent-links.js";
-import { GatewayUnderTest, initializeRequest } from "../fakes/gateway-under-test.js";
+import { answerPolitely, politelyAt, type Script } from "../fakes/fake-agent-links.js";
+import { GatewayUnderTest, initializeRequest, PATIENT } from "../fakes/gateway-under-test.js";
 import { StreamClient } from "../fakes/stream-client.js";
-
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-`;
 
 interface Answered {
   id: unknown;
@@ -22,22 +10,16 @@ interface Answered {
   error?: { code: number; message: string };
 }
 
-const at2025March: Script = (message) =>
-  answerPolitely(message).map((text) => text.replace("2025-11-25", "2025-03-26"));
-
-// The machine that runs this may have much else to do.
-const PATIENT = { timeout: 20_000 };
+const at2025March = politelyAt("2025-03-26");
 
 let gateway: GatewayUnderTest;
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
-  await gateway.applyPolicy(POLICY);
 });
 afterAll(() => gateway.stop());
-beforeEach(() => {
+beforeEach(async () => {
+  await gateway.reset();
   gateway.links.script = at2025March;
-  gateway.links.sent.length = 0;
 });
 
 async function openSession(): Promise<string> {

@@ -35,6 +35,14 @@ export class FakeAgentLinks implements Pick<
   /** Resolves when an agent may answer that it has a session. */
   opening: Promise<void> = Promise.resolve();
 
+  /** As at first. What was opened and closed stays known: sessions outlive a test. */
+  reset(): void {
+    this.online = true;
+    this.script = answerPolitely;
+    this.opening = Promise.resolve();
+    this.sent.length = 0;
+  }
+
   isOnline(): boolean {
     return this.online;
   }
@@ -96,3 +104,9 @@ export const answerPolitely: Script = ({ method, id, params }) => {
     `{"content":[{"type":"text","text":${JSON.stringify(JSON.stringify(params ?? {}))}}],"n":1.0}`,
   );
 };
+
+/** The same from a target that negotiates another revision. */
+export const politelyAt =
+  (revision: string): Script =>
+  (message) =>
+    answerPolitely(message).map((text) => text.replace("2025-11-25", revision));

@@ -12,6 +12,7 @@ import {
 import { freePort } from "@drawbridge/testing";
 import type { NestExpressApplication } from "@nestjs/platform-express";
 import { Test } from "@nestjs/testing";
+import pg from "pg";
 import { AgentLinks } from "../../agents/index.js";
 import { AppModule } from "../../app.module.js";
 import { CONFIG, type Config, loadConfig } from "../../config.js";
@@ -20,6 +21,10 @@ import { createHttpServer, listen } from "../../platform/http-server.js";
 import { migrate } from "../../platform/migrations.js";
 import { GatewayEndpoint } from "../edge/gateway-endpoint.js";
 import { FakeAgentLinks } from "./fake-agent-links.js";
+import { ENGINEERS_READ } from "./policies.js";
+
+/** The machine that runs the tests may have much else to do. */
+export const PATIENT = { timeout: 20_000 };
 
 export interface Answer {
   status: number;
@@ -38,9 +43,11 @@ export class GatewayUnderTest {
     readonly postgres: EmbeddedPostgres,
     readonly identity: IdentityProvider,
     readonly config: Config,
+    private readonly policy: string,
   ) {}
 
-  static async start(): Promise<GatewayUnderTest> {
+  /** With one target, "shop". */
+  static async start(policy = ENGINEERS_READ): Promise<GatewayUnderTest> {
     const port = await freePort();
     const publicUrl = `http://127.0.0.1:${port}`;
     const [postgres, identity] = await Promise.all([
@@ -63,8 +70,10 @@ export class GatewayUnderTest {
       OIDC_CLIENT_ID: "drawbridge-cli",
     });
     await migrate(config.migrationDatabaseUrl);
-    const gateway = new GatewayUnderTest(postgres, identity, config);
+    const gateway = new GatewayUnderTest(postgres, identity, config, policy);
     await gateway.startControlPlane();
+    await gateway.applyTarget("shop");
+    await gateway.applyPolicy(policy);
     return gateway;
   }
 
@@ -92,6 +101,12 @@ export class GatewayUnderTest {
   async stop(): Promise<void> {
     await this.stopControlPlane();
     await Promise.all([this.identity.stop(), this.postgres.stop()]);
+  }
+
+  /** For the next test: the agent and the policy are as they were at first. */
+  async reset(): Promise<void> {
+    this.links.reset();
+    await this.applyPolicy(this.policy);
   }
 
   get<Type>(provider: new (...args: never[]) => Type): Type {
@@ -155,6 +170,17 @@ export class GatewayUnderTest {
     });
     const text = await response.text();
     return { status: response.status, body: text ? (JSON.parse(text) as Record<string, unknown>) : {} };
+  }
+
+  /** As the owner of the database. */
+  async query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
+    const client = new pg.Client({ connectionString: this.postgres.ownerUrl });
+    await client.connect();
+    try {
+      return (await client.query<Row>(sql, values)).rows;
+    } finally {
+      await client.end();
+    }
   }
 
   async applyTarget(name: string): Promise<void> {

@@ -72,3 +72,20 @@ export class StreamClient {
     this.isOver = true;
   }
 }
+
+/** The streams that a test opens, so that all are left at its end. */
+export class StreamClients {
+  private readonly clients: StreamClient[] = [];
+
+  constructor(private readonly gateway: GatewayUnderTest) {}
+
+  async open(request: StreamRequest): Promise<StreamClient> {
+    const client = await StreamClient.open(this.gateway, request);
+    this.clients.push(client);
+    return client;
+  }
+
+  leave(): void {
+    for (const client of this.clients.splice(0)) client.leave();
+  }
+}

@@ -1,71 +1,33 @@
 import { initialized, toolCall, toolsList } from "@drawbridge/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { answerPolitely, type Script } from "../fakes/fake-agent-links.js";
-import { GatewayUnderTest } from "../fakes/gateway-under-test.js";
-import { StreamClient, type StreamRequest } from "../fakes/stream-client.js";
+import { politelyAt } from "../fakes/fake-agent-links.js";
+import { callUnderWay } from "../fakes/call-under-way.js";
+import { GatewayUnderTest, PATIENT } from "../fakes/gateway-under-test.js";
+import { ENGINEERS_READ, withRule } from "../fakes/policies.js";
+import { StreamClients } from "../fakes/stream-client.js";
 
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering, dba] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-    - { name: asking, methods: [elicitation/create], effect: allow }
-`;
-
-// The machine that runs this may have much else to do.
-const PATIENT = { timeout: 20_000 };
+const POLICY = withRule(
+  ENGINEERS_READ.replace("[engineering]", "[engineering, dba]"),
+  "{ name: asking, methods: [elicitation/create], effect: allow }",
+);
 
 let gateway: GatewayUnderTest;
-const clients: StreamClient[] = [];
+let streams: StreamClients;
 beforeAll(async () => {
-  gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
+  gateway = await GatewayUnderTest.start(POLICY);
+  streams = new StreamClients(gateway);
 });
 afterAll(() => gateway.stop());
-beforeEach(async () => {
-  gateway.links.script = answerPolitely;
-  gateway.links.sent.length = 0;
-  await gateway.applyPolicy(POLICY);
-});
-afterEach(() => {
-  for (const client of clients.splice(0)) client.leave();
-});
-
-const atRevision =
-  (revision: string): Script =>
-  (message) =>
-    answerPolitely(message).map((text) => text.replace("2025-11-25", revision));
-
-async function open(request: StreamRequest): Promise<StreamClient> {
-  const client = await StreamClient.open(gateway, request);
-  clients.push(client);
-  return client;
-}
+beforeEach(() => gateway.reset());
+afterEach(() => streams.leave());
 
 const progress = (number: number) =>
   Buffer.from(
     `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":${number}}}`,
   );
 
-/** A call that the target has not answered, with the target's side of it. */
-async function callUnderWay(session: string, id = 7) {
-  gateway.links.script = () => [];
-  const before = gateway.links.sent.length;
-  const opening = open({ session, body: toolCall(id, "read", {}) });
-  await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
-  const { exchange } = gateway.links.sent.at(-1)!;
-  const { listener, sessionId } = gateway.links.opened.at(-1)!;
-  const say = (payload: Buffer, final = false) =>
-    listener.onMessage({ exchange, payload, masked: {}, final });
-  const answer = (text = "done") =>
-    say(Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"text":"${text}"}}`), true);
-  return { exchange, sessionId, say, answer, opening };
-}
+const read = (session: string, id = 7) =>
+  callUnderWay(gateway, () => streams.open({ session, body: toolCall(id, "read", {}) }));
 
 const numbersIn = (messages: readonly string[]) =>
   messages.flatMap((text) => /"progress":(\d+)/.exec(text)?.[1] ?? []).map(Number);
@@ -74,7 +36,7 @@ describe("an answer at 2025-11-25", () => {
   test("that is there at once is one event after an empty one, with the place in the recording as its id", async () => {
     const session = await gateway.openSession("shop");
     const { sessionId } = gateway.links.opened.at(-1)!;
-    const client = await open({ session, body: toolCall(2, "read", {}) });
+    const client = await streams.open({ session, body: toolCall(2, "read", {}) });
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     const [first, second, ...more] = client.events;
     expect(client.response.headers.get("content-type")).toBe("text/event-stream");
@@ -91,9 +53,9 @@ describe("an answer at 2025-11-25", () => {
 
   test("that takes longer than a second begins before it is there", async () => {
     const session = await gateway.openSession("shop");
-    const { opening, answer } = await callUnderWay(session);
+    const { sending, answer } = await read(session);
     const asked = performance.now();
-    const client = await opening;
+    const client = await sending;
     expect(performance.now() - asked).toBeGreaterThan(700);
     await expect.poll(() => client.events, PATIENT).toEqual([{ id: "2-0", data: "" }]);
     await answer();
@@ -112,7 +74,7 @@ describe("an answer at 2025-11-25", () => {
 
 describe("before 2025-11-25 an answer", () => {
   test("is JSON", async () => {
-    gateway.links.script = atRevision("2025-06-18");
+    gateway.links.script = politelyAt("2025-06-18");
     const session = await gateway.openSession("shop");
     const { headers, json } = await gateway.post("shop", toolCall(2, "read", {}), { session });
     expect(headers.get("content-type")).toBe("application/json");
@@ -120,22 +82,22 @@ describe("before 2025-11-25 an answer", () => {
   });
 
   test("is a stream with ids and without an empty event when something comes first", async () => {
-    gateway.links.script = atRevision("2025-06-18");
+    gateway.links.script = politelyAt("2025-06-18");
     const session = await gateway.openSession("shop");
-    const { opening, say, answer } = await callUnderWay(session);
+    const { sending, say, answer } = await read(session);
     await say(progress(1));
     await answer();
-    const client = await opening;
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.events.map(({ id }) => id?.replace(/\d+$/, "n"))).toEqual(["2-n", "2-n"]);
     expect(client.messages).toHaveLength(2);
   });
 
   test("goes to the stream of GET, as far as it is no answer, when its client left before it had an id", async () => {
-    gateway.links.script = atRevision("2025-06-18");
+    gateway.links.script = politelyAt("2025-06-18");
     const session = await gateway.openSession("shop");
-    const { opening, say, sessionId } = await callUnderWay(session);
-    opening.catch(() => undefined);
+    const { sending, say, sessionId } = await read(session);
+    sending.catch(() => undefined);
     const { listener } = gateway.links.opened.at(-1)!;
     const leaver = new AbortController();
     const left = fetch(`${gateway.config.publicUrl}/mcp/shop`, {
@@ -155,7 +117,7 @@ describe("before 2025-11-25 an answer", () => {
     await expect(left).rejects.toThrow(/abort/i);
     await new Promise((resolve) => setTimeout(resolve, 50));
     await listener.onMessage({ exchange, payload: progress(5), masked: {}, final: false });
-    const client = await open({ session });
+    const client = await streams.open({ session });
     await expect.poll(() => numbersIn(client.messages), PATIENT).toEqual([5]);
     expect(client.lastEventId).toMatch(/^0-/);
     const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=100`);
@@ -168,17 +130,17 @@ describe("before 2025-11-25 an answer", () => {
 describe("a client that comes back to a call", () => {
   test("hears what it missed, then what happens, each once, and the call ran once", async () => {
     const session = await gateway.openSession("shop");
-    const { opening, say, answer, exchange } = await callUnderWay(session);
-    const listening = await open({ session });
+    const { sending, say, answer, exchange } = await read(session);
+    const listening = await streams.open({ session });
     const cancelled = gateway.links.cancelled.length;
     await say(progress(1));
-    const first = await opening;
+    const first = await sending;
     await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1]);
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await say(progress(2));
     await say(progress(3));
-    const second = await open({ session, lastEventId: first.lastEventId });
+    const second = await streams.open({ session, lastEventId: first.lastEventId });
     await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([2, 3]);
     await say(progress(4));
     await answer();
@@ -193,16 +155,16 @@ describe("a client that comes back to a call", () => {
 
   test("after it was answered hears the rest, and the stream ends", async () => {
     const session = await gateway.openSession("shop");
-    const { opening, say, answer } = await callUnderWay(session);
+    const { sending, say, answer } = await read(session);
     await say(progress(1));
-    const first = await opening;
+    const first = await sending;
     await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1]);
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await say(progress(2));
     await answer();
     for (const lastEventId of [first.lastEventId, first.events[0]?.id]) {
-      const again = await open({ session, lastEventId });
+      const again = await streams.open({ session, lastEventId });
       await expect.poll(() => again.isOver, PATIENT).toBe(true);
       expect(again.messages.at(-1)).toContain(`"text":"done"`);
       expect(numbersIn(again.messages)).toEqual(lastEventId === first.lastEventId ? [2] : [1, 2]);
@@ -211,13 +173,13 @@ describe("a client that comes back to a call", () => {
 
   test("while much is said hears each message once and in order, however often it comes back", async () => {
     const session = await gateway.openSession("shop");
-    const { opening, say, answer } = await callUnderWay(session);
+    const { sending, say, answer } = await read(session);
     const heard: number[] = [];
     const saying = (async () => {
       for (let number = 1; number <= 150; number += 1) await say(progress(number));
       await answer();
     })();
-    let client = await opening;
+    let client = await sending;
     let lastEventId = "2-0";
     for (;;) {
       await new Promise((resolve) => setTimeout(resolve, 15));
@@ -227,7 +189,7 @@ describe("a client that comes back to a call", () => {
       const isAnswered = client.messages.some((text) => text.includes(`"result"`));
       if (isAnswered) break;
       lastEventId = client.lastEventId ?? lastEventId;
-      client = await open({ session, lastEventId });
+      client = await streams.open({ session, lastEventId });
     }
     await saying;
     expect(heard).toEqual(Array.from({ length: 150 }, (_, index) => index + 1));
@@ -235,12 +197,12 @@ describe("a client that comes back to a call", () => {
 
   test("twice has one stream: the newer one", async () => {
     const session = await gateway.openSession("shop");
-    const { opening, say, answer } = await callUnderWay(session);
+    const { sending, say, answer } = await read(session);
     await say(progress(1));
-    const first = await opening;
-    const second = await open({ session, lastEventId: "2-0" });
+    const first = await sending;
+    const second = await streams.open({ session, lastEventId: "2-0" });
     await expect.poll(() => first.isOver, PATIENT).toBe(true);
-    const third = await open({ session, lastEventId: "2-0" });
+    const third = await streams.open({ session, lastEventId: "2-0" });
     await expect.poll(() => second.isOver, PATIENT).toBe(true);
     await answer();
     await expect.poll(() => third.isOver, PATIENT).toBe(true);
@@ -254,10 +216,10 @@ describe("a client that comes back to a call", () => {
     await gateway.post("shop", toolCall(2, "read", {}), { session });
     const statuses = [];
     for (const lastEventId of ["99-0", "2-x", "rubbish", "1-2-3", "2-0; 3"])
-      statuses.push((await open({ session, lastEventId })).response.status);
+      statuses.push((await streams.open({ session, lastEventId })).response.status);
     expect(statuses).toEqual([400, 400, 400, 400, 400]);
-    expect((await open({ session: other, lastEventId: "2-0" })).response.status).toBe(400);
-    expect((await open({ session, lastEventId: "2-0", as: "bob" })).response.status).toBe(404);
+    expect((await streams.open({ session: other, lastEventId: "2-0" })).response.status).toBe(400);
+    expect((await streams.open({ session, lastEventId: "2-0", as: "bob" })).response.status).toBe(404);
   });
 
   test("is not told what it may no longer hear", async () => {
@@ -265,12 +227,12 @@ describe("a client that comes back to a call", () => {
     await gateway.post("shop", toolCall(2, "read", { secret: "jewels" }), { session });
     await gateway.post("shop", toolsList(3), { session });
     await gateway.applyPolicy(POLICY.replace("tools: [read]", "tools: [other]"));
-    const call = await open({ session, lastEventId: "2-0" });
+    const call = await streams.open({ session, lastEventId: "2-0" });
     await expect.poll(() => call.isOver, PATIENT).toBe(true);
     expect(call.messages).toHaveLength(1);
     expect(call.messages[0]).toMatch(/-31003/);
     expect(call.text).not.toContain("jewels");
-    const list = await open({ session, lastEventId: "3-0" });
+    const list = await streams.open({ session, lastEventId: "3-0" });
     await expect.poll(() => list.isOver, PATIENT).toBe(true);
     expect(JSON.parse(list.messages[0]!)).toMatchObject({ result: { tools: [] } });
   });
@@ -282,7 +244,7 @@ describe("after a restart of the control plane", () => {
     await gateway.post("shop", toolCall(2, "read", { word: "kept" }), { session });
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
-    const client = await open({ session, lastEventId: "2-0" });
+    const client = await streams.open({ session, lastEventId: "2-0" });
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.messages).toHaveLength(1);
     expect(client.text).toContain("kept");
@@ -290,13 +252,13 @@ describe("after a restart of the control plane", () => {
 
   test("a client hears that nobody knows how a call ended that ran then", async () => {
     const session = await gateway.openSession("shop");
-    const { opening, say } = await callUnderWay(session, 40);
+    const { sending, say } = await read(session, 40);
     await say(progress(1));
-    const first = await opening;
+    const first = await sending;
     await expect.poll(() => first.lastEventId, PATIENT).toBeDefined();
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
-    const client = await open({ session, lastEventId: first.events[0]?.id });
+    const client = await streams.open({ session, lastEventId: first.events[0]?.id });
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(numbersIn(client.messages)).toEqual([1]);
     expect(JSON.parse(client.messages.at(-1)!)).toMatchObject({ id: 40, error: { code: -31006 } });
@@ -305,12 +267,12 @@ describe("after a restart of the control plane", () => {
 
   test("a client may still answer what the target asked before, once", async () => {
     const session = await gateway.openSession("shop");
-    const { say, opening } = await callUnderWay(session);
+    const { say, sending } = await read(session);
     const ask = (id: string) =>
       say(Buffer.from(`{"jsonrpc":"2.0","id":${id},"method":"elicitation/create","params":{}}`));
     await ask("90");
     await ask(`"91"`);
-    await opening;
+    await sending;
     const answer = (id: unknown) => gateway.post("shop", { jsonrpc: "2.0", id, result: {} }, { session });
     expect((await answer("91")).status).toBe(202);
     await gateway.stopControlPlane();
@@ -325,9 +287,9 @@ describe("after a restart of the control plane", () => {
 
   test("but not when it may no longer be asked", async () => {
     const session = await gateway.openSession("shop");
-    const { say, opening } = await callUnderWay(session);
+    const { say, sending } = await read(session);
     await say(Buffer.from(`{"jsonrpc":"2.0","id":92,"method":"elicitation/create","params":{}}`));
-    await opening;
+    await sending;
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
     await gateway.applyPolicy(POLICY.replace("elicitation/create", "roots/list"));
@@ -354,17 +316,17 @@ describe("the stream of GET", () => {
   test("goes on where it broke, with each message once", async () => {
     const { session, say } = await listening();
     await say(1);
-    const first = await open({ session });
+    const first = await streams.open({ session });
     await say(2);
     await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1, 2]);
     const fromOne = first.events[0]?.id;
     first.leave();
     await new Promise((resolve) => setTimeout(resolve, 50));
     for (const number of [3, 4, 5]) await say(number);
-    const second = await open({ session, lastEventId: first.lastEventId });
+    const second = await streams.open({ session, lastEventId: first.lastEventId });
     await say(6);
     await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([3, 4, 5, 6]);
-    const third = await open({ session, lastEventId: fromOne });
+    const third = await streams.open({ session, lastEventId: fromOne });
     await expect.poll(() => second.isOver, PATIENT).toBe(true);
     expect(numbersIn(second.messages)).toEqual([3, 4, 5, 6]);
     await say(7);
@@ -376,10 +338,10 @@ describe("the stream of GET", () => {
 
   test("is one: who asks for another gets 409, who comes back takes its place", async () => {
     const { session, say } = await listening();
-    const first = await open({ session });
-    expect((await open({ session })).response.status).toBe(409);
+    const first = await streams.open({ session });
+    expect((await streams.open({ session })).response.status).toBe(409);
     await say(1);
-    const second = await open({ session, lastEventId: "0-0" });
+    const second = await streams.open({ session, lastEventId: "0-0" });
     await expect.poll(() => first.isOver, PATIENT).toBe(true);
     await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([1]);
   });
@@ -387,11 +349,11 @@ describe("the stream of GET", () => {
   test("is read out after a restart as well", async () => {
     const { session, say } = await listening();
     await say(1);
-    const first = await open({ session });
+    const first = await streams.open({ session });
     await expect.poll(() => numbersIn(first.messages), PATIENT).toEqual([1]);
     await gateway.stopControlPlane();
     await gateway.startControlPlane();
-    const second = await open({ session, lastEventId: "0-0" });
+    const second = await streams.open({ session, lastEventId: "0-0" });
     await expect.poll(() => numbersIn(second.messages), PATIENT).toEqual([1]);
   });
 });

@@ -4,63 +4,35 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { toolCall, toolsList } from "@drawbridge/testing";
-import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { answerPolitely, type Script } from "../fakes/fake-agent-links.js";
-import { GatewayUnderTest } from "../fakes/gateway-under-test.js";
-import { StreamClient } from "../fakes/stream-client.js";
+import { answerPolitely, politelyAt, type Script } from "../fakes/fake-agent-links.js";
+import { callUnderWay } from "../fakes/call-under-way.js";
+import { GatewayUnderTest, PATIENT } from "../fakes/gateway-under-test.js";
+import { ENGINEERS_READ } from "../fakes/policies.js";
+import { StreamClients } from "../fakes/stream-client.js";
 
-const POLICY = `
-apiVersion: drawbridge/v1
-kind: Policy
-metadata: { name: engineers }
-spec:
-  targets: { names: [shop] }
-  subjects: { groups: [engineering] }
-  access: { mode: standing }
-  rules:
-    - { name: reading, tools: [read], effect: allow }
-`;
 const CHUNK = 256 * 1024;
 const MIB = 1024 * 1024;
 
-// The machine that runs this may have much else to do.
-const PATIENT = { timeout: 20_000 };
-
 let gateway: GatewayUnderTest;
-const clients: StreamClient[] = [];
+let streams: StreamClients;
 let transfers = 0;
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
-  await gateway.applyTarget("shop");
-  await gateway.applyPolicy(POLICY);
+  streams = new StreamClients(gateway);
 });
 afterAll(() => gateway.stop());
-beforeEach(() => {
-  gateway.links.script = answerPolitely;
-  gateway.links.sent.length = 0;
-});
-afterEach(() => {
-  for (const client of clients.splice(0)) client.leave();
-});
+beforeEach(() => gateway.reset());
+afterEach(() => streams.leave());
 
-const at2025June: Script = (message) =>
-  answerPolitely(message).map((text) => text.replace("2025-11-25", "2025-06-18"));
+const at2025June = politelyAt("2025-06-18");
 
 /** A call whose answer comes in pieces. */
-async function callUnderWay(script: Script = answerPolitely, body: object = toolCall(7, "read", {})) {
+async function largeCall(script: Script = answerPolitely, body: object = toolCall(7, "read", {})) {
   gateway.links.script = script;
   const session = await gateway.openSession("shop");
-  gateway.links.script = () => [];
-  const before = gateway.links.sent.length;
-  const opening = StreamClient.open(gateway, { session, body });
-  opening.then(
-    (client) => clients.push(client),
-    () => undefined,
-  );
-  await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
-  const { exchange } = gateway.links.sent.at(-1)!;
-  const { listener, sessionId } = gateway.links.opened.at(-1)!;
+  const call = await callUnderWay(gateway, () => streams.open({ session, body }));
+  const { exchange, listener } = call;
   transfers += 1;
   const transfer = transfers;
   const say = (payload: Uint8Array, isLast = false) =>
@@ -71,7 +43,7 @@ async function callUnderWay(script: Script = answerPolitely, body: object = tool
       ...(isLast ? { end: { exchange, masked: { email: 2 } } } : {}),
     });
   const abort = () => listener.onChunk({ transfer, payload: Buffer.alloc(0), aborted: true });
-  return { session, sessionId, exchange, listener, opening, say, abort };
+  return { ...call, session, say, abort };
 }
 
 /** A response in pieces, made while it is sent: text that does not compress. */
@@ -153,16 +125,6 @@ async function post(session: string, body: object): Promise<Response> {
   });
 }
 
-async function query<Row extends pg.QueryResultRow>(sql: string, values: unknown[]): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: gateway.postgres.ownerUrl });
-  await client.connect();
-  try {
-    return (await client.query<Row>(sql, values)).rows;
-  } finally {
-    await client.end();
-  }
-}
-
 const answersOf = async (sessionId: string) => {
   const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=100`);
   const events = body["items"] as { kind: string; exchange: number; attributes: Record<string, unknown> }[];
@@ -171,15 +133,15 @@ const answersOf = async (sessionId: string) => {
 
 describe("a large response", () => {
   test("comes as JSON of its length, byte for byte, and only when all of it is recorded", async () => {
-    const { opening, say, sessionId } = await callUnderWay(at2025June);
+    const { sending, say, sessionId } = await largeCall(at2025June);
     const parts = [...response(5 * MIB, { lines: true })];
     let isAnswered = false;
-    void opening.then(() => (isAnswered = true));
+    void sending.then(() => (isAnswered = true));
     for (const part of parts.slice(0, -1)) await say(part);
     await sleep(100);
     expect(isAnswered).toBe(false);
     await say(parts.at(-1)!, true);
-    const client = await opening;
+    const client = await sending;
     const whole = Buffer.concat(parts).toString();
     expect(client.response.headers.get("content-type")).toBe("application/json");
     expect(client.response.headers.get("content-length")).toBe(String(whole.length));
@@ -193,10 +155,10 @@ describe("a large response", () => {
   });
 
   test("comes as one event at 2025-11-25, and again to a client that comes back, after a restart as well", async () => {
-    const { opening, say, session } = await callUnderWay();
+    const { sending, say, session } = await largeCall();
     const parts = [...response(5 * MIB, { lines: true })];
     for (const part of parts) await say(part, part === parts.at(-1));
-    const client = await opening;
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     const expected = Buffer.concat(parts).toString().replaceAll("\r\n", "\n");
     expect(client.messages.length).toBe(1);
@@ -207,7 +169,7 @@ describe("a large response", () => {
         await gateway.stopControlPlane();
         await gateway.startControlPlane();
       }
-      const again = await StreamClient.open(gateway, { session, lastEventId: "2-0" });
+      const again = await streams.open({ session, lastEventId: "2-0" });
       await expect.poll(() => again.isOver, PATIENT).toBe(true);
       expect(again.messages[0] === expected).toBe(true);
       expect(again.lastEventId).toBe(client.lastEventId);
@@ -223,17 +185,13 @@ describe("a large response", () => {
         [0, 100 * MIB, 0],
         [1, 40 * MIB, 20],
       ] as const) {
-        const { say, session, exchange } = await callUnderWay(at2025June, toolCall(6, "read", {}));
-        gateway.links.script = () => [];
-        const sentBefore = gateway.links.sent.length;
-        const answer = post(session, toolCall(7, "read", {}));
-        await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(sentBefore);
-        const large = gateway.links.sent.at(-1)!.exchange;
-        expect(large).not.toBe(exchange);
+        const { say, session, exchange } = await largeCall(at2025June, toolCall(6, "read", {}));
+        const large = await callUnderWay(gateway, () => post(session, toolCall(7, "read", {})));
+        expect(large.exchange).not.toBe(exchange);
         const hash = createHash("sha256");
         let bytes = 0;
         await memory.start();
-        const { listener } = gateway.links.opened.at(-1)!;
+        const { listener } = large;
         const transfer = 10_000 + round;
         for (const part of response(size)) {
           hash.update(part);
@@ -245,9 +203,9 @@ describe("a large response", () => {
           transfer,
           payload: Buffer.alloc(0),
           aborted: false,
-          end: { exchange: large, masked: {} },
+          end: { exchange: large.exchange, masked: {} },
         });
-        const read = await digestOf(await answer, async () => {
+        const read = await digestOf(await large.sending, async () => {
           await memory.look();
           if (Math.random() < 0.01) await sleep(pause);
         });
@@ -266,26 +224,26 @@ describe("a large response", () => {
     ["is no response", [`{"jsonrpc":"2.0","method":"notifications/message"}`], -31010],
     ["asks the client for something", [`{"jsonrpc":"2.0","id":7,"result":{"inputRequests":{}}}`], -31009],
   ])("that %s is withheld", async (_what, parts, code) => {
-    const { opening, say, sessionId } = await callUnderWay(at2025June);
+    const { sending, say, sessionId } = await largeCall(at2025June);
     for (const [index, part] of parts.entries())
       await say(Buffer.from(part as string), index === parts.length - 1);
-    const client = await opening;
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect((JSON.parse(client.text) as { error: { code: number } }).error.code).toBe(code);
     expect((await answersOf(sessionId)).map(({ attributes }) => attributes["failure"])).toEqual([code]);
   });
 
   test("to a request whose answer has to be filtered is withheld", async () => {
-    const { opening, say } = await callUnderWay(at2025June, toolsList(7));
+    const { sending, say } = await largeCall(at2025June, toolsList(7));
     await say(Buffer.from(`{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"destroy"}]}}`), true);
-    const client = await opening;
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(JSON.parse(client.text)).toMatchObject({ error: { code: -31009 } });
     expect(client.text).not.toContain("destroy");
   });
 
   test("that breaks off shows its caller the error alone", async () => {
-    const { opening, say, abort, listener, exchange } = await callUnderWay();
+    const { sending, say, abort, listener, exchange } = await largeCall();
     for (const part of [...response(3 * MIB)].slice(0, -1)) await say(part);
     await abort();
     const failure = ExchangeFailure.RESULT_CUT_OFF;
@@ -295,7 +253,7 @@ describe("a large response", () => {
       message: "the connection broke",
       supportedVersions: [],
     });
-    const client = await opening;
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.messages).toHaveLength(1);
     expect(client.messages[0]).toMatch(/"error"/);
@@ -303,30 +261,26 @@ describe("a large response", () => {
   });
 
   test("is withheld when the caller's access ended while it came", async () => {
-    const { opening, say } = await callUnderWay(at2025June);
+    const { sending, say } = await largeCall(at2025June);
     const parts = [...response(MIB)];
     for (const part of parts.slice(0, -1)) await say(part);
-    await gateway.applyPolicy(POLICY.replace("tools: [read]", "tools: [other]"));
+    await gateway.applyPolicy(ENGINEERS_READ.replace("tools: [read]", "tools: [other]"));
     await say(parts.at(-1)!, true);
-    const client = await opening;
+    const client = await sending;
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
-    await gateway.applyPolicy(POLICY);
+    await gateway.applyPolicy(ENGINEERS_READ);
     expect(JSON.parse(client.text)).toMatchObject({ error: { code: -31003 } });
   });
 
   test("stops with its session, in the middle of its delivery", async () => {
-    const { say, session } = await callUnderWay(at2025June, toolCall(6, "read", {}));
-    gateway.links.script = () => [];
-    const before = gateway.links.sent.length;
-    const answer = post(session, toolCall(7, "read", {}));
-    await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
-    const { exchange } = gateway.links.sent.at(-1)!;
-    const { listener, sessionId } = gateway.links.opened.at(-1)!;
+    const { say, session } = await largeCall(at2025June, toolCall(6, "read", {}));
+    const large = await callUnderWay(gateway, () => post(session, toolCall(7, "read", {})));
+    const { exchange, listener, sessionId } = large;
     for (const payload of response(30 * MIB))
       await listener.onChunk({ transfer: 20_000, payload, aborted: false });
     const end = { exchange, masked: {} };
     await listener.onChunk({ transfer: 20_000, payload: Buffer.alloc(0), aborted: false, end });
-    const reader = (await answer).body!.getReader();
+    const reader = (await large.sending).body!.getReader();
     await reader.read();
     expect((await gateway.api("DELETE", `sessions/${sessionId}`)).status).toBe(204);
     const rest = async () => {
@@ -337,20 +291,17 @@ describe("a large response", () => {
   });
 
   test("that its client leaves in the middle holds nothing afterwards", async () => {
-    const { session } = await callUnderWay(at2025June, toolCall(6, "read", {}));
-    gateway.links.script = () => [];
-    const before = gateway.links.sent.length;
-    const opening = StreamClient.open(gateway, { session, body: toolCall(7, "read", {}) });
-    await expect.poll(() => gateway.links.sent.length, PATIENT).toBeGreaterThan(before);
-    const { exchange } = gateway.links.sent.at(-1)!;
-    const { listener } = gateway.links.opened.at(-1)!;
+    const { session } = await largeCall(at2025June, toolCall(6, "read", {}));
+    const { sending, exchange, listener } = await callUnderWay(gateway, () =>
+      streams.open({ session, body: toolCall(7, "read", {}) }),
+    );
     for (const payload of response(20 * MIB))
       await listener.onChunk({ transfer: 30_000, payload, aborted: false });
     const end = { exchange, masked: {} };
     await listener.onChunk({ transfer: 30_000, payload: Buffer.alloc(0), aborted: false, end });
-    (await opening).leave();
+    (await sending).leave();
     const busy = async () =>
-      query(
+      gateway.query(
         "select 1 from pg_stat_activity where state <> 'idle' and query like '%kind = 12%' and pid <> pg_backend_pid()",
         [],
       );

@@ -1,6 +1,6 @@
 import { createMasker, type Masker } from "@drawbridge/masking";
 import { Era, type SessionRequest, type TargetDefinition } from "@drawbridge/protocol";
-import { encodeMessage, type JsonRpcObject } from "@drawbridge/testing";
+import { encodeMessage, type JsonRpcObject, modern } from "@drawbridge/testing";
 import { pino } from "pino";
 import type { Revisions } from "../sessions/modern-gate.js";
 import { Session, type SessionOptions } from "../sessions/session.js";
@@ -47,6 +47,7 @@ export interface SessionBench {
   /** Throws while none was opened. */
   target(): FakeTarget;
   readonly targets: FakeTarget[];
+  /** A request gets what those of the session's era have. */
   send(exchange: number, message: JsonRpcObject, parameterHeaders?: Record<string, string>): void;
   answer(message: JsonRpcObject, exchange?: number): void;
   /** A stream comes; `takes`: whether it wants more after each frame. */
@@ -111,7 +112,8 @@ export function sessionBench(options: SessionBenchOptions = {}): SessionBench {
     targets,
     connect,
     send: (exchange, message, parameterHeaders = {}) => {
-      const payload = Buffer.from(encodeMessage(message));
+      const isRequest = message.method !== undefined && message.id !== undefined;
+      const payload = Buffer.from(encodeMessage(era === "modern" && isRequest ? modern(message) : message));
       const value = { exchange, payload, protocolVersion: "", parameterHeaders };
       session.receive({ $case: "message", value });
     },

@@ -1,7 +1,10 @@
 import { ExchangeFailure } from "@drawbridge/protocol";
 import {
+  encodeMessage,
   errorMessage,
   initialize,
+  type JsonRpcObject,
+  modern,
   notification,
   request,
   resultMessage,
@@ -47,6 +50,38 @@ describe("a session", () => {
     bench.send(1, initialize(1));
     expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.TARGET_UNAVAILABLE }]);
     expect(JSON.stringify(bench.frames)).not.toContain("a defect");
+  });
+});
+
+describe("a message of the other era", () => {
+  const send = ({ session }: SessionBench, exchange: number, message: JsonRpcObject) => {
+    const payload = Buffer.from(encodeMessage(message));
+    const value = { exchange, payload, protocolVersion: "", parameterHeaders: {} };
+    session.receive({ $case: "message", value });
+  };
+
+  test("does not reach the target of a legacy session", () => {
+    const bench = sessionBench();
+    send(bench, 1, modern(toolCall(1, "echo")));
+    send(bench, 0, modern(notification("notifications/x")));
+    expect(bench.targets).toEqual([]);
+    expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.NOT_SENT }]);
+    send(bench, 2, toolCall(1, "echo"));
+    expect(bench.target().sent.map(({ exchange }) => exchange)).toEqual([2]);
+  });
+
+  test("does not reach the target of a modern session", () => {
+    const bench = sessionBench({ era: "modern", versions: MODERN });
+    for (const message of [toolCall(1, "echo"), initialize(1)]) send(bench, 1, message);
+    expect(bench.targets).toEqual([]);
+    expect(failures(bench)).toMatchObject([
+      { exchange: 1, failure: ExchangeFailure.NOT_SENT },
+      { exchange: 1, failure: ExchangeFailure.NOT_SENT },
+    ]);
+    send(bench, 0, notification("notifications/x"));
+    send(bench, 0, resultMessage(1, {}));
+    send(bench, 2, modern(toolCall(1, "echo")));
+    expect(bench.target().sent.map(({ exchange }) => exchange)).toEqual([0, 0, 2]);
   });
 });
 

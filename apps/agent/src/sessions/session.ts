@@ -9,6 +9,7 @@ import {
 } from "@drawbridge/protocol";
 import {
   type Era,
+  eraOf,
   errorCodeOf,
   errorResponse,
   MalformedMessageError,
@@ -218,12 +219,21 @@ export class Session implements TargetListener {
     }
     try {
       const parsed = parseMessage(message.payload);
-      if ((parsed.kind === "request") === (message.exchange !== 0)) return parsed;
-      this.#refuse(message.exchange, "only a request has an exchange");
+      const misfit = this.#misfitOf(parsed, message.exchange);
+      if (misfit === undefined) return parsed;
+      this.#refuse(message.exchange, misfit);
     } catch (error) {
       this.#refuse(message.exchange, `the message is not valid: ${this.#problemOf(error)}`);
     }
     return undefined;
+  }
+
+  /** A target speaks one era in a session. Notifications of the modern era need not name it, and responses cannot. */
+  #misfitOf(parsed: McpMessage, exchange: number): string | undefined {
+    if ((parsed.kind === "request") !== (exchange !== 0)) return "only a request has an exchange";
+    const era = eraOf(parsed);
+    const fits = era === this.#era || (era === "legacy" && parsed.kind !== "request");
+    return fits ? undefined : `a message of the ${era} era cannot be sent in a session of the other one`;
   }
 
   #problemWith(message: ClientMessage): string | undefined {

@@ -14,8 +14,8 @@ import { jsonMember } from "./json-member.js";
 import { AGENT_INFO, modernRequest } from "./modern-envelope.js";
 
 const MAX_REVISIONS = 32;
-/** Goes on to the control plane and to clients. */
-const REVISION = /^[A-Za-z0-9._-]{1,32}$/;
+/** Goes on to the control plane and to clients, unmasked: a date, or a draft as the specification names its own. */
+const REVISION = /^(?:(?:DRAFT-)?[0-9]{4}-[0-9]{2}-[0-9]{2}|DRAFT-[0-9]{4}-v[0-9]{1,3})$/;
 
 /** What an answer to a probe says. `no`: the server does not speak the era it was asked in. */
 export type Verdict = readonly string[] | "no";

@@ -52,6 +52,9 @@ export const Settings = z.strictObject({
   DRAWBRIDGE_AUDITOR_GROUPS: List,
   DRAWBRIDGE_SESSION_IDLE_MINUTES: z.coerce.number().int().min(1).max(10_080).default(60),
   DRAWBRIDGE_MAX_MESSAGE_BYTES: z.coerce.number().int().min(65_536).max(67_108_864).default(16_777_216),
+  // One principal may hold half of it, so that at least two of the largest messages fit.
+  DRAWBRIDGE_MAX_HELD_BYTES: z.coerce.number().int().min(134_217_728).default(536_870_912),
+  DRAWBRIDGE_MAX_CONNECTIONS: z.coerce.number().int().min(16).max(1_000_000).default(10_000),
   DRAWBRIDGE_STREAM_SECONDS: z.coerce.number().int().min(0).max(86_400).default(0),
   DRAWBRIDGE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
@@ -77,6 +80,10 @@ export interface Config {
   readonly groupsOf: Readonly<Record<"admin" | "operator" | "approver" | "auditor", readonly string[]>>;
   readonly sessionIdleMs: number;
   readonly maxMessageBytes: number;
+  /** Of requests that are under way, in all. */
+  readonly maxHeldBytes: number;
+  /** Of HTTP; more are closed as they come. */
+  readonly maxConnections: number;
   /** After so long the event stream of a 2025-11-25 call is closed and its client comes back for the rest. 0: never. */
   readonly streamSeconds: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -179,6 +186,8 @@ function toConfig(settings: ParsedSettings): Config {
     },
     sessionIdleMs: settings.DRAWBRIDGE_SESSION_IDLE_MINUTES * 60_000,
     maxMessageBytes: settings.DRAWBRIDGE_MAX_MESSAGE_BYTES,
+    maxHeldBytes: settings.DRAWBRIDGE_MAX_HELD_BYTES,
+    maxConnections: settings.DRAWBRIDGE_MAX_CONNECTIONS,
     streamSeconds: settings.DRAWBRIDGE_STREAM_SECONDS,
     logLevel: settings.DRAWBRIDGE_LOG_LEVEL,
   });

@@ -35,6 +35,7 @@ async function main(): Promise<void> {
 
   const gateway = app.get(GatewayEndpoint);
   const server = createHttpServer(gateway, app.getHttpAdapter().getInstance());
+  server.maxConnections = config.maxConnections;
   const { address, port } = await listen(server, config.listen);
   logger.info({ address, port, publicUrl: config.publicUrl }, "the control plane is ready");
 

@@ -10,6 +10,7 @@ import { Admission } from "./edge/admission.js";
 import { Batches } from "./edge/batches.js";
 import { ClientTraffic } from "./traffic/client-traffic.js";
 import { GatewayEndpoint } from "./edge/gateway-endpoint.js";
+import { HeldBodies } from "./edge/held-bodies.js";
 import { LegacyEndpoint } from "./edge/legacy-endpoint.js";
 import { LegacySessions } from "./sessions/legacy-sessions.js";
 import { ModernEndpoint } from "./edge/modern-endpoint.js";
@@ -44,6 +45,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     Batches,
     ClientTraffic,
     GatewayEndpoint,
+    HeldBodies,
     LegacyEndpoint,
     LegacySessions,
     LiveState,

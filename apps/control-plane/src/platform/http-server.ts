@@ -18,7 +18,7 @@ export interface DataPath {
  * bodies, open streams and every microsecond.
  */
 export function createHttpServer(dataPath: DataPath, api: RequestListener): Server {
-  const server = createServer((request, response) => {
+  const server = createServer({ connectionsCheckingInterval: 5_000 }, (request, response) => {
     if (request.url?.startsWith("/mcp/")) dataPath.handle(request, response);
     else api(request, response);
   });

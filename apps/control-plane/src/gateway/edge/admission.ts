@@ -6,6 +6,7 @@ import { CONFIG, type Config } from "../../config.js";
 import { type Principal, TokenVerifier } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
 import { refused, targetNameOf } from "./client-request.js";
+import { HeldBodies, type HeldBody } from "./held-bodies.js";
 import { contextOf } from "../decisions/decide.js";
 import { unknownTarget } from "../gateway-error.js";
 import { LiveState } from "../decisions/live-state.js";
@@ -17,6 +18,7 @@ export class Admission {
     @Inject(CONFIG) private readonly config: Config,
     private readonly tokens: TokenVerifier,
     private readonly live: LiveState,
+    private readonly bodies: HeldBodies,
   ) {}
 
   /** Origin and Host: a web page must not reach us through the browser of somebody inside (DNS rebinding). */
@@ -36,6 +38,11 @@ export class Admission {
     const name = targetNameOf(request);
     const principal = await this.tokens.verify(request.headers.authorization, "mcp");
     return { principal, target: await this.visibleTarget(name, principal) };
+  }
+
+  /** What the body of a request counts as while it comes in and is held. */
+  bodyOf({ id }: Principal): HeldBody {
+    return this.bodies.of(id);
   }
 
   private async visibleTarget(name: string, principal: Principal): Promise<Target> {

@@ -10,7 +10,7 @@ import type { Reply } from "../replies/reply.js";
 const BATCH_REVISION = "2025-03-26";
 
 /** A batch on its way in, with who sent it into which session. */
-export interface IncomingBatch extends Pick<Incoming, "session" | "target" | "principal"> {
+export interface IncomingBatch extends Pick<Incoming, "session" | "target" | "principal" | "body"> {
   readonly reply: Reply;
   readonly messages: readonly (McpMessage | MalformedMessageError)[];
   /** What is told of an error. */
@@ -35,7 +35,7 @@ export class Batches {
   }
 
   private async element(
-    { session, target, principal, refusalOf }: IncomingBatch,
+    { session, target, principal, body, refusalOf }: IncomingBatch,
     message: McpMessage | MalformedMessageError,
     reply: BatchedReply,
   ): Promise<void> {
@@ -46,7 +46,7 @@ export class Batches {
       return;
     }
     try {
-      await this.clients.accept({ session, target, principal, message, reply });
+      await this.clients.accept({ session, target, principal, body, message, reply });
     } catch (error) {
       const refusal = refusalOf(error);
       if (message.kind === "request") await reply.finish(refusal.body(message.id));

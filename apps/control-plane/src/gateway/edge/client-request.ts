@@ -10,6 +10,7 @@ import {
 import type { Principal } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError, unknownSession, unknownTarget } from "../gateway-error.js";
+import type { HeldBody } from "./held-bodies.js";
 import type { Reply } from "../replies/reply.js";
 
 const PATH = /^\/mcp\/([a-z0-9-]{1,63})\/?(?:\?.*)?$/;
@@ -38,6 +39,8 @@ export interface Call extends Answer {
 
 export interface CallWith<Message = McpMessage> extends Call {
   readonly message: Message;
+  /** What the message is part of. */
+  readonly body: HeldBody;
 }
 
 /** @throws GatewayError 404 */
@@ -62,8 +65,8 @@ export function checkContent({ headers }: IncomingMessage): void {
   if (!acceptsMcp(headers.accept)) throw refused(406, "accept both application/json and text/event-stream");
 }
 
-/** The whole body, or an error once it is larger than `limit` bytes: nothing of it is kept then. */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
+/** The whole body, or an error once it is larger than `limit` bytes or `held` has no room: nothing of it is kept then. */
+export function readBody(request: IncomingMessage, limit: number, held: HeldBody): Promise<Buffer> {
   const tooLarge = () => refused(413, `the message is larger than ${limit} bytes`);
   if (Number(request.headers["content-length"] ?? 0) > limit) return Promise.reject(tooLarge());
   // By events: an async iterator takes several turns of the event loop for what usually is one chunk.
@@ -72,21 +75,33 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
     let size = 0;
     const give = (chunk: Buffer) => {
       size += chunk.length;
-      if (size <= limit) {
+      const fits = size <= limit;
+      if (fits && held.add(chunk)) {
         chunks.push(chunk);
         return;
       }
       chunks.length = 0;
       request.off("data", give);
-      reject(tooLarge());
+      request.off("end", end);
+      reject(fits ? noRoom() : tooLarge());
+    };
+    const end = () => {
+      held.joined(size);
+      resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks));
     };
     request.on("data", give);
-    request.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
+    request.once("end", end);
     request.once("error", reject);
     request.once("close", () => {
       if (!request.complete) reject(refused(400, "the connection closed before the message was complete"));
     });
   });
+}
+
+function noRoom(): GatewayError {
+  const message = "too many and too large requests are under way here; try again in a moment";
+  const headers = { "Retry-After": "1" };
+  return new GatewayError({ status: 503, code: RpcErrorCode.TooManyRequests, message, headers });
 }
 
 /** A request that is wrong as HTTP, or at the wrong moment. */

@@ -23,6 +23,7 @@ import {
   type Answer,
   type Answering,
   type Call,
+  type CallWith,
   checkContent,
   headerOf,
   readBody,
@@ -102,16 +103,29 @@ export class GatewayEndpoint implements DataPath {
     const headers = inboundHeaders(request);
     const saysModern = headers.protocolVersion !== undefined && isModernRevision(headers.protocolVersion);
     if (saysModern) Object.assign(answering, { id: undefined, isModern: true });
-    const body = parse(await readBody(request, this.config.maxMessageBytes), answering);
-    if (body.isBatch) {
-      const { messages } = body;
+    const body = this.admission.bodyOf(call.principal);
+    body.hold(call);
+    try {
+      const bytes = await readBody(request, this.config.maxMessageBytes, body);
+      await this.received({ ...call, body }, parse(bytes, answering), { headers, saysModern });
+    } finally {
+      body.letGo(call);
+    }
+  }
+
+  private async received(
+    call: Omit<CallWith, "message">,
+    { isBatch, messages }: ParsedBody,
+    { headers, saysModern }: { readonly headers: InboundHeaders; readonly saysModern: boolean },
+  ): Promise<void> {
+    if (isBatch) {
       await this.legacy.batch({ ...call, messages, refusalOf: (error) => this.toRefusal(error) });
       return;
     }
-    const message = body.messages[0] as McpMessage;
+    const message = messages[0] as McpMessage;
     // Notifications say of which era they are in the header, if at all.
     const isModern = eraOf(message) === "modern" || (saysModern && message.kind !== "request");
-    Object.assign(answering, answers(message, isModern));
+    Object.assign(call.answering, answers(message, isModern));
     const refusal = checkInbound(message, headers);
     if (refusal) throw new GatewayError(refusal);
     if (isModern) await this.modern.post({ ...call, message });

@@ -35,7 +35,7 @@ export class LegacyEndpoint {
     await this.clients.accept({ ...call, session });
   }
 
-  async batch(call: Call & Pick<IncomingBatch, "messages" | "refusalOf">): Promise<void> {
+  async batch(call: Call & Pick<IncomingBatch, "messages" | "refusalOf" | "body">): Promise<void> {
     await this.batches.accept({ ...call, session: await this.sessionOf(call) });
   }
 

@@ -1,5 +1,6 @@
 import type { McpMessage } from "@drawbridge/mcp";
 import { expect, test } from "vitest";
+import { HeldBody } from "../edge/held-bodies.js";
 import { testSession } from "../fakes/test-session.js";
 import type { EventStream } from "../replies/event-stream.js";
 import type { Exchange } from "./gateway-session.js";
@@ -79,7 +80,8 @@ test("what a client has under way is bounded in number and bytes, and it can can
   const begin = (message: McpMessage) => {
     number += 1;
     const id = { text: String(number), value: number };
-    const exchange = { number, id, question: { message } } as unknown as Exchange;
+    const body = new HeldBody(() => true);
+    const exchange = { number, id, question: { message }, body } as unknown as Exchange;
     session.begin(exchange);
     return exchange;
   };

@@ -2,6 +2,7 @@ import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest } fro
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../../agents/index.js";
 import type { Question } from "../decisions/decide.js";
+import type { HeldBody } from "../edge/held-bodies.js";
 import { eventId, type EventStream } from "../replies/event-stream.js";
 import type { ExchangeReply } from "../replies/reply.js";
 
@@ -21,6 +22,8 @@ export interface Exchange {
   sent: boolean;
   /** The client has said that it no longer waits. */
   cancelled: boolean;
+  /** What the request came in: held until the request is answered. */
+  readonly body: HeldBody;
 }
 
 export interface SessionIdentity {
@@ -174,6 +177,7 @@ export class GatewaySession {
 
   begin(exchange: Exchange): void {
     this.exchanges.set(exchange.number, exchange);
+    exchange.body.hold(exchange);
     // In the modern era several processes of a client share the session, each with ids of its own.
     if (this.era === "legacy") this.byRequestId.set(idKey(exchange.id), exchange);
   }
@@ -194,6 +198,7 @@ export class GatewaySession {
 
   finish(exchange: Exchange): void {
     this.exchanges.delete(exchange.number);
+    exchange.body.letGo(exchange);
     if (this.era === "legacy") this.byRequestId.delete(idKey(exchange.id));
   }
 

@@ -15,6 +15,7 @@ import type { Principal } from "../../identity/index.js";
 import { RecordingUnavailableError } from "../../recordings/index.js";
 import type { Target } from "../../targets/index.js";
 import { contextOf, decideNow, type GatewayDecision, gone, type Question } from "../decisions/decide.js";
+import type { HeldBody } from "../edge/held-bodies.js";
 import { FAILURES } from "./exchange-failures.js";
 import { GatewayError, unavailable, unknownSession } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
@@ -33,6 +34,8 @@ export interface Incoming<Message extends McpMessage = McpMessage> {
   readonly principal: Principal;
   readonly message: Message;
   readonly reply: ExchangeReply;
+  /** What the message is part of; whoever keeps the message holds it. */
+  readonly body: HeldBody;
   /** Mcp-Param-* of the request. */
   readonly parameterHeaders?: Readonly<Record<string, string>>;
   /** Whether the tasks that the request names are the caller's; undefined when it names none. */
@@ -75,7 +78,7 @@ export class ClientTraffic {
 
   /** Resolves when the request is on its way; its answer comes through the session's TargetTraffic. */
   private async request(incoming: Incoming<McpRequest>): Promise<void> {
-    const { session, message, reply } = incoming;
+    const { session, message, reply, body } = incoming;
     this.refuseWhatCannotBeTracked(session, message);
     const question = questionOf(incoming);
     const number = session.nextExchangeNumber();
@@ -90,6 +93,7 @@ export class ClientTraffic {
       epoch: 0n,
       sent: false,
       cancelled: false,
+      body,
     };
     session.begin(exchange);
     this.begin(session, exchange);

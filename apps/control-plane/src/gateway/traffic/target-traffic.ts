@@ -271,13 +271,15 @@ export class TargetTraffic implements SessionLinkListener {
       await this.deliver(exchange, accessEnded(exchange.id));
       return;
     }
+    exchange.body.hold(response);
     this.session.finish(exchange);
     // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
     const mayGoOn = async () => this.isAllowedAt(await this.dependencies.live.now(), exchange);
     const message = storedMessage({ stored, session: this.session, mayGoOn }, this.dependencies.reader);
     this.session
       .whileBusy(exchange.reply.finishLarge(message, recorded.index))
-      .catch((error: unknown) => this.logger.warn("a large response was cut off", String(error)));
+      .catch((error: unknown) => this.logger.warn("a large response was cut off", String(error)))
+      .finally(() => exchange.body.letGo(response));
   }
 
   /** An answer to nothing that was asked. The agent does not send such; it is kept, and nobody hears it. */

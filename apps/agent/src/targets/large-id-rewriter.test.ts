@@ -31,6 +31,27 @@ describe("LargeIdRewriter", () => {
     expect(rewrite(text)).toBe(expected);
   });
 
+  const key = "io.modelcontextprotocol/subscriptionId";
+  test.each([
+    [`{"result":{"_meta":{"a":[{}],"${key}":3},"x":{"_meta":{"${key}":3}}},"id":3}`, 2],
+    [`{"id":3,"result":{"x":{"result":{"_meta":{"${key}":3}}},"_meta" : { "${key}" : "3" }}}`, 2],
+    [`{"id":3,"result":[{"_meta":{"${key}":3}}],"_meta":{"${key}":3}}`, 1],
+    [`{"id":3,"result":{"_meta":[{"${key}":3}]},"params":{"_meta":{"${key}":3}}}`, 1],
+    [`{"id":3,"result":{"_meta":{"${key.replace("sub", "\\u0073ub")}":3,"id":3}}}`, 2],
+    [`{"id":3,"result":{"_meta":{},"${key}":3,"id":3}}`, 1],
+    [`{"result":{"_meta":{"${key}":{"id":3}}},"id":3}`, 1],
+  ])(
+    "replaces the subscription of a result as well, and what only looks like it stays: %s",
+    (text, count) => {
+      const found = rewrite(text).split('"new"').length - 1;
+      expect(found).toBe(count);
+      const places: string[] = [];
+      const rewriter = new LargeIdRewriter((_, place) => void places.push(place));
+      expect(Buffer.concat(rewriter.push(Buffer.from(text))).toString()).toBe(text);
+      expect(places.toSorted()).toEqual(count === 1 ? ["id"] : ["id", "subscriptionId"]);
+    },
+  );
+
   test("leaves an id too long to be one alone, and everything after it", () => {
     const text = `{"id":"${"x".repeat(5_000)}","result":{},"id":1}`;
     expect(rewrite(text)).toBe(text);

@@ -2,8 +2,11 @@ import type { JsonRpcId } from "@drawbridge/mcp";
 
 /** As libs/mcp bounds an id; a longer one is none, and whoever reads the message refuses it. */
 const MAX_ID_BYTES = 1024;
-/** `"id"` with every letter escaped is shorter. */
-const MAX_KEY_BYTES = 16;
+/** The longest key of interest with every letter escaped is shorter. */
+const MAX_KEY_BYTES = 256;
+const SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId";
+/** The objects on the way to the subscription, from the outermost one down. */
+const WAY = ["result", "_meta"] as const;
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -15,25 +18,32 @@ const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
 const SPACE = 0x20;
 
+/** Which member it is: `id` of the outermost object, or the subscription in `_meta` of its `result`. */
+export type IdPlace = "id" | "subscriptionId";
+
 /**
- * Replaces the id of a message that is too large to keep: the member of the outermost object, wherever it stands. All
- * else passes byte for byte. It only looks for the place; that there is one message with one id is for its reader to check.
+ * Replaces the ids of a response that is too large to keep, wherever they stand. All else passes byte for byte. It only
+ * looks for the places; that there is one message with each once is for its reader to check.
  */
 export class LargeIdRewriter {
-  readonly #replace: (id: JsonRpcId) => JsonRpcId | undefined;
+  readonly #replace: (id: JsonRpcId, place: IdPlace) => JsonRpcId | undefined;
   #depth = 0;
+  /** How much of the way the present objects have gone. */
+  #inside = 0;
   #string: "none" | "key" | "other" = "none";
   #escaped = false;
   #expectsKey = false;
   #key: number[] = [];
   #awaits: "nothing" | "colon" | "value" = "nothing";
+  /** What the key was that was read last. */
+  #found: IdPlace | "way" = "id";
   /** The id while it is incomplete. */
   #id: number[] | undefined;
   #idIsClosed = false;
   #gaveUp = false;
 
   /** `replace`: what to write instead of the id that was found; undefined leaves it. */
-  constructor(replace: (id: JsonRpcId) => JsonRpcId | undefined) {
+  constructor(replace: (id: JsonRpcId, place: IdPlace) => JsonRpcId | undefined) {
     this.#replace = replace;
   }
 
@@ -78,7 +88,9 @@ export class LargeIdRewriter {
     }
     if (this.#awaits === "value" && byte > SPACE) {
       this.#awaits = "nothing";
-      if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) {
+      if (this.#found === "way") {
+        if (byte === OPEN_BRACE) this.#inside += 1;
+      } else if (byte !== OPEN_BRACE && byte !== OPEN_BRACKET) {
         this.#id = [byte];
         this.#idIsClosed = false;
         return true;
@@ -86,6 +98,11 @@ export class LargeIdRewriter {
     }
     this.#readStructure(byte);
     return false;
+  }
+
+  /** In an object whose keys are of interest. */
+  get #isOnTheWay(): boolean {
+    return this.#depth === this.#inside + 1;
   }
 
   #readStructure(byte: number): void {
@@ -97,15 +114,16 @@ export class LargeIdRewriter {
       case OPEN_BRACE:
       case OPEN_BRACKET:
         this.#depth += 1;
-        this.#expectsKey = this.#depth === 1;
+        this.#expectsKey = this.#isOnTheWay;
         return;
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
         this.#depth -= 1;
+        this.#inside = Math.max(0, Math.min(this.#inside, this.#depth - 1));
         this.#expectsKey = false;
         return;
       case COMMA:
-        this.#expectsKey = this.#depth === 1;
+        this.#expectsKey = this.#isOnTheWay;
         return;
       case COLON:
         if (this.#awaits === "colon") this.#awaits = "value";
@@ -123,10 +141,18 @@ export class LargeIdRewriter {
 
   #endString(): void {
     if (this.#string === "key") {
-      this.#awaits = isId(this.#key) ? "colon" : "nothing";
+      const found = this.#placeOf(textOf(this.#key));
+      this.#awaits = found === undefined ? "nothing" : "colon";
+      this.#found = found ?? "id";
       this.#expectsKey = false;
     }
     this.#string = "none";
+  }
+
+  #placeOf(key: string | undefined): IdPlace | "way" | undefined {
+    if (this.#inside === 0 && key === "id") return "id";
+    if (this.#inside === WAY.length) return key === SUBSCRIPTION ? "subscriptionId" : undefined;
+    return key === WAY[this.#inside] ? "way" : undefined;
   }
 
   // ── the id itself ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -144,16 +170,17 @@ export class LargeIdRewriter {
     const text = Buffer.from(this.#id ?? []).toString("utf8");
     const isWhole = text.length < MAX_ID_BYTES;
     this.#gaveUp = !isWhole;
-    const bytes = Buffer.from((isWhole ? this.#replace({ text })?.text : undefined) ?? text);
+    const place = this.#found === "subscriptionId" ? "subscriptionId" : "id";
+    const bytes = Buffer.from((isWhole ? this.#replace({ text }, place)?.text : undefined) ?? text);
     this.#id = undefined;
     return bytes;
   }
 }
 
-function isId(key: readonly number[]): boolean {
+function textOf(key: readonly number[]): string | undefined {
   try {
-    return JSON.parse(`"${Buffer.from(key).toString("utf8")}"`) === "id";
+    return JSON.parse(`"${Buffer.from(key).toString("utf8")}"`) as string;
   } catch {
-    return false;
+    return undefined;
   }
 }

@@ -222,6 +222,37 @@ describe("a large answer of a shared stdio target", () => {
   });
 });
 
+describe("a large answer that names its subscription", () => {
+  const sharing = () =>
+    ownServer(`
+      import { createInterface } from "node:readline";
+      createInterface({ input: process.stdin }).on("line", (line) => {
+        const { id, method } = JSON.parse(line);
+        const meta = { "${SUBSCRIPTION}": method === "vendor/other" ? id + 1 : id };
+        const result = { _meta: meta, text: "x".repeat(200_000) };
+        process.stdout.write(JSON.stringify({ jsonrpc: "2.0", result, id }) + "\\n");
+      });
+    `);
+
+  test("says it as its client does", async () => {
+    const session = open(testHost({ messageBytes: 100_000 }), sharing(), "modern");
+    session.send(4, modern(request("mine", "subscriptions/listen")));
+    const large = await waitFor(() => session.listener.larges.find(({ outcome }) => outcome !== undefined));
+    expect(large.outcome).toEqual({ ended: 4 });
+    expect(large.text).toContain(`"${SUBSCRIPTION}":"mine"`);
+  });
+
+  test("is refused when that is another's", async () => {
+    const session = open(testHost({ messageBytes: 100_000 }), sharing(), "modern");
+    session.send(4, modern(request("mine", "vendor/other")));
+    expect(await session.failure(4)).toEqual({
+      failure: ExchangeFailure.BAD_TARGET,
+      reason: "the target's answer names another subscription than its own",
+    });
+    expect(session.listener.larges[0]?.outcome).toMatchObject({ aborted: expect.any(String) as string });
+  });
+});
+
 describe("the end of a shared stdio target", () => {
   test("leaves no process behind", async () => {
     const session = open(testHost(), stdio(["modern"]), "modern");

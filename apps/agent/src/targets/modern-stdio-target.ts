@@ -22,6 +22,8 @@ const OWN_REQUEST_TIMEOUT_MS = 10_000;
 /** Exchanges that nobody waits for any more are forgotten when there are so many. */
 const SWEEP_AT = 256;
 
+const ODD_SUBSCRIPTION = "the target's answer names another subscription than its own";
+
 /** What has to be put back into what the server says about an exchange. */
 interface Entry {
   readonly id: JsonRpcId;
@@ -219,10 +221,15 @@ export class ModernStdioTarget implements Target {
   #receiveLarge(): LargeMessageSink {
     const sink = this.#listener.large();
     let exchange: number | undefined;
-    const rewriter = new LargeIdRewriter((id) => {
-      this.#ownRequests.get(id.text)?.reject(new Error("its list of tools is too long"));
+    let subscription: number | undefined;
+    const rewriter = new LargeIdRewriter((id, place) => {
       const found = this.#find(id);
-      exchange = found?.exchange;
+      if (place === "subscriptionId") {
+        subscription = found?.exchange ?? 0;
+      } else {
+        this.#ownRequests.get(id.text)?.reject(new Error("its list of tools is too long"));
+        exchange = found?.exchange;
+      }
       return found?.entry.id;
     });
     return {
@@ -232,7 +239,10 @@ export class ModernStdioTarget implements Target {
       end: () => {
         if (exchange === undefined) return sink.abort("it answers no call that is under way");
         this.#entries.delete(exchange);
-        sink.end(exchange);
+        if (subscription === undefined || subscription === exchange) return sink.end(exchange);
+        // It names what another client asked for, or nobody: its client must not take that for its own.
+        sink.abort(ODD_SUBSCRIPTION);
+        this.#listener.exchangeFailed(exchange, ExchangeFailure.BAD_TARGET, ODD_SUBSCRIPTION);
       },
       abort: (reason) => sink.abort(reason),
     };

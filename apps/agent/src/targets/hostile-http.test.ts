@@ -49,6 +49,49 @@ describe("a target over HTTP that takes nothing", () => {
   });
 });
 
+describe("a target over HTTP that hangs on notifications", () => {
+  /** Answers requests; `bodies` is what came. */
+  async function startHanging(bodies: string[]): Promise<OpenedTarget> {
+    return startHttp(async (response, incoming) => {
+      let body = "";
+      for await (const chunk of incoming) body += String(chunk);
+      bodies.push(body);
+      const { id } = JSON.parse(body) as { id?: number };
+      if (id === undefined) return;
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ jsonrpc: "2.0", id, result: {} }));
+    }, "legacy");
+  }
+
+  test("holds up the next request for ten seconds in all, which is then known not to have been sent", async () => {
+    const bodies: string[] = [];
+    const session = await startHanging(bodies);
+    for (let n = 0; n < 3; n++) session.send(0, notification("vendor/note", { n }));
+    const startedAt = performance.now();
+    session.send(1, request(1, "vendor/any"));
+    const { failure } = await waitFor(() => session.listener.failures.get(1), 15_000);
+    expect(failure).toBe(ExchangeFailure.NOT_SENT);
+    expect(performance.now() - startedAt).toBeGreaterThan(9_000);
+    expect(bodies.filter((body) => body.includes("vendor/any"))).toEqual([]);
+  }, 20_000);
+
+  test("never gets a request that was given up meanwhile, nor hears of its end", async () => {
+    const bodies: string[] = [];
+    const session = await startHanging(bodies);
+    session.send(0, notification("vendor/note"));
+    session.send(1, request(1, "vendor/any"));
+    await waitFor(() => bodies[0]);
+    session.target.cancel(
+      1,
+      { id: { text: "1" }, method: "vendor/any" },
+      "the call took longer than allowed",
+    );
+    expect((await session.failure(1)).failure).toBe(ExchangeFailure.NOT_SENT);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(bodies).toHaveLength(1);
+  });
+});
+
 describe("a target over HTTP that never ends its streams", () => {
   test.each(["legacy", "modern"] as const)(
     "answers as many calls as one likes (%s)",

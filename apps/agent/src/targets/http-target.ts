@@ -16,7 +16,10 @@ import { type HttpAnswer, HttpClient } from "./http-client.js";
 import { asExchangeError, asSendError, CANCELLED, errorOfStatus, ExchangeError } from "./http-failures.js";
 import type { OutgoingMessage, Target, TargetListener } from "./target.js";
 
+/** From when it was to be sent, not from its turn: however many there are, the last one is over by then. */
 const NOTIFICATION_TIMEOUT_MS = 30_000;
+/** How long a request waits for the notifications and responses that were sent before it. */
+const ORDER_PATIENCE_MS = 10_000;
 const FAREWELL_TIMEOUT_MS = 2_000;
 const RESUME_DELAY_MS = 1_000;
 // A server may ask for no delay at all and end every stream at once.
@@ -40,6 +43,12 @@ interface Call {
   readonly signal: AbortSignal;
 }
 
+interface Pending {
+  readonly abort: AbortController;
+  /** Until then the server has nothing of it. */
+  isSent: boolean;
+}
+
 /** An MCP server over Streamable HTTP (2025 revisions): one POST a message, answers as JSON or as an event stream. */
 export class HttpTarget implements Target {
   readonly #listener: TargetListener;
@@ -47,12 +56,13 @@ export class HttpTarget implements Target {
   readonly #answers: AnswerReader;
   readonly #backlog: Backlog;
   readonly #closing = new AbortController();
-  readonly #requests = new Map<number, AbortController>();
+  readonly #requests = new Map<number, Pending>();
   /** The target's own session; the client's has another id and never gets here. */
   #sessionId: string | undefined;
   #protocolVersion = "";
   /** Resolves when every notification and response sent so far has been taken by the server: nothing overtakes them. */
   #delivered: Promise<void> = Promise.resolve();
+  #undelivered = 0;
   #listening = false;
 
   constructor(options: HttpTargetOptions) {
@@ -72,7 +82,13 @@ export class HttpTarget implements Target {
   }
 
   cancel(exchange: number, request: Pick<McpRequest, "id" | "method">, reason: string): void {
-    this.#requests.get(exchange)?.abort();
+    const pending = this.#requests.get(exchange);
+    pending?.abort.abort();
+    if (pending?.isSent === false) {
+      const reason = "it was given up before it was sent: the target does not take what came before";
+      this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, reason);
+      return;
+    }
     if (request.method === "initialize") return;
     this.#deliverNext(parseMessage(cancelledNotification(request.id, reason)));
   }
@@ -88,7 +104,7 @@ export class HttpTarget implements Target {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#http.resume();
-    for (const request of this.#requests.values()) request.abort();
+    for (const { abort } of this.#requests.values()) abort.abort();
     if (this.#sessionId !== undefined) {
       const signal = AbortSignal.timeout(FAREWELL_TIMEOUT_MS);
       await this.#http
@@ -103,11 +119,12 @@ export class HttpTarget implements Target {
 
   async #exchange(exchange: number, request: McpRequest): Promise<void> {
     const abort = new AbortController();
-    this.#requests.set(exchange, abort);
+    const pending: Pending = { abort, isSent: false };
+    this.#requests.set(exchange, pending);
     try {
       const answer = await this.#backlog.hold(request.bytes.length, async () => {
-        await this.#delivered;
-        abort.signal.throwIfAborted();
+        await this.#awaitTurn(abort.signal);
+        pending.isSent = true;
         return this.#post(request, abort.signal);
       });
       if (request.method === "initialize") this.#sessionId = answer.header(HttpHeader.sessionId);
@@ -118,6 +135,17 @@ export class HttpTarget implements Target {
     } finally {
       this.#requests.delete(exchange);
     }
+  }
+
+  /** What was sent before goes first. Throws ExchangeError when the server does not take it, or when aborted. */
+  async #awaitTurn(signal: AbortSignal): Promise<void> {
+    if (this.#undelivered > 0) {
+      const isOver = new AbortController();
+      const late = sleep(ORDER_PATIENCE_MS, "late", { signal: AbortSignal.any([signal, isOver.signal]) });
+      const first = await Promise.race([this.#delivered, late]).finally(() => isOver.abort());
+      if (first === "late") throw NOT_TAKEN;
+    }
+    signal.throwIfAborted();
   }
 
   async #post(message: McpMessage, signal: AbortSignal): Promise<HttpAnswer> {
@@ -179,15 +207,17 @@ export class HttpTarget implements Target {
 
   #deliverNext(message: McpMessage): void {
     const before = this.#delivered;
+    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(NOTIFICATION_TIMEOUT_MS)]);
+    this.#undelivered += 1;
     this.#delivered = this.#backlog.hold(message.bytes.length, async () => {
       await before;
-      await this.#deliver(message);
+      await this.#deliver(message, signal);
+      this.#undelivered -= 1;
     });
   }
 
-  async #deliver(message: McpMessage): Promise<void> {
+  async #deliver(message: McpMessage, signal: AbortSignal): Promise<void> {
     try {
-      const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(NOTIFICATION_TIMEOUT_MS)]);
       const answer = await this.#post(message, signal);
       await answer.discard();
       if (answer.status >= 300) this.#notDelivered(errorOfStatus(answer.status).message);
@@ -249,6 +279,11 @@ export class HttpTarget implements Target {
     };
   }
 }
+
+const NOT_TAKEN = new ExchangeError(
+  ExchangeFailure.NOT_SENT,
+  "the target does not take what was sent before the call: try again",
+);
 
 function bounded(delayMs: number): number {
   return Math.max(SHORTEST_DELAY_MS, Math.min(delayMs, LONGEST_DELAY_MS));

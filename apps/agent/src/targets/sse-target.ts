@@ -196,8 +196,10 @@ export class SseTarget implements Target {
   }
 
   #notify(body: Uint8Array): void {
+    // From now on, not from its turn: however many there are, the last one is over by then.
+    const signal = AbortSignal.timeout(NOTIFICATION_TIMEOUT_MS);
     this.#delivered = this.#delivered
-      .then(() => this.#post(body, AbortSignal.timeout(NOTIFICATION_TIMEOUT_MS)))
+      .then(() => this.#post(body, signal))
       .catch((error: unknown) => {
         if (this.#closing.signal.aborted) return;
         this.#listener.exchangeFailed(0, ExchangeFailure.OUTCOME_UNKNOWN, asExchangeError(error).message);

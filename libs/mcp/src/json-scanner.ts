@@ -46,14 +46,17 @@ export class JsonScanner {
   refusal: { readonly reason: MalformedReason; readonly message: string } | undefined;
   readonly #buffer: Buffer;
   readonly #maxDepth: number;
+  readonly #maxKeys: number;
+  #keys = 0;
   /** Hash of the key that was scanned last. */
   #keyHash = 0;
 
   /** `bytes` must be valid UTF-8. */
-  constructor(bytes: Uint8Array, maxDepth: number) {
+  constructor(bytes: Uint8Array, maxDepth: number, maxKeys = Number.POSITIVE_INFINITY) {
     this.bytes = bytes;
     this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#maxDepth = maxDepth;
+    this.#maxKeys = maxKeys;
   }
 
   /** The text of a string, given the range from its opening quote to after its closing one. */
@@ -96,6 +99,7 @@ export class JsonScanner {
     let i = this.skipWhitespace(at + 1);
     if (this.bytes[i] === CLOSE_BRACE) return i + 1;
     for (;;) {
+      if (++this.#keys > this.#maxKeys) throw this.#tooManyKeys();
       const keyEnd = this.#key(i);
       if (!seen.add(this.#keyHash, i, keyEnd)) {
         this.refuse("duplicate_key", `duplicate key at byte ${i}: send each key of an object once`);
@@ -137,6 +141,10 @@ export class JsonScanner {
       "too_deep",
       `nested too deeply at byte ${at}: the limit is ${this.#maxDepth}`,
     );
+  }
+
+  #tooManyKeys(): MalformedMessageError {
+    return new MalformedMessageError("too_many_keys", `too many keys: the limit is ${this.#maxKeys}`);
   }
 
   #invalid(at: number): MalformedMessageError {

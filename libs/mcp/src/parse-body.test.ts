@@ -47,6 +47,31 @@ describe("parseBody", () => {
     expect(parseBody(Buffer.from(batch)).messages[2]).toMatchObject({ id: { text: "8" } });
   });
 
+  const keys = (count: number) => Array.from({ length: count }, (_, index) => `"${index}":0`).join(",");
+  const callWith = (params: string) => `{"jsonrpc":"2.0","id":7,"method":"m","params":{${params}}}`;
+  const keysOf = (text: string, limits: { maxKeys?: number }) => () => parseBody(Buffer.from(text), limits);
+
+  test.each([
+    ["a message", callWith(keys(6))],
+    ["a batch", `[${callWith(keys(2))},${callWith("")}]`],
+  ])("takes %s with as many keys as may be", (_what, text) => {
+    expect(keysOf(text, { maxKeys: 10 })).not.toThrow();
+  });
+
+  test.each([
+    ["a message with a key more", callWith(keys(7)), { maxKeys: 10 }, { text: "7" }],
+    [
+      "one whose keys are in objects within each other",
+      callWith(`"a":[{${keys(6)}}]`),
+      { maxKeys: 10 },
+      { text: "7" },
+    ],
+    ["a batch with a key more", `[${callWith(keys(2))},${callWith(keys(1))}]`, { maxKeys: 10 }, undefined],
+    ["a message with more keys than are read in a moment", callWith(keys(200_000)), {}, { text: "7" }],
+  ])("refuses %s", (_what, text, limits, id) => {
+    expect(keysOf(text, limits)).toThrow(expect.objectContaining({ reason: "too_many_keys", id }));
+  });
+
   test("takes a batch of one, and of a hundred", () => {
     expect(kindsOf(`[${REQUEST}]`)).toEqual(["request"]);
     expect(kindsOf(`[${Array(100).fill(REQUEST).join(",")}]`)).toHaveLength(100);

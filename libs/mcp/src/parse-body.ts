@@ -5,6 +5,8 @@ import { checkEncoding, depthLimit, parseMessage, type ParseLimits } from "./par
 
 /** Each one is decided, recorded and carried on its own. */
 const MAX_BATCH = 100;
+/** It is read in one turn of the event loop, in which nobody else is served. */
+const MAX_KEYS = 200_000;
 
 export interface ParsedBody {
   /** Whether it was an array, even of one. */
@@ -16,10 +18,15 @@ export interface ParsedBody {
 /**
  * Reads one message, or a batch of them (JSON-RPC 2.0 §6; MCP has them at 2025-03-26 only, whether one may be sent is for
  * the caller to say). Throws MalformedMessageError for what is not JSON, for a malformed message that is not in a batch
- * (see parseMessage), and for a batch that is empty, has another in it or has more than 100 messages.
+ * (see parseMessage), and for a batch that is empty, has another in it or has more than 100 messages. All of it may have
+ * 200,000 keys unless told.
  */
-export function parseBody(bytes: Uint8Array, limits: ParseLimits = {}): ParsedBody {
-  const scanner = new JsonScanner(bytes, depthLimit(limits));
+export function parseBody(
+  bytes: Uint8Array,
+  { maxKeys = MAX_KEYS, ...others }: ParseLimits = {},
+): ParsedBody {
+  const limits = { ...others, maxKeys };
+  const scanner = new JsonScanner(bytes, depthLimit(limits), maxKeys);
   const start = scanner.skipWhitespace(0);
   if (bytes[start] !== OPEN_BRACKET) return { isBatch: false, messages: [parseMessage(bytes, limits)] };
   checkEncoding(bytes);

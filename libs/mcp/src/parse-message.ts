@@ -16,6 +16,8 @@ import { METHODS, type NameSource } from "./methods.js";
 import { MetaKey, scanMessage } from "./wanted-members.js";
 
 export const DEFAULT_MAX_DEPTH = 128;
+/** What a large message may have open at one time, see LargeMessageScanner. */
+const DEFAULT_MAX_KEYS = 1_000_000;
 /** The scanner recurses: more than this could exhaust the stack. */
 const GREATEST_MAX_DEPTH = 1000;
 
@@ -28,6 +30,8 @@ const RESULT_SUBSCRIPTION = `result _meta ${MetaKey.subscriptionId}`;
 export interface ParseLimits {
   /** Containers within each other; 128 unless told, at most 1000. */
   readonly maxDepth?: number;
+  /** Members of all objects together: of one million that are in one object, each takes a microsecond and 100 bytes. */
+  readonly maxKeys?: number;
 }
 
 export function depthLimit({ maxDepth = DEFAULT_MAX_DEPTH }: ParseLimits): number {
@@ -37,11 +41,11 @@ export function depthLimit({ maxDepth = DEFAULT_MAX_DEPTH }: ParseLimits): numbe
 /**
  * Reads one JSON-RPC message, strictly and losslessly: what is not needed here stays in `bytes` as it came.
  * Throws nothing but MalformedMessageError, for every message that two readers could understand differently:
- * see MalformedReason. Bounds depth, ids and names; the size of the message is for the transport to bound.
+ * see MalformedReason. Bounds depth, keys (a million unless told), ids and names; the size of the message is for the transport to bound.
  */
 export function parseMessage(bytes: Uint8Array, limits: ParseLimits = {}): McpMessage {
   checkEncoding(bytes);
-  const scanner = new JsonScanner(bytes, depthLimit(limits));
+  const scanner = new JsonScanner(bytes, depthLimit(limits), limits.maxKeys ?? DEFAULT_MAX_KEYS);
   const members = new FoundMembers(scanner);
   try {
     scanRoot(scanner, members);

@@ -82,7 +82,7 @@ export class ModernStdioTarget implements Target {
         "it was cancelled before it was sent",
       );
     } else if (this.#entries.has(exchange)) {
-      this.#channel.write(cancelledNotification(jsonRpcId(exchange), reason));
+      this.#channel.writeCancellation(cancelledNotification(jsonRpcId(exchange), reason));
     }
   }
 

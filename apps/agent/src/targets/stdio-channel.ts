@@ -13,6 +13,9 @@ const NOISE_TOLERATED = 2;
 /** A server that prints nothing else must not fill the recording with how often. */
 const NOISE_NOTE_MS = 1_000;
 
+/** Kept free for cancellations. One is 2 KiB at most, and there is one for each call that is under way. */
+const CANCELLATION_RESERVE_BYTES = 4 * 1024 * 1024;
+
 export interface StdioChannelOptions {
   readonly start: (listener: ServerProcessListener) => ServerProcess;
   /** What may wait for a server that does not read. */
@@ -62,10 +65,22 @@ export class StdioChannel {
     return problem;
   }
 
+  /**
+   * Says that nobody waits for a call any more. It is small and comes after the call it is about, so it waits with it
+   * where a server that does not read would be sent nothing else: when it reads again it must not go on with the call.
+   */
+  writeCancellation(payload: Uint8Array): string | undefined {
+    return this.#write(payload, this.#maxMessageBytes + CANCELLATION_RESERVE_BYTES);
+  }
+
   /** In words why it was not sent, or undefined. */
   write(payload: Uint8Array): string | undefined {
+    return this.#write(payload, this.#maxMessageBytes);
+  }
+
+  #write(payload: Uint8Array, maxBacklogBytes: number): string | undefined {
     // A server that does not read must not fill the agent's memory.
-    if (this.#process.backlogBytes > this.#maxMessageBytes)
+    if (this.#process.backlogBytes > maxBacklogBytes)
       return "the target does not read what it is sent: wait for its other calls to end";
     this.#process.write(Buffer.concat([withoutLineEnds(payload), LINE_END]));
     return undefined;

@@ -30,7 +30,8 @@ export class StdioTarget implements Target {
 
   cancel(_exchange: number, request: Pick<McpRequest, "id" | "method">, reason: string): void {
     // The protocol forbids to cancel initialize.
-    if (request.method !== "initialize") this.#channel.write(cancelledNotification(request.id, reason));
+    if (request.method === "initialize") return;
+    this.#channel.writeCancellation(cancelledNotification(request.id, reason));
   }
 
   pause(): void {

@@ -4,7 +4,9 @@ import type { ServerProcess, ServerProcessListener } from "../server-process.js"
 export class ScriptedProcess {
   spoke = false;
   wasCalled = false;
-  readonly backlogBytes = 0;
+  /** What it has not read, as the test wants it. */
+  backlogBytes = 0;
+  readonly written: string[] = [];
   readonly #listener: ServerProcessListener;
   readonly #unread: Buffer[] = [];
   #isPaused = false;
@@ -32,7 +34,9 @@ export class ScriptedProcess {
     this.#listener.ended(reason);
   }
 
-  write(): void {}
+  write(bytes: Uint8Array): void {
+    this.written.push(Buffer.from(bytes).toString());
+  }
 
   pause(): void {
     this.#isPaused = true;

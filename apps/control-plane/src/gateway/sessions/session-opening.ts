@@ -5,6 +5,7 @@ import type { Principal } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError } from "../gateway-error.js";
 import { GatewaySession } from "./gateway-session.js";
+import { PrincipalTurns } from "./principal-turns.js";
 import { SessionStorage } from "./session-storage.js";
 import type { StoredSession } from "./sessions.repository.js";
 import { SessionsService } from "./sessions.service.js";
@@ -29,6 +30,8 @@ export interface WantedSession {
 /** Makes sessions, recorded from their first event on. Nothing is started at the agent yet. */
 @Injectable()
 export class SessionOpening {
+  private readonly turns = new PrincipalTurns();
+
   constructor(
     private readonly storage: SessionStorage,
     private readonly sessions: SessionsService,
@@ -42,7 +45,7 @@ export class SessionOpening {
     const { principal, target } = wanted;
     const id = randomUUIDv7();
     const clientName = clientNameOf(wanted.message);
-    const stored = await this.store(id, clientName, wanted);
+    const stored = await this.turns.of(principal.id, () => this.store(id, clientName, wanted));
     if (!stored) return undefined;
     const session = new GatewaySession(
       {

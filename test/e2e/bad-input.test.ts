@@ -13,6 +13,7 @@ vi.setConfig({ testTimeout: 90_000 });
 const NESTING_SERVER = path.join(import.meta.dirname, "fixtures/nesting-server.mjs");
 const SWITCHES = [[], ["exit-at-once=3"], ["never-initialize"], ["rubbish-first"]];
 const MAX_MESSAGE_BYTES = 65_536;
+const MAX_RESULT_BYTES = 5_000_000;
 
 let system: System;
 /** Waits for a database that never comes, beside all other tests. */
@@ -24,6 +25,7 @@ beforeAll(async () => {
   system = await System.start({
     settings: { DRAWBRIDGE_MAX_MESSAGE_BYTES: String(MAX_MESSAGE_BYTES) },
     allow: { commands: [...scriptable(...SWITCHES), nesting] },
+    limits: { maxResultBytes: MAX_RESULT_BYTES },
   });
   const nowhere = `postgresql://drawbridge_app:planted-password@127.0.0.1:${await freePort()}/drawbridge`;
   patient = system.anotherControlPlane({
@@ -135,7 +137,7 @@ describe("an answer that may not be passed on", () => {
     {
       name: "more than may be carried",
       tool: "big",
-      args: { bytes: MAX_MESSAGE_BYTES + 1 },
+      args: { bytes: MAX_RESULT_BYTES + 1 },
       code: -31_009,
       says: /larger than may be carried/,
     },

@@ -25,7 +25,7 @@ describe("target documents", () => {
   it("reads several documents of one file", () => {
     const targets = parseTargetDocuments(`${SHOP}---\n${SHOP.replace("shop", "files")}---\n`, "targets.yaml");
     expect(targets.map(({ metadata }) => metadata.name)).toEqual(["shop", "files"]);
-    expect(targets[0]?.spec.exchangeTimeoutSeconds).toBe(600);
+    expect(targets[0]?.spec.exchangeTimeoutSeconds).toBe(3600);
   });
 
   it("reads JSON", () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { createMasker, type Masker } from "@drawbridge/masking";
 import type { Logger } from "pino";
 import type { AgentConfig } from "./config.js";
@@ -12,6 +13,8 @@ import type { TargetHealth } from "./targets/start-backoff.js";
 import { createTargetHost } from "./targets/target-host.js";
 import { Watchdog } from "./targets/watchdog.js";
 
+/** Longer than any session takes whose target can be ended at all. */
+const STOP_DEADLINE_MS = 15_000;
 const SMALLEST_MASKING_LIMIT = 16 * 1024 * 1024;
 
 export interface AgentOptions {
@@ -95,7 +98,13 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     async stop() {
       log.info("agent stops: ending every session");
       renewal.stop();
-      await Promise.all([sessions.endAll("the agent is being stopped"), revisions.close()]);
+      const ended = Promise.all([sessions.endAll("the agent is being stopped"), revisions.close()]);
+      await Promise.race([ended, sleep(STOP_DEADLINE_MS, undefined, { ref: false })]);
+      if (host.children.count > 0)
+        log.error(
+          { count: host.children.count },
+          "processes of targets cannot be killed and are left behind",
+        );
       await Promise.all(links.map((link) => link.stop()));
       await watchdog.stop();
       log.info("agent stopped");

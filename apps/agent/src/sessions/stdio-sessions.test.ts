@@ -322,6 +322,23 @@ describe("the end of a session", () => {
     await eventually(() => !session.isAttached);
   });
 
+  test("is not waited for when nothing can end the target; the agent stops and says so", async () => {
+    const { openInitialized, agent } = await startBench();
+    const session = await openInitialized(stdioTarget("ignore-sigterm"));
+    const child = await pidFrom(session, 2, "pid");
+    // As signals to a process in an uninterruptible sleep.
+    const kill = process.kill.bind(process);
+    process.kill = (pid, signal) => (pid === -child && signal !== 0 ? true : kill(pid, signal));
+    onTestEnd(() => (process.kill = kill));
+    const startedAt = performance.now();
+    await agent.stop();
+    expect(performance.now() - startedAt).toBeLessThan(12_000);
+    expect(agent.logs.join("")).toContain("cannot be killed");
+    process.kill = kill;
+    // The watchdog, which ends with the agent, has sent its own.
+    await eventually(() => !isAlive(child));
+  }, 20_000);
+
   test("takes what the target left behind when it exited by itself", async () => {
     const { openInitialized } = await startBench();
     const session = await openInitialized(stdioTarget());

@@ -62,7 +62,7 @@ export class ModernStdioTarget implements Target {
       rubbish: (reason) => listener.rubbish(reason),
       stderr: (text) => listener.stderr(text),
       ended: (end) => {
-        for (const { reject } of this.#ownRequests.values()) reject(new Error("it ended"));
+        this.#rejectOwnRequests();
         listener.ended(end);
       },
     });
@@ -95,6 +95,9 @@ export class ModernStdioTarget implements Target {
   }
 
   close(): Promise<void> {
+    // What waits for an answer to these must neither go out any more nor keep the process running.
+    this.#checking.clear();
+    this.#rejectOwnRequests();
     return this.#channel.close();
   }
 
@@ -166,6 +169,10 @@ export class ModernStdioTarget implements Target {
       clearTimeout(timer);
       this.#ownRequests.delete(id.text);
     });
+  }
+
+  #rejectOwnRequests(): void {
+    for (const { reject } of this.#ownRequests.values()) reject(new Error("it ended"));
   }
 
   // ── from the server ────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,6 +12,10 @@ import type { Watchdog } from "./watchdog.js";
 const STDIN_GRACE_MS = 1_000;
 const TERM_GRACE_MS = 2_000;
 const KILL_GRACE_MS = 1_000;
+/** From SIGKILL on, or from a peaceful exit, until its group and its pipes have to be gone. */
+const LAST_GRACE_MS = 5_000;
+/** What is waited for keeps this process running, not the waiting. */
+const UNREF = { ref: false };
 const STRAY_PIPE_MS = 1_000;
 /** Between closing its stdout and exiting, for a process that leaves in order. */
 const STDOUT_GRACE_MS = 500;
@@ -99,7 +103,7 @@ export class ServerProcess {
     this.#child.stdout.resume();
   }
 
-  /** stdin closes first, as the protocol asks; who does not leave then is sent away. */
+  /** stdin closes first, as the protocol asks; who does not leave then is sent away. Resolves within 10 s in any case. */
   async close(): Promise<void> {
     this.#closing = true;
     if (this.#group === undefined) return;
@@ -109,11 +113,18 @@ export class ServerProcess {
       this.#signal("SIGTERM");
       if (!(await this.#endsWithin(TERM_GRACE_MS))) this.#signal("SIGKILL");
     }
-    await this.gone;
+    const isGone = await Promise.race([this.gone.then(() => true), sleep(LAST_GRACE_MS, false, UNREF)]);
+    if (!isGone) this.#abandon();
+  }
+
+  /** Not even SIGKILL ends a process in an uninterruptible sleep. It keeps its place, but nothing waits for it any more. */
+  #abandon(): void {
+    this.#child.unref();
+    for (const pipe of [this.#child.stdin, this.#child.stdout, this.#child.stderr]) pipe.destroy();
   }
 
   async #endsWithin(ms: number): Promise<boolean> {
-    await Promise.race([this.#groupGone.promise, sleep(ms)]);
+    await Promise.race([this.#groupGone.promise, sleep(ms, undefined, UNREF)]);
     return this.#isGroupGone;
   }
 

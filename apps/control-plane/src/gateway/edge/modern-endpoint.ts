@@ -38,7 +38,7 @@ export class ModernEndpoint {
   /** Before the target is stopped or this process ends: who listens is told that there is nothing more to come. */
   async close(): Promise<void> {
     for (const session of this.sessions.all) {
-      await this.sessions.trafficOf(session).endSubscriptions("the control plane is being stopped");
+      await this.sessions.trafficOf(session).endings.endSubscriptions("the control plane is being stopped");
     }
     await this.known.leave();
   }
@@ -53,7 +53,7 @@ export class ModernEndpoint {
     const subscription = session.listening.find((exchange) => exchange.reply === reply);
     if (!subscription) return;
     whenExpired(principal, response, () => {
-      void this.sessions.trafficOf(session).endSubscription(subscription, "the token has expired");
+      void this.sessions.trafficOf(session).endings.endSubscription(subscription, "the token has expired");
     });
   }
 }

@@ -11,13 +11,12 @@ import { ExchangeFailure } from "@drawbridge/protocol";
 import { EXCHANGE_ENDS, type RecordedEvent } from "@drawbridge/recording";
 import { type RecordingReader, storedResponse } from "../../recordings/index.js";
 import { decideNow, type Question } from "../decisions/decide.js";
-import { FAILURES, unknownOutcome } from "../traffic/exchange-failures.js";
+import { accessEnded, FAILURES, unknownOutcome } from "../traffic/exchange-failures.js";
 import type { GatewaySession, Told } from "../sessions/gateway-session.js";
 import type { LargeMessage } from "./large-message.js";
 import { storedMessage } from "../traffic/large-responses.js";
 import type { LiveSnapshot, LiveState } from "../decisions/live-state.js";
 import type { Replayed } from "./resumed-reply.js";
-import { accessEnded } from "../traffic/target-traffic.js";
 import { AS_RECORDED, visiblePart } from "../decisions/visible-part.js";
 
 // What was true a moment ago is good enough while a client is read what it missed: nothing of it is new.

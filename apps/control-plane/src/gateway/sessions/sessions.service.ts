@@ -77,7 +77,7 @@ export class SessionsService {
     // First what stops it: a slow database must not keep a target running.
     const link = await session.link?.catch(() => undefined);
     link?.close(reason);
-    await this.traffic.get(session)?.abandon(`the session ended (${reason})`);
+    await this.traffic.get(session)?.endings.abandon(`the session ended (${reason})`);
     session.eventStream?.end();
     try {
       await this.storage.sessions.close(session.id, reason);

@@ -1,4 +1,4 @@
-import { RpcErrorCode } from "@drawbridge/mcp";
+import { errorResponse, type JsonRpcId, RpcErrorCode } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { EventKind } from "@drawbridge/recording";
 
@@ -82,4 +82,10 @@ export function unknownOutcome(what: string) {
     kind: "outcome_unknown",
     says: `${what}; whether the request ran is not known, and it is not repeated`,
   } as const;
+}
+
+/** Instead of the answer to a call that would no longer be allowed. */
+export function accessEnded(id: JsonRpcId): Uint8Array {
+  const message = "access ended while the request ran; its result is withheld";
+  return errorResponse(id, { code: RpcErrorCode.AccessRevoked, message });
 }

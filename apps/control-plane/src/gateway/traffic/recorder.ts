@@ -1,10 +1,10 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { Injectable } from "@nestjs/common";
+import { Injectable, Logger } from "@nestjs/common";
 import { createMasker } from "@drawbridge/masking";
 import { decodeHeaderValue, type McpMessage } from "@drawbridge/mcp";
 import type { EventAttributes, EventDirection, EventKind } from "@drawbridge/recording";
 import { Clock } from "../../platform/clock.js";
-import { RecordingWriter } from "../../recordings/index.js";
+import { RecordingUnavailableError, RecordingWriter } from "../../recordings/index.js";
 import type { GatewayDecision } from "../decisions/decide.js";
 import type { GatewaySession } from "../sessions/gateway-session.js";
 
@@ -34,6 +34,7 @@ const PIECE = 64 * 1024;
 /** Writes what a session says and hears into its recording. */
 @Injectable()
 export class Recorder {
+  private readonly logger = new Logger("gateway");
   private readonly masker = createMasker();
 
   constructor(
@@ -83,6 +84,24 @@ export class Recorder {
   /** Resolves when durable. @throws RecordingUnavailableError */
   record(session: GatewaySession, event: ToRecord): Promise<Recorded> {
     return this.writer.append(this.entry(session.id, event));
+  }
+
+  /** Undefined when it could not be recorded; then it must not be delivered either. */
+  async tryToRecord(session: GatewaySession, event: ToRecord): Promise<Recorded | undefined> {
+    try {
+      return await this.record(session, event);
+    } catch (error) {
+      if (!(error instanceof RecordingUnavailableError)) throw error;
+      this.logger.warn("a message of a target could not be recorded and is withheld", error.message);
+      return undefined;
+    }
+  }
+
+  /** For the end of an exchange, which is told in any case. Resolves with its index; undefined when it is still owed. */
+  async recordOrOwe(session: GatewaySession, event: ToRecord): Promise<number | undefined> {
+    const recorded = await this.tryToRecord(session, event);
+    if (!recorded) this.owe(session, event);
+    return recorded?.index;
   }
 
   /** For what has to be said in the recording even if it cannot be said now. */

@@ -1,0 +1,91 @@
+import { errorResponse, httpStatusOfError, idKey, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
+import type { EventAttributes } from "@drawbridge/recording";
+import { RecordingUnavailableError } from "../../recordings/index.js";
+import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
+import type { Recorded } from "./recorder.js";
+import type { TrafficDependencies } from "./traffic-dependencies.js";
+
+/** The last message of an exchange. */
+interface Last {
+  readonly message: Uint8Array;
+  /** Where in the recording it is; undefined for what is not there as it is told. */
+  readonly index?: number | undefined;
+  /** Of an error. */
+  readonly code?: number | undefined;
+  /** Where it does not follow from the code. */
+  readonly status?: number | undefined;
+}
+
+/** The end of an exchange: its answer, or what is told instead, is recorded and then delivered. */
+export class AnswerDelivery {
+  constructor(
+    private readonly session: GatewaySession,
+    private readonly dependencies: Pick<TrafficDependencies, "onEnded" | "recorder">,
+  ) {}
+
+  /** Undefined when the answer could not be recorded; its caller has been told so by then. */
+  async record(
+    exchange: Exchange,
+    payload: Uint8Array,
+    about: EventAttributes,
+  ): Promise<Recorded | undefined> {
+    const { number, method, name } = exchange;
+    const attributes = { ...about, delivered: exchange.reply.open && !exchange.cancelled };
+    try {
+      return await this.dependencies.recorder.record(this.session, {
+        kind: "response",
+        direction: "target_to_client",
+        exchange: number,
+        method,
+        name,
+        attributes,
+        payload,
+      });
+    } catch (error) {
+      if (!(error instanceof RecordingUnavailableError)) throw error;
+      await this.withhold(exchange);
+      return undefined;
+    }
+  }
+
+  /** The target has answered, and nobody can prove it: so nobody hears it. */
+  async withhold(exchange: Exchange): Promise<void> {
+    const { number, method, name } = exchange;
+    this.dependencies.recorder.owe(this.session, {
+      kind: "outcome_unknown",
+      exchange: number,
+      method,
+      name,
+      attributes: { reason: "the target answered, but the answer could not be recorded and was withheld" },
+    });
+    const said = "the request ran, but its result could not be recorded and is withheld; it is not repeated";
+    const error = { code: RpcErrorCode.RecordingUnavailable, message: said };
+    await this.deliver(exchange, { message: errorResponse(exchange.id, error) });
+  }
+
+  async deliver(exchange: Exchange, { message, index, code, status }: Last): Promise<void> {
+    this.session.finish(exchange);
+    const neverOpened = this.whyNeverOpened(exchange);
+    if (neverOpened !== undefined) exchange.reply.forgetSession();
+    await exchange.reply.finish(message, status ?? this.statusOf(exchange, code), index);
+    if (neverOpened !== undefined) await this.dependencies.onEnded(this.session, neverOpened);
+  }
+
+  /** The HTTP status, as long as the answer is no stream. */
+  private statusOf({ method }: Exchange, code: number | undefined): number {
+    if (code === undefined) return 200;
+    if (this.session.era === "modern") return httpStatusOfError(code);
+    return method === "initialize" && code === RpcErrorCode.UnsupportedProtocolVersion ? 400 : 200;
+  }
+
+  private whyNeverOpened({ method, reply }: Exchange): string | undefined {
+    if (method !== "initialize") return undefined;
+    if (this.session.protocolVersion === undefined) return "the target did not accept initialize";
+    // Nobody knows the id of the session, so nobody could ever close it.
+    return reply.open ? undefined : "the client left before it was told its session";
+  }
+}
+
+export function answers({ id }: Pick<McpResponse, "id">, exchange: Exchange): boolean {
+  return id !== undefined && idKey(id) === idKey(exchange.id);
+}

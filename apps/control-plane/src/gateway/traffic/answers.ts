@@ -1,0 +1,135 @@
+import { Logger } from "@nestjs/common";
+import { errorCodeOf, type McpResponse } from "@drawbridge/mcp";
+import type { MessageFromTarget } from "../../agents/index.js";
+import type { LiveSnapshot } from "../decisions/live-state.js";
+import { type Refusal, TargetRights } from "../decisions/target-rights.js";
+import { visiblePart } from "../decisions/visible-part.js";
+import { wantedByResult } from "../decisions/wanted-of-client.js";
+import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
+import { type AnswerDelivery, answers } from "./answer-delivery.js";
+import { accessEnded } from "./exchange-failures.js";
+import type { ExchangeEndings } from "./exchange-endings.js";
+import type { Recorded } from "./recorder.js";
+import type { StillAllowed } from "./still-allowed.js";
+import type { TrafficDependencies } from "./traffic-dependencies.js";
+
+/** What of an answer the client may see, and the methods of what it asks for. */
+interface Examined {
+  readonly payload: Uint8Array;
+  readonly wanted: readonly string[];
+  /** Of tasks/list. */
+  readonly ownTasks: ReadonlySet<string> | undefined;
+}
+
+/** Responses of the target that came whole: examined, recorded, and delivered as far as they may be seen by then. */
+export class Answers {
+  private readonly logger = new Logger("gateway");
+  private readonly rights: TargetRights;
+
+  constructor(
+    private readonly session: GatewaySession,
+    private readonly dependencies: Pick<TrafficDependencies, "onInitialized" | "recorder" | "tasks">,
+    private readonly access: StillAllowed,
+    private readonly delivery: AnswerDelivery,
+    private readonly endings: ExchangeEndings,
+  ) {
+    this.rights = new TargetRights(session);
+  }
+
+  async take(response: McpResponse, message: MessageFromTarget, exchange: Exchange | undefined) {
+    if (!exchange || !answers(response, exchange)) {
+      await this.unexpected(response, message, exchange);
+      return;
+    }
+    const known = await this.access.known();
+    const answer = await this.examine(response, exchange, known);
+    if ("fault" in answer) {
+      await this.endings.badTarget(exchange, answer.fault);
+      return;
+    }
+    const refusal = this.rights.refusalToAsk(answer.wanted, exchange, known);
+    if (refusal) {
+      await this.withholdWhatAsks(exchange, refusal, message);
+      return;
+    }
+    if (!(await this.rememberTask(response, exchange))) return;
+    const attributes = { masked: { ...message.masked } };
+    const recorded = await this.delivery.record(exchange, answer.payload, attributes);
+    if (recorded) await this.release(response, exchange, { ...answer, recorded, known });
+  }
+
+  /** Or why it is no answer to the request. */
+  private async examine(
+    response: McpResponse,
+    exchange: Exchange,
+    live: LiveSnapshot,
+  ): Promise<Examined | { readonly fault: string }> {
+    const { method, question } = exchange;
+    const ownTasks =
+      method === "tasks/list" ? await this.dependencies.tasks.ownedIn(this.session, response) : undefined;
+    const payload = visiblePart(response, question, live, ownTasks);
+    if (payload === undefined) return { fault: `it is not the result of ${method}` };
+    const wanted = wantedByResult(response, this.session.era);
+    if (wanted === "unreadable") return { fault: "what it asks of the client cannot be read" };
+    return { payload, wanted, ownTasks };
+  }
+
+  private async withholdWhatAsks(
+    exchange: Exchange,
+    { method, ...decision }: Refusal,
+    { masked, payload }: MessageFromTarget,
+  ): Promise<void> {
+    await this.dependencies.recorder.tryToRecord(this.session, {
+      kind: "server_request",
+      direction: "target_to_client",
+      exchange: exchange.number,
+      method,
+      attributes: { masked: { ...masked } },
+      payload,
+      decision,
+    });
+    await this.endings.asksTooMuch(exchange, method);
+  }
+
+  /** False when whose task it is could not be written down; then nobody may hear of it. */
+  private async rememberTask(response: McpResponse, exchange: Exchange): Promise<boolean> {
+    try {
+      if (!response.isError) await this.dependencies.tasks.remember(this.session, response);
+      return true;
+    } catch (error) {
+      this.logger.error("whose a task is could not be written down", String(error));
+      await this.delivery.withhold(exchange);
+      return false;
+    }
+  }
+
+  /** Delivers what is recorded, as much of it as may be seen by then. */
+  private async release(
+    response: McpResponse,
+    exchange: Exchange,
+    answer: Examined & { readonly recorded: Recorded; readonly known: LiveSnapshot },
+  ): Promise<void> {
+    const { epoch, index } = answer.recorded;
+    const live = await this.access.at(epoch, answer.known);
+    const allowed = await this.access.mayHear(exchange, epoch);
+    if (!allowed || this.rights.refusalToAsk(answer.wanted, exchange, live)) {
+      await this.delivery.deliver(exchange, { message: accessEnded(exchange.id) });
+      return;
+    }
+    if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
+    const message = visiblePart(response, exchange.question, live, answer.ownTasks) ?? answer.payload;
+    await this.delivery.deliver(exchange, { message, index, code: errorCodeOf(response) });
+  }
+
+  /** An answer to nothing that was asked. The agent does not send such; it is kept, and nobody hears it. */
+  private async unexpected(
+    response: McpResponse,
+    { masked, final }: MessageFromTarget,
+    exchange: Exchange | undefined,
+  ) {
+    const attributes = { unexpected: true, masked };
+    const said = { kind: "notification", direction: "target_to_client", attributes } as const;
+    await this.dependencies.recorder.tryToRecord(this.session, { ...said, payload: response.bytes });
+    if (exchange && final) await this.endings.badTarget(exchange, "it answers another request");
+  }
+}

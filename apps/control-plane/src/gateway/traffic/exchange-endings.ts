@@ -1,0 +1,151 @@
+import { Logger } from "@nestjs/common";
+import { errorResponse, type JsonRpcId } from "@drawbridge/mcp";
+import { ExchangeFailure } from "@drawbridge/protocol";
+import { legacyNotSpoken, modernNotSpoken } from "../edge/era-refusals.js";
+import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
+import type { AnswerDelivery } from "./answer-delivery.js";
+import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchange-failures.js";
+import type { TrafficDependencies } from "./traffic-dependencies.js";
+
+/** What the caller is told, and where in the recording that is. */
+interface Told {
+  readonly message: Uint8Array;
+  readonly index: number | undefined;
+}
+
+/** Every way an exchange ends without an answer of the target that the client may hear. */
+export class ExchangeEndings {
+  private readonly logger = new Logger("gateway");
+
+  constructor(
+    private readonly session: GatewaySession,
+    private readonly dependencies: Pick<TrafficDependencies, "onEnded" | "recorder">,
+    private readonly delivery: AnswerDelivery,
+  ) {}
+
+  async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
+    const { code, kind } = FAILURES[failure];
+    const told = await this.recordFailure(exchange, FAILURES[failure], detail);
+    // A stream that breaks off is no end of a subscription, and the client has to see that.
+    if (isSubscription(exchange) && kind === "outcome_unknown") {
+      this.session.finish(exchange);
+      exchange.reply.abandon();
+      return;
+    }
+    await this.delivery.deliver(exchange, { ...told, code });
+  }
+
+  badTarget(exchange: Exchange, detail: string): Promise<void> {
+    return this.failed(exchange, ExchangeFailure.BAD_TARGET, detail);
+  }
+
+  /** `method`: of what the target wants of the client and may not. */
+  async asksTooMuch(exchange: Exchange, method: string): Promise<void> {
+    await this.delivery.deliver(exchange, await this.recordFailure(exchange, ASKS_TOO_MUCH, method));
+  }
+
+  async eraNotSpoken(exchange: Exchange, versions: readonly string[]): Promise<void> {
+    const { era } = this.session;
+    const { number, method, name, question } = exchange;
+    const refusal =
+      era === "modern"
+        ? modernNotSpoken(versions)
+        : legacyNotSpoken(question.message.protocolVersionClaim?.version, versions);
+    const message = refusal.body(exchange.id);
+    const index = await this.dependencies.recorder.recordOrOwe(this.session, {
+      kind: "not_sent",
+      direction: "target_to_client",
+      exchange: number,
+      method,
+      name,
+      attributes: { reason: refusal.message, failure: refusal.code },
+      payload: message,
+    });
+    await this.delivery.deliver(exchange, { message, index, status: refusal.status });
+    if (era === "modern" && !this.session.inUse)
+      await this.dependencies.onEnded(this.session, "the target does not speak this era");
+  }
+
+  /** Everything that may have reached the target ends with an unknown outcome; the rest did not run. */
+  async abandon(reason: string): Promise<void> {
+    const inFlight = [...this.session.inFlight];
+    await Promise.all(
+      inFlight.map((exchange) =>
+        exchange.sent ? this.cutOff(exchange, reason) : this.neverSent(exchange, reason),
+      ),
+    );
+  }
+
+  async endSubscriptions(reason: string): Promise<void> {
+    await Promise.all(this.session.listening.map((exchange) => this.endSubscription(exchange, reason)));
+  }
+
+  /** Tells whoever listens that nothing more comes (2026-07-28, Subscriptions: the end is a result). */
+  async endSubscription(exchange: Exchange, reason: string): Promise<void> {
+    if (!this.session.isInFlight(exchange.number)) return;
+    this.session.finish(exchange);
+    const link = await this.session.link?.catch(() => undefined);
+    link?.cancel(exchange.number, reason);
+    await this.delivery.deliver(exchange, await this.recordEndOfSubscription(exchange, reason));
+  }
+
+  /** A client that does not read must not keep its session from ending: nobody waits for it. */
+  private async cutOff(exchange: Exchange, reason: string): Promise<void> {
+    const told = isSubscription(exchange)
+      ? await this.recordEndOfSubscription(exchange, reason)
+      : await this.recordFailure(exchange, unknownOutcome(reason), "");
+    this.delivery
+      .deliver(exchange, told)
+      .catch((error: unknown) => this.logger.error("the end of a session could not be told", String(error)));
+  }
+
+  /** For the recording; ClientTraffic, which still has the request in hand, refuses it. */
+  private async neverSent(exchange: Exchange, reason: string): Promise<void> {
+    const { number, method, name } = exchange;
+    const event = { kind: "not_sent", exchange: number, method, name, attributes: { reason } } as const;
+    await this.dependencies.recorder.recordOrOwe(this.session, event);
+    this.session.finish(exchange);
+  }
+
+  private async recordFailure(
+    exchange: Exchange,
+    { code, kind, says }: Failure,
+    detail: string,
+  ): Promise<Told> {
+    const { id, number, method, name } = exchange;
+    const message = errorResponse(id, { code, message: detail ? `${says}: ${detail}` : says });
+    const index = await this.dependencies.recorder.recordOrOwe(this.session, {
+      kind,
+      direction: "target_to_client",
+      exchange: number,
+      method,
+      name,
+      attributes: { failure: code },
+      payload: message,
+    });
+    return { message, index };
+  }
+
+  private async recordEndOfSubscription(exchange: Exchange, reason: string): Promise<Told> {
+    const { number, method, id } = exchange;
+    const message = endOfSubscription(id);
+    const index = await this.dependencies.recorder.recordOrOwe(this.session, {
+      kind: "response",
+      direction: "target_to_client",
+      exchange: number,
+      method,
+      attributes: { ended: reason, delivered: exchange.reply.open },
+      payload: message,
+    });
+    return { message, index };
+  }
+}
+
+export function isSubscription({ method }: Exchange): boolean {
+  return method === "subscriptions/listen";
+}
+
+function endOfSubscription({ text: id }: JsonRpcId): Uint8Array {
+  const meta = `"_meta":{"io.modelcontextprotocol/subscriptionId":${id}}`;
+  return Buffer.from(`{"jsonrpc":"2.0","id":${id},"result":{"resultType":"complete",${meta}}}`);
+}

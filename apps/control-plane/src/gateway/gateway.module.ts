@@ -17,6 +17,7 @@ import { ModernEndpoint } from "./edge/modern-endpoint.js";
 import { ModernSessions } from "./sessions/modern-sessions.js";
 import { Recorder } from "./traffic/recorder.js";
 import { Resumption } from "./replies/resumption.js";
+import { UnreadAnswers } from "./replies/unread-answers.js";
 import { SessionEnding } from "./sessions/session-ending.js";
 import { SessionOpening } from "./sessions/session-opening.js";
 import { SessionsQueries } from "./sessions/sessions-queries.js";
@@ -62,6 +63,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     SessionStorage,
     TaskOwnership,
     TasksRepository,
+    UnreadAnswers,
   ],
   exports: [GatewayEndpoint],
 })

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Inject, Injectable } from "@nestjs/common";
 import { validHost, validOrigin } from "@drawbridge/mcp";
 import { isTargetVisible } from "@drawbridge/policy";
@@ -9,9 +9,14 @@ import { refused, targetNameOf } from "./client-request.js";
 import { HeldBodies, type HeldBody } from "./held-bodies.js";
 import { contextOf } from "../decisions/decide.js";
 import { unknownTarget } from "../gateway-error.js";
+import { Reply } from "../replies/reply.js";
+import { UnreadAnswers } from "../replies/unread-answers.js";
 import { LiveState } from "../decisions/live-state.js";
 
-/** Who may come in at all: the sender, the token, and whether a policy shows the target to its bearer. */
+/**
+ * Who may come in at all: the sender, the token, and whether a policy shows the target to its bearer. And what requests
+ * and answers may take here while they are under way.
+ */
 @Injectable()
 export class Admission {
   constructor(
@@ -19,7 +24,12 @@ export class Admission {
     private readonly tokens: TokenVerifier,
     private readonly live: LiveState,
     private readonly bodies: HeldBodies,
+    private readonly unread: UnreadAnswers,
   ) {}
+
+  replyTo(response: ServerResponse): Reply {
+    return new Reply(response, this.unread);
+  }
 
   /** Origin and Host: a web page must not reach us through the browser of somebody inside (DNS rebinding). */
   checkSender({ headers }: IncomingMessage): void {

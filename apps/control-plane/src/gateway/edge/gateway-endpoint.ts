@@ -33,7 +33,6 @@ import { allowOrigin, answerPreflight, isPreflight } from "./cross-origin.js";
 import { GatewayError, unavailable } from "../gateway-error.js";
 import { LegacyEndpoint } from "./legacy-endpoint.js";
 import { ModernEndpoint } from "./modern-endpoint.js";
-import { Reply } from "../replies/reply.js";
 import { SessionsService } from "../sessions/sessions.service.js";
 
 const DRAIN_PATIENCE_MS = 5_000;
@@ -57,7 +56,7 @@ export class GatewayEndpoint implements DataPath {
   ) {}
 
   handle(request: IncomingMessage, response: ServerResponse): void {
-    const reply = new Reply(response);
+    const reply = this.admission.replyTo(response);
     // Only of a message something may be said before its answer.
     if (request.method !== "POST") reply.keepStatus();
     const answering: Answering = { id: null, isModern: false };

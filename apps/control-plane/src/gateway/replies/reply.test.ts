@@ -5,9 +5,12 @@ import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { EventStream } from "./event-stream.js";
 import { Reply } from "./reply.js";
+import { UnreadAnswers } from "./unread-answers.js";
 
+const MIB = 1024 * 1024;
 const KEEP_ALIVE_MS = 15_000;
 const STALLED_MS = 60_000;
+const unread = () => new UnreadAnswers({ maxHeldBytes: 512 * MIB });
 const cleanUp: (() => void)[] = [];
 
 afterEach(() => {
@@ -105,7 +108,7 @@ describe("an event stream that another one replaces", () => {
 
 test("an answer that the client does not read is not kept for ever", async () => {
   const { response } = await stalledClient();
-  await new Reply(response).finish(Buffer.alloc(8_000_000, " "));
+  await new Reply(response, unread()).finish(Buffer.alloc(8_000_000, " "));
   expect(response.writableFinished).toBe(false);
   expect(response.socket?.timeout).toBe(STALLED_MS);
   response.socket?.emit("timeout");
@@ -131,7 +134,7 @@ describe("the answer to a call of 2025-11-25", () => {
   test("says nothing for a second, then what to come back with", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { response, heard } = await readingClient();
-    const reply = new Reply(response);
+    const reply = new Reply(response, unread());
     reply.begin(terms);
     vi.advanceTimersByTime(999);
     expect([response.headersSent, reply.resumable]).toEqual([false, false]);
@@ -143,7 +146,7 @@ describe("the answer to a call of 2025-11-25", () => {
 
   test("is closed after the time it may last, and its client may come back", async () => {
     const { response, heard, ended } = await readingClient();
-    const reply = new Reply(response);
+    const reply = new Reply(response, unread());
     reply.begin({ ...terms, lastsMs: 60 });
     await reply.push(Buffer.from("{}"), 12);
     await ended;
@@ -155,7 +158,7 @@ describe("the answer to a call of 2025-11-25", () => {
 
   test("that nobody waits for any more gives no id to come back with", async () => {
     const { response, heard, ended } = await readingClient();
-    const reply = new Reply(response);
+    const reply = new Reply(response, unread());
     reply.begin(terms);
     reply.abandon();
     await ended;
@@ -168,7 +171,7 @@ describe("the answer to a call of 2025-11-25", () => {
 test("before 2025-11-25 an answer waits 20 s until it becomes a stream, which has no id before a message", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const { response } = await readingClient();
-  const reply = new Reply(response);
+  const reply = new Reply(response, unread());
   reply.begin({ exchange: 4, isPrimed: false, lastsMs: 50 });
   vi.advanceTimersByTime(19_999);
   expect(response.headersSent).toBe(false);
@@ -184,7 +187,7 @@ describe("a message that has no answer", () => {
   test("ends the event stream that its answer became because it took so long", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { response, heard, ended } = await readingClient();
-    const reply = new Reply(response);
+    const reply = new Reply(response, unread());
     vi.advanceTimersByTime(20_000);
     vi.useRealTimers();
     reply.finishEmpty(202);
@@ -195,7 +198,7 @@ describe("a message that has no answer", () => {
   test("keeps its status however long it takes, where nothing could be said before", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { response, heard, ended } = await readingClient();
-    const reply = new Reply(response);
+    const reply = new Reply(response, unread());
     reply.keepStatus();
     vi.advanceTimersByTime(60_000);
     vi.useRealTimers();
@@ -259,4 +262,20 @@ describe("a large message on an event stream", () => {
     await sending;
     expect(isLetGo).toBe(true);
   });
+});
+
+test("of answers that nobody reads, the oldest are cut off when they take too much together", async () => {
+  const answers = new UnreadAnswers({ maxHeldBytes: 40 * MIB });
+  const clients = await Promise.all([1, 2, 3, 4].map(() => stalledClient()));
+  const answer = ({ response }: (typeof clients)[number]) =>
+    new Reply(response, answers).finish(Buffer.alloc(16 * MIB, " "));
+  const cutOff = () => clients.map(({ response }) => response.destroyed);
+  for (const client of clients.slice(0, 2)) await answer(client);
+  expect(cutOff()).toEqual([false, false, false, false]);
+  await answer(clients[2]!);
+  expect(cutOff()).toEqual([true, false, false, false]);
+  clients[1]!.socket.resume();
+  await once(clients[1]!.response, "close");
+  await answer(clients[3]!);
+  expect(cutOff().slice(2)).toEqual([false, false]);
 });

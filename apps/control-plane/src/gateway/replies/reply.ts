@@ -9,6 +9,7 @@ import {
   writeAll,
 } from "./event-stream.js";
 import type { LargeMessage } from "./large-message.js";
+import type { UnreadAnswers } from "./unread-answers.js";
 
 // A client that sees no header for 60 s gives up; proxies cut connections that are silent for as long.
 const STREAM_AFTER_MS = 20_000;
@@ -64,7 +65,10 @@ export class Reply implements ExchangeReply {
   private terms: StreamTerms | undefined;
   private readonly headers: OutgoingHttpHeaders = {};
 
-  constructor(private readonly response: ServerResponse) {
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly unread: UnreadAnswers,
+  ) {
     this.timer = setTimeout(() => this.startStream(), STREAM_AFTER_MS);
     response.once("close", () => this.end());
   }
@@ -168,6 +172,7 @@ export class Reply implements ExchangeReply {
     this.response.writeHead(status, { ...this.headers, ...headers, "Content-Length": body.length });
     this.response.end(body);
     this.response.setTimeout(STALLED_MS);
+    this.unread.add(this.response);
   }
 
   private startStream(): EventStream {

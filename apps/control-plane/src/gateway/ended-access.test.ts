@@ -8,6 +8,7 @@ import { ENGINEERS_READ } from "./fakes/policies.js";
 import { StreamClients } from "./fakes/stream-client.js";
 import { Recorder } from "./traffic/recorder.js";
 import { SessionUpkeep } from "./sessions/session-upkeep.js";
+import { SessionsService } from "./sessions/sessions.service.js";
 import { SessionsRepository } from "./sessions/sessions.repository.js";
 
 const OTHERS = `
@@ -46,6 +47,21 @@ async function endElsewhere(sessionId: string): Promise<void> {
   await gateway.query("update authorization_epoch set value = value + 1");
 }
 
+/** What the recording says, when it is complete. */
+async function eventsOf(sessionId: string): Promise<string[]> {
+  const items = async () => {
+    const { body } = await gateway.api("GET", `recordings/${sessionId}/events?limit=200`);
+    return body["items"] as { kind: string; attributes: Record<string, unknown> }[];
+  };
+  await expect.poll(async () => (await items()).at(-1)?.kind, PATIENT).toBe("session_closed");
+  return (await items()).map(({ kind, attributes }) => {
+    const { effect } = (attributes["decision"] ?? {}) as { effect?: string };
+    return [kind, attributes["delivered"], effect, attributes["withheld"] && "withheld"]
+      .filter(Boolean)
+      .join(" ");
+  });
+}
+
 describe("a session that an operator ended at another control plane", () => {
   test("hears no answer to what was under way", async () => {
     const session = await gateway.openSession("shop");
@@ -56,6 +72,12 @@ describe("a session that an operator ended at another control plane", () => {
     await expect.poll(() => client.isOver, PATIENT).toBe(true);
     expect(client.text).toMatch(ACCESS_ENDED);
     expect(client.text).not.toContain("jewels");
+    const said = await eventsOf(sessionId);
+    expect(said.slice(said.lastIndexOf("response true"))).toEqual([
+      "response true",
+      "decision deny withheld",
+      "session_closed",
+    ]);
   });
 
   test("hears nothing more on its event stream, which ends, and its target is stopped", async () => {
@@ -147,4 +169,36 @@ test("a large answer stops in the middle when the policy no longer allows the ca
     for (;;) if ((await reader.read()).done) return;
   };
   await expect(rest()).rejects.toThrow(/terminated|closed|aborted/i);
+});
+
+test("a session that ends while an answer is recorded says of its call only that it was answered", async () => {
+  const session = await gateway.openSession("shop");
+  const { sessionId, answer, sending } = await read(session);
+  const recorder = gateway.get(Recorder);
+  const record = recorder.record.bind(recorder);
+  const held = Promise.withResolvers<void>();
+  const reached = Promise.withResolvers<void>();
+  recorder.record = async (of, event) => {
+    if (event.kind === "response") {
+      reached.resolve();
+      await held.promise;
+    }
+    return record(of, event);
+  };
+  try {
+    const answered = answer({ text: "done" });
+    await reached.promise;
+    const sessions = gateway.get(SessionsService);
+    const ending = sessions.end(sessions.byId(sessionId)!, "closed by the client");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    held.resolve();
+    await Promise.all([answered, ending]);
+  } finally {
+    recorder.record = record;
+  }
+  const client = await sending;
+  await expect.poll(() => client.isOver, PATIENT).toBe(true);
+  const said = await eventsOf(sessionId);
+  expect(said.filter((kind) => /response|outcome_unknown/.test(kind)).slice(1)).toEqual(["response true"]);
+  expect(client.text).toContain("done");
 });

@@ -197,7 +197,8 @@ export class GatewaySession {
   }
 
   finish(exchange: Exchange): void {
-    this.exchanges.delete(exchange.number);
+    // Its id may be that of another one by now.
+    if (!this.exchanges.delete(exchange.number)) return;
     exchange.body.letGo(exchange);
     if (this.era === "legacy") this.byRequestId.delete(idKey(exchange.id));
   }

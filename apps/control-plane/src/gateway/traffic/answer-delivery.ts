@@ -2,11 +2,12 @@ import { errorResponse, httpStatusOfError, idKey, type McpResponse, RpcErrorCode
 import type { EventAttributes } from "@drawbridge/recording";
 import { RecordingUnavailableError } from "../../recordings/index.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
+import { accessEnded } from "./exchange-failures.js";
 import type { Recorded } from "./recorder.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 /** The last message of an exchange. */
-interface Last {
+export interface Last {
   readonly message: Uint8Array;
   /** Where in the recording it is; undefined for what is not there as it is told. */
   readonly index?: number | undefined;
@@ -18,12 +19,36 @@ interface Last {
 
 /** The end of an exchange: its answer, or what is told instead, is recorded and then delivered. */
 export class AnswerDelivery {
+  /** What is being written down as the end of an exchange, or was. */
+  private readonly ends = new WeakMap<Exchange, Promise<unknown>>();
+
   constructor(
     private readonly session: GatewaySession,
     private readonly dependencies: Pick<TrafficDependencies, "onEnded" | "recorder">,
   ) {}
 
-  /** Undefined when the answer could not be recorded; its caller has been told so by then. */
+  /** Has the end of an exchange written down, which it has once: undefined when it has another one. */
+  async end<Written>(exchange: Exchange, write: () => Promise<Written>): Promise<Written | undefined> {
+    if (this.ends.has(exchange) || !this.session.isInFlight(exchange.number)) return undefined;
+    const writing = write();
+    this.ends.set(exchange, writing);
+    return writing;
+  }
+
+  /** Whether the end of the exchange is written down, if need be in a moment; who writes it tells it, too. */
+  async hasEnd(exchange: Exchange): Promise<boolean> {
+    const writing = this.ends.get(exchange);
+    if (!writing) return false;
+    try {
+      await writing;
+      return true;
+    } catch {
+      this.ends.delete(exchange);
+      return false;
+    }
+  }
+
+  /** Undefined when the answer could not be recorded: then it has to be withheld. */
   async record(
     exchange: Exchange,
     payload: Uint8Array,
@@ -43,13 +68,12 @@ export class AnswerDelivery {
       });
     } catch (error) {
       if (!(error instanceof RecordingUnavailableError)) throw error;
-      await this.withhold(exchange);
       return undefined;
     }
   }
 
   /** The target has answered, and nobody can prove it: so nobody hears it. */
-  async withhold(exchange: Exchange): Promise<void> {
+  withheld(exchange: Exchange): Last {
     const { number, method, name } = exchange;
     this.dependencies.recorder.owe(this.session, {
       kind: "outcome_unknown",
@@ -60,7 +84,22 @@ export class AnswerDelivery {
     });
     const said = "the request ran, but its result could not be recorded and is withheld; it is not repeated";
     const error = { code: RpcErrorCode.RecordingUnavailable, message: said };
-    await this.deliver(exchange, { message: errorResponse(exchange.id, error) });
+    return { message: errorResponse(exchange.id, error) };
+  }
+
+  /** Access ended after the answer was recorded as delivered: what is recorded then says that it was not. */
+  notShown(exchange: Exchange): Last {
+    const { number, method, name, id } = exchange;
+    this.dependencies.recorder.owe(this.session, {
+      kind: "decision",
+      direction: "target_to_client",
+      exchange: number,
+      method,
+      name,
+      attributes: { withheld: true },
+      decision: { effect: "deny", reason: "access ended while the request ran" },
+    });
+    return { message: accessEnded(id) };
   }
 
   async deliver(exchange: Exchange, { message, index, code, status }: Last): Promise<void> {

@@ -6,8 +6,7 @@ import { type Refusal, TargetRights } from "../decisions/target-rights.js";
 import { visiblePart } from "../decisions/visible-part.js";
 import { wantedByResult } from "../decisions/wanted-of-client.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
-import { type AnswerDelivery, answers } from "./answer-delivery.js";
-import { accessEnded } from "./exchange-failures.js";
+import { type AnswerDelivery, answers, type Last } from "./answer-delivery.js";
 import type { ExchangeEndings } from "./exchange-endings.js";
 import type { Recorded } from "./recorder.js";
 import type { StillAllowed } from "./still-allowed.js";
@@ -52,10 +51,14 @@ export class Answers {
       await this.withholdWhatAsks(exchange, refusal, message);
       return;
     }
-    if (!(await this.rememberTask(response, exchange))) return;
-    const attributes = { masked: { ...message.masked } };
-    const recorded = await this.delivery.record(exchange, answer.payload, attributes);
-    if (recorded) await this.release(response, exchange, { ...answer, recorded, known });
+    const last = await this.delivery.end(exchange, async () => {
+      if (!(await this.rememberTask(response))) return this.delivery.withheld(exchange);
+      const attributes = { masked: { ...message.masked } };
+      const recorded = await this.delivery.record(exchange, answer.payload, attributes);
+      if (!recorded) return this.delivery.withheld(exchange);
+      return this.release(response, exchange, { ...answer, recorded, known });
+    });
+    if (last) await this.delivery.deliver(exchange, last);
   }
 
   /** Or why it is no answer to the request. */
@@ -92,33 +95,30 @@ export class Answers {
   }
 
   /** False when whose task it is could not be written down; then nobody may hear of it. */
-  private async rememberTask(response: McpResponse, exchange: Exchange): Promise<boolean> {
+  private async rememberTask(response: McpResponse): Promise<boolean> {
     try {
       if (!response.isError) await this.dependencies.tasks.remember(this.session, response);
       return true;
     } catch (error) {
       this.logger.error("whose a task is could not be written down", String(error));
-      await this.delivery.withhold(exchange);
       return false;
     }
   }
 
-  /** Delivers what is recorded, as much of it as may be seen by then. */
+  /** What is told of what is recorded: as much of it as may be seen by then. */
   private async release(
     response: McpResponse,
     exchange: Exchange,
     answer: Examined & { readonly recorded: Recorded; readonly known: LiveSnapshot },
-  ): Promise<void> {
+  ): Promise<Last> {
     const { epoch, index } = answer.recorded;
     const live = await this.access.at(epoch, answer.known);
     const allowed = await this.access.mayHear(exchange, epoch);
-    if (!allowed || this.rights.refusalToAsk(answer.wanted, exchange, live)) {
-      await this.delivery.deliver(exchange, { message: accessEnded(exchange.id) });
-      return;
-    }
+    if (!allowed || this.rights.refusalToAsk(answer.wanted, exchange, live))
+      return this.delivery.notShown(exchange);
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
     const message = visiblePart(response, exchange.question, live, answer.ownTasks) ?? answer.payload;
-    await this.delivery.deliver(exchange, { message, index, code: errorCodeOf(response) });
+    return { message, index, code: errorCodeOf(response) };
   }
 
   /** An answer to nothing that was asked. The agent does not send such; it is kept, and nobody hears it. */

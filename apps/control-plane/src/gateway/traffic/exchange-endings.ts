@@ -1,7 +1,7 @@
 import { Logger } from "@nestjs/common";
 import { errorResponse, type JsonRpcId } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
-import { legacyNotSpoken, modernNotSpoken } from "../edge/era-refusals.js";
+import { legacyNotSpoken, modernNotSpoken } from "../era-refusals.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { AnswerDelivery } from "./answer-delivery.js";
 import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchange-failures.js";
@@ -25,7 +25,10 @@ export class ExchangeEndings {
 
   async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
     const { code, kind } = FAILURES[failure];
-    const told = await this.recordFailure(exchange, FAILURES[failure], detail);
+    const told = await this.delivery.end(exchange, () =>
+      this.recordFailure(exchange, FAILURES[failure], detail),
+    );
+    if (!told) return;
     // A stream that breaks off is no end of a subscription, and the client has to see that.
     if (isSubscription(exchange) && kind === "outcome_unknown") {
       this.session.finish(exchange);
@@ -41,7 +44,8 @@ export class ExchangeEndings {
 
   /** `method`: of what the target wants of the client and may not. */
   async asksTooMuch(exchange: Exchange, method: string): Promise<void> {
-    await this.delivery.deliver(exchange, await this.recordFailure(exchange, ASKS_TOO_MUCH, method));
+    const told = await this.delivery.end(exchange, () => this.recordFailure(exchange, ASKS_TOO_MUCH, method));
+    if (told) await this.delivery.deliver(exchange, told);
   }
 
   async eraNotSpoken(exchange: Exchange, versions: readonly string[]): Promise<void> {
@@ -52,28 +56,32 @@ export class ExchangeEndings {
         ? modernNotSpoken(versions)
         : legacyNotSpoken(question.message.protocolVersionClaim?.version, versions);
     const message = refusal.body(exchange.id);
-    const index = await this.dependencies.recorder.recordOrOwe(this.session, {
-      kind: "not_sent",
-      direction: "target_to_client",
-      exchange: number,
-      method,
-      name,
-      attributes: { reason: refusal.message, failure: refusal.code },
-      payload: message,
+    const told = await this.delivery.end(exchange, async () => {
+      const index = await this.dependencies.recorder.recordOrOwe(this.session, {
+        kind: "not_sent",
+        direction: "target_to_client",
+        exchange: number,
+        method,
+        name,
+        attributes: { reason: refusal.message, failure: refusal.code },
+        payload: message,
+      });
+      return { message, index };
     });
-    await this.delivery.deliver(exchange, { message, index, status: refusal.status });
+    if (!told) return;
+    await this.delivery.deliver(exchange, { ...told, status: refusal.status });
     if (era === "modern" && !this.session.inUse)
       await this.dependencies.onEnded(this.session, "the target does not speak this era");
   }
 
   /** Everything that may have reached the target ends with an unknown outcome; the rest did not run. */
   async abandon(reason: string): Promise<void> {
-    const inFlight = [...this.session.inFlight];
-    await Promise.all(
-      inFlight.map((exchange) =>
-        exchange.sent ? this.cutOff(exchange, reason) : this.neverSent(exchange, reason),
-      ),
-    );
+    await Promise.all([...this.session.inFlight].map((exchange) => this.giveUp(exchange, reason)));
+  }
+
+  private async giveUp(exchange: Exchange, reason: string): Promise<void> {
+    if (await this.delivery.hasEnd(exchange)) return;
+    await (exchange.sent ? this.cutOff(exchange, reason) : this.neverSent(exchange, reason));
   }
 
   async endSubscriptions(reason: string): Promise<void> {
@@ -91,9 +99,12 @@ export class ExchangeEndings {
 
   /** A client that does not read must not keep its session from ending: nobody waits for it. */
   private async cutOff(exchange: Exchange, reason: string): Promise<void> {
-    const told = isSubscription(exchange)
-      ? await this.recordEndOfSubscription(exchange, reason)
-      : await this.recordFailure(exchange, unknownOutcome(reason), "");
+    const told = await this.delivery.end(exchange, () =>
+      isSubscription(exchange)
+        ? this.recordEndOfSubscription(exchange, reason)
+        : this.recordFailure(exchange, unknownOutcome(reason), ""),
+    );
+    if (!told) return;
     this.delivery
       .deliver(exchange, told)
       .catch((error: unknown) => this.logger.error("the end of a session could not be told", String(error)));

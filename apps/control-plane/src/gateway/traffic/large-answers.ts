@@ -5,7 +5,6 @@ import type { ChunkFromTarget } from "../../agents/index.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { type AnswerDelivery, answers } from "./answer-delivery.js";
 import type { ExchangeEndings } from "./exchange-endings.js";
-import { accessEnded } from "./exchange-failures.js";
 import { type LargeResponse, LargeResponses, storedMessage } from "./large-responses.js";
 import type { StillAllowed } from "./still-allowed.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
@@ -40,24 +39,28 @@ export class LargeAnswers {
       await this.endings.failed(exchange, ...fault);
       return;
     }
-    if (response.failure) {
-      await this.delivery.withhold(exchange);
-      return;
-    }
-    const attributes = { masked: { ...masked }, stored: { ...stored } };
-    const recorded = await this.delivery.record(exchange, NOTHING, attributes);
-    if (recorded === undefined) return;
-    if (!(await this.access.mayHear(exchange, recorded.epoch))) {
-      await this.delivery.deliver(exchange, { message: accessEnded(exchange.id) });
-      return;
-    }
+    const end = await this.delivery.end(exchange, async () => {
+      const attributes = { masked: { ...masked }, stored: { ...stored } };
+      const recorded = response.failure
+        ? undefined
+        : await this.delivery.record(exchange, NOTHING, attributes);
+      if (!recorded) return this.delivery.withheld(exchange);
+      const mayHear = await this.access.mayHear(exchange, recorded.epoch);
+      return mayHear ? recorded : this.delivery.notShown(exchange);
+    });
+    if (end && "message" in end) await this.delivery.deliver(exchange, end);
+    else if (end) this.deliver(response, exchange, end.index);
+  }
+
+  private deliver(response: LargeResponse, exchange: Exchange, index: number): void {
+    const { stored } = response;
     exchange.body.hold(response);
     this.session.finish(exchange);
     // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
     const mayGoOn = () => this.access.mayHearNow(exchange);
     const message = storedMessage({ stored, session: this.session, mayGoOn }, this.dependencies.reader);
     this.session
-      .whileBusy(exchange.reply.finishLarge(message, recorded.index))
+      .whileBusy(exchange.reply.finishLarge(message, index))
       .catch((error: unknown) => this.logger.warn("a large response was cut off", String(error)))
       .finally(() => exchange.body.letGo(response));
   }

@@ -4,7 +4,7 @@ import { Database } from "../../platform/database.js";
 import { readEpoch, type Snapshot } from "../../platform/epoch-snapshot.js";
 import { LivePolicies } from "../../policies/index.js";
 import { LiveTargets, type Target, TargetRevisions } from "../../targets/index.js";
-import { maySpeakModern } from "../edge/era-refusals.js";
+import { maySpeakModern } from "../era-refusals.js";
 
 /** What decisions are made from, all of it true at `epoch` or later. */
 export interface LiveSnapshot {

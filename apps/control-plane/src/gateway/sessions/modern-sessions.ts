@@ -4,7 +4,7 @@ import { type McpNotification, type McpRequest, MODERN_REVISION, RpcErrorCode } 
 import { CONFIG, type Config } from "../../config.js";
 import type { Principal } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
-import { modernNotSpoken } from "../edge/era-refusals.js";
+import { modernNotSpoken } from "../era-refusals.js";
 import { GatewayError, unavailable } from "../gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
 import { LiveState } from "../decisions/live-state.js";

@@ -1,5 +1,5 @@
 import { isModernRevision, LEGACY_REVISIONS, MODERN_REVISIONS, RpcErrorCode } from "@drawbridge/mcp";
-import { GatewayError } from "../gateway-error.js";
+import { GatewayError } from "./gateway-error.js";
 
 /**
  * Whether a target may speak 2026-07-28, by what is known of its revisions. Where nothing is, its agent has to find out.

@@ -10,7 +10,8 @@ const MEMORY_MS = 60_000;
 const MAX_VERSIONS = 32;
 const VERSION = /^[\w.-]{1,64}$/;
 
-type TargetRevision = Pick<Target, "id" | "revision">;
+/** The revision here is that of its definition; the MCP revisions that it speaks are versions. */
+type DefinedTarget = Pick<Target, "id" | "revision">;
 
 interface Remembered {
   readonly learned: LearnedVersions;
@@ -25,13 +26,13 @@ export class TargetRevisions {
   constructor(private readonly repository: TargetVersionsRepository) {}
 
   /** Undefined when it is not known: then its agent has to be asked, by opening a session. */
-  async of(target: TargetRevision): Promise<readonly string[] | undefined> {
+  async of(target: DefinedTarget): Promise<readonly string[] | undefined> {
     const learned = this.remembered(target.id) ?? (await this.read(target.id));
     return learned && isCurrent(learned, target) ? learned.versions : undefined;
   }
 
   /** What the agent of this target has just found out. */
-  async learned(target: TargetRevision, versions: readonly string[]): Promise<void> {
+  async learned(target: DefinedTarget, versions: readonly string[]): Promise<void> {
     const known = versions.filter((version) => VERSION.test(version)).slice(0, MAX_VERSIONS);
     const learned = { revision: target.revision, versions: known, learnedAt: new Date() };
     this.remember(target.id, learned);
@@ -56,6 +57,6 @@ export class TargetRevisions {
 }
 
 /** Learned of an earlier definition, it says nothing about this one. */
-function isCurrent(learned: LearnedVersions, { revision }: TargetRevision): boolean {
+function isCurrent(learned: LearnedVersions, { revision }: DefinedTarget): boolean {
   return learned.revision === revision && learned.learnedAt.getTime() > Date.now() - MAX_AGE_MS;
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { RECORDING_HEADER } from "../replies/reply.js";
 
 const ALLOWED_HEADERS = [
   "authorization",
@@ -19,7 +20,10 @@ export function allowOrigin({ headers: { origin } }: IncomingMessage, response: 
   if (origin === undefined) return;
   response.setHeader("Access-Control-Allow-Origin", origin);
   response.setHeader("Vary", "Origin");
-  response.setHeader("Access-Control-Expose-Headers", "Mcp-Session-Id, Drawbridge-Session, WWW-Authenticate");
+  response.setHeader(
+    "Access-Control-Expose-Headers",
+    `Mcp-Session-Id, ${RECORDING_HEADER}, WWW-Authenticate`,
+  );
 }
 
 /** What the browser asks before it lets the page of an allowed origin send anything; it shows no token. */

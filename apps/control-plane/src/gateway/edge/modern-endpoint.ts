@@ -4,11 +4,10 @@ import { ClientTraffic } from "../traffic/client-traffic.js";
 import { type CallWith, refused } from "./client-request.js";
 import { GatewayError, sessionLost } from "../gateway-error.js";
 import type { GatewaySession } from "../sessions/gateway-session.js";
+import { RECORDING_HEADER } from "../replies/reply.js";
 import { ModernSessions } from "../sessions/modern-sessions.js";
 import { SessionsService } from "../sessions/sessions.service.js";
 import { whenExpired } from "./token-expiry.js";
-
-const RECORDING_HEADER = "Drawbridge-Session";
 
 /** Streamable HTTP of 2026-07-28: every request stands for itself, and whoever closes its answer cancels it. */
 @Injectable()

@@ -17,8 +17,8 @@ const STREAM_AFTER_MS = 20_000;
 const PRIMED_STREAM_AFTER_MS = 1_000;
 
 const SESSION_HEADER = "Mcp-Session-Id";
-// The session as the REST API names it, which is also its recording: what a person quotes to an auditor.
-const RECORDING_HEADER = "Drawbridge-Session";
+/** The session as the REST API names it, which is also its recording: what a person quotes to an auditor. */
+export const RECORDING_HEADER = "Drawbridge-Session";
 
 /** What the event stream of an exchange is like, if it becomes one. */
 export interface StreamTerms {

@@ -9,6 +9,7 @@ import {
   RpcErrorCode,
 } from "@drawbridge/mcp";
 import { evaluate } from "@drawbridge/policy";
+import { ExchangeFailure } from "@drawbridge/protocol";
 import { AgentUnavailableError } from "../../agents/index.js";
 import { CONFIG, type Config } from "../../config.js";
 import type { Principal } from "../../identity/index.js";
@@ -25,7 +26,6 @@ import type { ExchangeReply } from "../replies/reply.js";
 import { LiveState } from "../decisions/live-state.js";
 import { Resumption } from "../replies/resumption.js";
 import { SessionsService } from "../sessions/sessions.service.js";
-import { ExchangeFailure } from "@drawbridge/protocol";
 
 /** A client's message on its way in, with who sent it into which session. */
 export interface Incoming<Message extends McpMessage = McpMessage> {
@@ -96,7 +96,7 @@ export class ClientTraffic {
       body,
     };
     session.begin(exchange);
-    this.begin(session, exchange);
+    this.beginReply(session, exchange);
     try {
       const { decision, epoch } = await this.authorizeAndRecord(incoming, question, number);
       // Unless its client has come back with another token meanwhile.
@@ -110,7 +110,7 @@ export class ClientTraffic {
   }
 
   /** What its answer is like, if that becomes an event stream. Nobody could come back for the one to initialize. */
-  private begin({ era, isPrimed }: GatewaySession, { number, method, reply }: Exchange): void {
+  private beginReply({ era, isPrimed }: GatewaySession, { number, method, reply }: Exchange): void {
     if (era === "modern" || method === "initialize") return;
     reply.begin({ exchange: number, isPrimed, lastsMs: this.config.streamSeconds * 1_000 });
   }

@@ -8,7 +8,7 @@ import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchang
 import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 /** What the caller is told, and where in the recording that is. */
-interface Told {
+interface Ending {
   readonly message: Uint8Array;
   readonly index: number | undefined;
 }
@@ -25,17 +25,17 @@ export class ExchangeEndings {
 
   async failed(exchange: Exchange, failure: ExchangeFailure, detail: string): Promise<void> {
     const { code, kind } = FAILURES[failure];
-    const told = await this.delivery.end(exchange, () =>
+    const ending = await this.delivery.end(exchange, () =>
       this.recordFailure(exchange, FAILURES[failure], detail),
     );
-    if (!told) return;
+    if (!ending) return;
     // A stream that breaks off is no end of a subscription, and the client has to see that.
     if (isSubscription(exchange) && kind === "outcome_unknown") {
       this.session.finish(exchange);
       exchange.reply.abandon();
       return;
     }
-    await this.delivery.deliver(exchange, { ...told, code });
+    await this.delivery.deliver(exchange, { ...ending, code });
   }
 
   badTarget(exchange: Exchange, detail: string): Promise<void> {
@@ -44,8 +44,10 @@ export class ExchangeEndings {
 
   /** `method`: of what the target wants of the client and may not. */
   async asksTooMuch(exchange: Exchange, method: string): Promise<void> {
-    const told = await this.delivery.end(exchange, () => this.recordFailure(exchange, ASKS_TOO_MUCH, method));
-    if (told) await this.delivery.deliver(exchange, told);
+    const ending = await this.delivery.end(exchange, () =>
+      this.recordFailure(exchange, ASKS_TOO_MUCH, method),
+    );
+    if (ending) await this.delivery.deliver(exchange, ending);
   }
 
   async eraNotSpoken(exchange: Exchange, versions: readonly string[]): Promise<void> {
@@ -56,7 +58,7 @@ export class ExchangeEndings {
         ? modernNotSpoken(versions)
         : legacyNotSpoken(question.message.protocolVersionClaim?.version, versions);
     const message = refusal.body(exchange.id);
-    const told = await this.delivery.end(exchange, async () => {
+    const ending = await this.delivery.end(exchange, async () => {
       const index = await this.dependencies.recorder.recordOrOwe(this.session, {
         kind: "not_sent",
         direction: "target_to_client",
@@ -68,8 +70,8 @@ export class ExchangeEndings {
       });
       return { message, index };
     });
-    if (!told) return;
-    await this.delivery.deliver(exchange, { ...told, status: refusal.status });
+    if (!ending) return;
+    await this.delivery.deliver(exchange, { ...ending, status: refusal.status });
     if (era === "modern" && !this.session.inUse)
       await this.dependencies.onEnded(this.session, "the target does not speak this era");
   }
@@ -99,14 +101,14 @@ export class ExchangeEndings {
 
   /** A client that does not read must not keep its session from ending: nobody waits for it. */
   private async cutOff(exchange: Exchange, reason: string): Promise<void> {
-    const told = await this.delivery.end(exchange, () =>
+    const ending = await this.delivery.end(exchange, () =>
       isSubscription(exchange)
         ? this.recordEndOfSubscription(exchange, reason)
         : this.recordFailure(exchange, unknownOutcome(reason), ""),
     );
-    if (!told) return;
+    if (!ending) return;
     this.delivery
-      .deliver(exchange, told)
+      .deliver(exchange, ending)
       .catch((error: unknown) => this.logger.error("the end of a session could not be told", String(error)));
   }
 
@@ -122,7 +124,7 @@ export class ExchangeEndings {
     exchange: Exchange,
     { code, kind, says }: Failure,
     detail: string,
-  ): Promise<Told> {
+  ): Promise<Ending> {
     const { id, number, method, name } = exchange;
     const message = errorResponse(id, { code, message: detail ? `${says}: ${detail}` : says });
     const index = await this.dependencies.recorder.recordOrOwe(this.session, {
@@ -137,7 +139,7 @@ export class ExchangeEndings {
     return { message, index };
   }
 
-  private async recordEndOfSubscription(exchange: Exchange, reason: string): Promise<Told> {
+  private async recordEndOfSubscription(exchange: Exchange, reason: string): Promise<Ending> {
     const { number, method, id } = exchange;
     const message = endOfSubscription(id);
     const index = await this.dependencies.recorder.recordOrOwe(this.session, {

@@ -55,7 +55,7 @@ export { DEFAULT_MAX_DEPTH, parseMessage, type ParseLimits } from "./parse-messa
 export { replaceRanges, type Replacement } from "./replace-ranges.js";
 export { isPlainUri } from "./resource-uri.js";
 export { errorCodeOf, type InputRequest, inputRequestsOf, taskIdOf } from "./response-members.js";
-export { restrictCaching } from "./restrict-caching.js";
+export { type Caching, isRestricted, restrictCaching } from "./restrict-caching.js";
 export { type MessageIds, rewriteIds } from "./rewrite-ids.js";
 export { httpStatusOfError, RpcErrorCode } from "./rpc-error-codes.js";
 export { encodeSse, sseComment, type SseFields } from "./sse-encoder.js";

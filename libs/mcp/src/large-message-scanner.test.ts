@@ -122,6 +122,19 @@ describe("LargeMessageScanner", () => {
     expect(refusalOf(asking.replace("inputR", "InputR")).reason).toBe("case_variant_key");
   });
 
+  test.each([
+    ['{"cacheScope":"public","ttlMs":5e3,"a":[]}', { caching: { scope: '"public"', ttlMs: "5e3" } }],
+    ['{"ttlMs":{"a":1}}', { caching: { scope: undefined, ttlMs: "{" } }],
+    ['{"a":{"cacheScope":"public"},"CacheScope":1}', {}],
+    ['{"task":{"taskId":"t\\u0031","a":1},"Task":1}', { taskId: "t1" }],
+    ['{"resultType":"task","taskId":"t"}', { taskId: "t" }],
+    ['{"resultType":"complete","taskId":"t"}', {}],
+  ])("says what matters of the result %s", (result, found) => {
+    const bytes = Buffer.from(`{"jsonrpc":"2.0","id":1,"result":${result}}`);
+    for (const pieces of [[bytes], [...bytes].map((byte) => Buffer.of(byte))])
+      expect(scanned(pieces)).toEqual({ kind: "response", id: { text: "1" }, isError: false, ...found });
+  });
+
   test("counts the keys of open objects only, and refuses more than a million", () => {
     const keys = (count: number): string => Array.from({ length: count }, (_, i) => `"k${i}":0`).join(",");
     const half = `{${keys(600_000)}}`;

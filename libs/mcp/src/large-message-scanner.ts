@@ -6,9 +6,10 @@ import { JsonScanner, OPEN_BRACE, OPEN_BRACKET } from "./json-scanner.js";
 import { JsonStream } from "./json-stream.js";
 import { KeyHashes } from "./key-hashes.js";
 import { MalformedMessageError, type MalformedReason } from "./malformed-message-error.js";
+import type { Caching } from "./restrict-caching.js";
 import { depthLimit, type ParseLimits, readMessage, withId } from "./parse-message.js";
 import type { StreamedKey } from "./streamed-key.js";
-import { fold, WANTED, type Wanted } from "./wanted-members.js";
+import { fold, WANTED_OF_LARGE, type Wanted } from "./wanted-members.js";
 
 /** Of the objects that are open at one time: 16 bytes are kept for each. */
 const MAX_KEYS = 1_000_000;
@@ -28,6 +29,10 @@ export type LargeMessage =
       readonly isError: boolean;
       /** The target wants something of the client before it goes on, see inputRequestsOf. */
       readonly hasInputRequests?: true;
+      /** As taskIdOf says. */
+      readonly taskId?: string;
+      /** What the result says of caching it, if anything. */
+      readonly caching?: Caching;
     }
   | { readonly kind: "request" | "notification" };
 
@@ -88,9 +93,30 @@ export class LargeMessageScanner {
       const message = readMessage(this.#kept.peek(), this.#found());
       if (message.kind !== "response") return { kind: message.kind };
       const { id, isError } = message;
-      const asks = this.#ranges.has("result inputRequests");
-      return { kind: "response", id, isError, ...(asks ? { hasInputRequests: true } : {}) };
+      return { kind: "response", id, isError, ...this.#ofResult() };
     });
+  }
+
+  #ofResult(): Pick<Extract<LargeMessage, { kind: "response" }>, "hasInputRequests" | "taskId" | "caching"> {
+    const [scope, ttlMs] = [this.#textOf("result cacheScope"), this.#textOf("result ttlMs")];
+    const taskId =
+      this.#stringOf("result task taskId") ??
+      (this.#stringOf("result resultType") === "task" ? this.#stringOf("result taskId") : undefined);
+    return {
+      ...(this.#ranges.has("result inputRequests") ? { hasInputRequests: true } : {}),
+      ...(taskId === undefined ? {} : { taskId }),
+      ...(scope === undefined && ttlMs === undefined ? {} : { caching: { scope, ttlMs } }),
+    };
+  }
+
+  #textOf(path: string): string | undefined {
+    const range = this.#ranges.get(path);
+    return range && Buffer.from(this.#kept.peek().subarray(...range)).toString("utf8");
+  }
+
+  #stringOf(path: string): string | undefined {
+    const text = this.#textOf(path);
+    return text?.startsWith('"') === true ? (JSON.parse(text) as string) : undefined;
   }
 
   #answeringToId<T>(work: () => T): T {
@@ -137,7 +163,7 @@ export class LargeMessageScanner {
     const member = this.#member;
     this.#first = first;
     if (first !== OPEN_BRACE && first !== OPEN_BRACKET) return member !== undefined;
-    const inside = this.#hasBegun ? member : WANTED;
+    const inside = this.#hasBegun ? member : WANTED_OF_LARGE;
     this.#open.push({
       first,
       member,

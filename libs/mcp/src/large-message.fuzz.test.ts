@@ -11,7 +11,8 @@ import { expect, inject, test } from "vitest";
 import { type LargeMessage, LargeMessageScanner } from "./large-message-scanner.js";
 import { MalformedMessageError } from "./malformed-message-error.js";
 import { parseMessage } from "./parse-message.js";
-import { inputRequestsOf } from "./response-members.js";
+import { ObjectMembers } from "./object-members.js";
+import { inputRequestsOf, taskIdOf } from "./response-members.js";
 
 const MESSAGES = [...TARGET_MESSAGES, ...TARGET_MESSAGES, ...CLIENT_MESSAGES];
 const REFUSED = "refused";
@@ -36,7 +37,19 @@ function parsed(bytes: Uint8Array): LargeMessage {
   if (message.kind !== "response") return { kind: message.kind };
   const { id, isError } = message;
   const asks = orRefused(() => inputRequestsOf(message)) !== undefined;
-  return { kind: "response", id, isError, ...(asks && { hasInputRequests: true }) };
+  const result = ObjectMembers.of(message, message.ranges.result);
+  // Of an object or array nothing but that it is one.
+  const shown = (key: string) => result?.text(key)?.replace(/^([{[])[^]*/, "$1");
+  const caching = { scope: shown("cacheScope"), ttlMs: shown("ttlMs") };
+  const taskId = taskIdOf(message);
+  return {
+    kind: "response",
+    id,
+    isError,
+    ...(asks && { hasInputRequests: true }),
+    ...(taskId === undefined ? {} : { taskId }),
+    ...(caching.scope === undefined && caching.ttlMs === undefined ? {} : { caching }),
+  };
 }
 
 test("a message in pieces is what it is as a whole", async () => {

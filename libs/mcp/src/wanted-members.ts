@@ -51,6 +51,29 @@ export interface Wanted {
 /** The root: what is looked at in a message. */
 export const WANTED = wanted("", MESSAGE);
 
+/** Of results that come whole ObjectMembers reads these, and minds no variants of them either. */
+const OF_LARGE_RESULT: Members = {
+  cacheScope: true,
+  ttlMs: true,
+  resultType: true,
+  taskId: true,
+  task: { taskId: true },
+};
+
+/** As WANTED, with what can be looked at only once in a message that is not kept. */
+export const WANTED_OF_LARGE: Wanted = withoutVariants(WANTED, "result", OF_LARGE_RESULT);
+
+function withoutVariants(root: Wanted, key: string, more: Members): Wanted {
+  const known = root.members.get(key);
+  const others = wanted(key, more).members;
+  const member = {
+    path: key,
+    folded: known?.folded ?? new Set(),
+    members: new Map([...others, ...(known?.members ?? [])]),
+  };
+  return { ...root, members: new Map([...root.members, [key, member]]) };
+}
+
 function wanted(path: string, members: true | Members): Wanted {
   const entries = members === true ? [] : Object.entries(members);
   return {

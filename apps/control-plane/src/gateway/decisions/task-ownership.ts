@@ -7,7 +7,6 @@ import {
   type McpResponse,
   METHODS,
   NotAListResultError,
-  taskIdOf,
 } from "@drawbridge/mcp";
 import { Clock } from "../../platform/clock.js";
 import { Jobs } from "../../platform/jobs.js";
@@ -49,10 +48,8 @@ export class TaskOwnership implements OnModuleInit {
     await this.repository.removeOlderThan(new Date(this.clock.now().getTime() - KEPT_MS));
   }
 
-  /** Remembers the task that the response tells of, if it tells of one. */
-  async remember(owner: TaskOwner, response: McpResponse): Promise<void> {
-    const taskId = taskIdOf(response);
-    if (taskId === undefined) return;
+  /** Remembers whose the task is. */
+  async remember(owner: TaskOwner, taskId: string): Promise<void> {
     const { targetId, principal, oauthClient } = owner;
     await this.repository.add(this.hash(owner, taskId), { targetId, principal, oauthClient });
   }

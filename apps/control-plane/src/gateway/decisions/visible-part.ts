@@ -1,6 +1,8 @@
 import {
+  type Caching,
   filterListResult,
   isPlainUri,
+  isRestricted,
   type McpResponse,
   METHODS,
   NotAListResultError,
@@ -54,9 +56,18 @@ function nameFilter(
     couldBeAllowed(policies, { target, method: call, name }, context);
 }
 
+/** Whether a result of 2026-07-28 may be given out as it is, as far as caching goes. */
+export function isOnlyForItsReader(caching: Caching | undefined, { era, message }: Question): boolean {
+  return era !== "modern" || !caching || !isCacheable(message.method) || isRestricted(caching, CACHED_MS);
+}
+
+function isCacheable(method: string): boolean {
+  return METHODS.get(method)?.governance.as === "list" || CACHEABLE.has(method);
+}
+
 /** The same, but for what it says of caching. */
 function onlyForItsReader(response: McpResponse, method: string): McpResponse {
-  if (METHODS.get(method)?.governance.as !== "list" && !CACHEABLE.has(method)) return response;
+  if (!isCacheable(method)) return response;
   const bytes = restrictCaching(response, CACHED_MS);
   return bytes === response.bytes ? response : (parseMessage(bytes) as McpResponse);
 }

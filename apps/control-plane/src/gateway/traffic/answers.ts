@@ -1,5 +1,5 @@
 import { Logger } from "@nestjs/common";
-import { errorCodeOf, type McpResponse } from "@drawbridge/mcp";
+import { errorCodeOf, type McpResponse, taskIdOf } from "@drawbridge/mcp";
 import type { MessageFromTarget } from "../../agents/index.js";
 import type { LiveSnapshot } from "../decisions/live-state.js";
 import { type Refusal, TargetRights } from "../decisions/target-rights.js";
@@ -97,7 +97,8 @@ export class Answers {
   /** False when whose task it is could not be written down; then nobody may hear of it. */
   private async rememberTask(response: McpResponse): Promise<boolean> {
     try {
-      if (!response.isError) await this.dependencies.tasks.remember(this.session, response);
+      const taskId = response.isError ? undefined : taskIdOf(response);
+      if (taskId !== undefined) await this.dependencies.tasks.remember(this.session, taskId);
       return true;
     } catch (error) {
       this.logger.error("whose a task is could not be written down", String(error));

@@ -2,6 +2,7 @@ import { Logger } from "@nestjs/common";
 import { METHODS } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { ChunkFromTarget } from "../../agents/index.js";
+import { isOnlyForItsReader } from "../decisions/visible-part.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { type AnswerDelivery, answers } from "./answer-delivery.js";
 import type { ExchangeEndings } from "./exchange-endings.js";
@@ -9,6 +10,8 @@ import { type LargeResponse, LargeResponses, storedMessage } from "./large-respo
 import type { StillAllowed } from "./still-allowed.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
 
+const SHAREABLE =
+  "what it says of caching cannot be changed above 4 MiB; cacheScope has to be private, ttlMs 60000 at most";
 const NOTHING = new Uint8Array();
 
 /** Responses of the target that are too large to be kept whole: recorded piece by piece, and delivered from there. */
@@ -18,7 +21,7 @@ export class LargeAnswers {
 
   constructor(
     private readonly session: GatewaySession,
-    private readonly dependencies: Pick<TrafficDependencies, "reader" | "recorder">,
+    private readonly dependencies: Pick<TrafficDependencies, "reader" | "recorder" | "tasks">,
     private readonly access: StillAllowed,
     private readonly delivery: AnswerDelivery,
     private readonly endings: ExchangeEndings,
@@ -41,15 +44,25 @@ export class LargeAnswers {
     }
     const end = await this.delivery.end(exchange, async () => {
       const attributes = { masked: { ...masked }, stored: { ...stored } };
-      const recorded = response.failure
-        ? undefined
-        : await this.delivery.record(exchange, NOTHING, attributes);
+      if (response.failure || !(await this.rememberTask(response))) return this.delivery.withheld(exchange);
+      const recorded = await this.delivery.record(exchange, NOTHING, attributes);
       if (!recorded) return this.delivery.withheld(exchange);
       const mayHear = await this.access.mayHear(exchange, recorded.epoch);
       return mayHear ? recorded : this.delivery.notShown(exchange);
     });
     if (end && "message" in end) await this.delivery.deliver(exchange, end);
     else if (end) this.deliver(response, exchange, end.index);
+  }
+
+  /** As for answers that come whole. */
+  private async rememberTask({ taskId }: LargeResponse): Promise<boolean> {
+    try {
+      if (taskId !== undefined) await this.dependencies.tasks.remember(this.session, taskId);
+      return true;
+    } catch (error) {
+      this.logger.error("whose a task is could not be written down", String(error));
+      return false;
+    }
   }
 
   private deliver(response: LargeResponse, exchange: Exchange, index: number): void {
@@ -68,12 +81,14 @@ export class LargeAnswers {
 
 /** What is wrong with a large response; whether it is recorded is another matter. */
 function faultOf(
-  { failure, id }: LargeResponse,
+  { failure, id, caching }: LargeResponse,
   exchange: Exchange,
 ): readonly [ExchangeFailure, string] | undefined {
   if (failure === "not recorded") return undefined;
   if (failure === "malformed") return [ExchangeFailure.BAD_TARGET, "it is not a JSON-RPC message"];
   if (!answers({ id }, exchange)) return [ExchangeFailure.BAD_TARGET, "it answers another request"];
+  // It is recorded as it came, and to be told so.
+  if (!isOnlyForItsReader(caching, exchange.question)) return [ExchangeFailure.RESULT_TOO_LARGE, SHAREABLE];
   const fits = failure === undefined && mayBeLarge(exchange.method);
   return fits ? undefined : [ExchangeFailure.RESULT_TOO_LARGE, ""];
 }

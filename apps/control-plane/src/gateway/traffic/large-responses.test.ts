@@ -8,7 +8,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { answerPolitely, politelyAt, type Script } from "../fakes/fake-agent-links.js";
 import { callUnderWay } from "../fakes/call-under-way.js";
 import { GatewayUnderTest, PATIENT } from "../fakes/gateway-under-test.js";
-import { ENGINEERS_READ } from "../fakes/policies.js";
+import { modernCall, ModernClient, type ModernMessage, modernRequest } from "../fakes/modern-client.js";
+import { ENGINEERS_READ, withRule } from "../fakes/policies.js";
 import { StreamClients } from "../fakes/stream-client.js";
 
 const CHUNK = 256 * 1024;
@@ -308,5 +309,46 @@ describe("a large response", () => {
     await expect.poll(busy, PATIENT).toEqual([]);
     gateway.links.script = answerPolitely;
     expect((await gateway.post("shop", toolCall(7, "read", {}), { session })).json.result).toBeDefined();
+  });
+});
+
+describe("a large response of 2026-07-28", () => {
+  const padding = "x".repeat(CHUNK);
+  const FILES = `{ name: files, methods: [resources/read, tasks/get], effect: allow }`;
+  async function largeResult(message: ModernMessage, result: string) {
+    await gateway.applyPolicy(withRule(ENGINEERS_READ, FILES));
+    const alice = new ModernClient(gateway, "shop");
+    const { sending, exchange, listener } = await callUnderWay(gateway, () => alice.post(message));
+    transfers += 1;
+    const pieces = [`{"jsonrpc":"2.0","id":1,"result":{"pad":"${padding}",`, `${result.slice(1)}}`];
+    for (const [at, piece] of pieces.entries()) {
+      const end = at === 1 ? { end: { exchange, masked: {} } } : {};
+      await listener.onChunk({ transfer: transfers, payload: Buffer.from(piece), aborted: false, ...end });
+    }
+    return { alice, answer: await sending };
+  }
+  const reading = modernRequest(1, "resources/read", { uri: "file:///a" });
+
+  test.each([
+    ["may be kept by others", '{"cacheScope":"public","ttlMs":0}', -31009],
+    ["may be kept for long", '{"cacheScope":"private","ttlMs":3600000}', -31009],
+    ["may be kept by its reader for a moment", '{"cacheScope":"private","ttlMs":1000}', undefined],
+    ["says nothing of that", '{"contents":[]}', undefined],
+  ])("that %s is given out only as it is", async (_what, result, code) => {
+    const { answer } = await largeResult(reading, result);
+    expect(answer.json.error?.code).toBe(code);
+    expect(answer.text.includes(padding)).toBe(code === undefined);
+  });
+
+  test("that says a task was made makes it the caller's", async () => {
+    const { alice, answer } = await largeResult(
+      modernCall(1, "read"),
+      '{"resultType":"task","taskId":"huge"}',
+    );
+    expect(answer.json.result).toMatchObject({ taskId: "huge" });
+    gateway.links.script = answerPolitely;
+    const getting = modernRequest(2, "tasks/get", { taskId: "huge" });
+    expect((await alice.post(getting)).json.result).toBeDefined();
+    await gateway.applyPolicy(withRule(ENGINEERS_READ, FILES));
   });
 });

@@ -1,4 +1,4 @@
-import { type JsonRpcId, LargeMessageScanner, MalformedMessageError } from "@drawbridge/mcp";
+import { type Caching, type JsonRpcId, LargeMessageScanner, MalformedMessageError } from "@drawbridge/mcp";
 import type { ChunkFromTarget } from "../../agents/index.js";
 import {
   type RecordingReader,
@@ -21,6 +21,9 @@ export interface LargeResponse {
   /** What it answers, as it says itself. */
   readonly id: JsonRpcId | undefined;
   readonly stored: StoredResponse;
+  /** The task that it says was made instead. */
+  readonly taskId: string | undefined;
+  readonly caching: Caching | undefined;
   readonly failure: LargeFailure | undefined;
 }
 
@@ -62,9 +65,9 @@ export class LargeResponses {
     if (payload.length > 0) await this.keep(number, transfer, payload);
     if (!end) return undefined;
     this.transfers.delete(number);
-    const id = transfer.failure === undefined ? finish(transfer) : undefined;
+    const found = transfer.failure === undefined ? finish(transfer) : NOTHING_FOUND;
     const { first, last, bytes, parts, failure } = transfer;
-    return { ...end, id, stored: { transfer: number, first, last, bytes, parts }, failure };
+    return { ...end, ...found, stored: { transfer: number, first, last, bytes, parts }, failure };
   }
 
   private transferOf(number: number): Transfer {
@@ -132,19 +135,22 @@ export function storedMessage(
   };
 }
 
-/** The id it has; without one, or with a failure, it answers nothing. */
-function finish(transfer: Transfer): JsonRpcId | undefined {
-  let id: JsonRpcId | undefined;
+type Found = Pick<LargeResponse, "caching" | "id" | "taskId">;
+const NOTHING_FOUND: Found = { id: undefined, taskId: undefined, caching: undefined };
+
+/** What is in it; without an id, or with a failure, it answers nothing. */
+function finish(transfer: Transfer): Found {
+  let found = NOTHING_FOUND;
   let mustBeSeen = false;
   transfer.failure = scanned(() => {
     const end = transfer.scanner.end();
     if (end.kind !== "response") return;
-    id = end.id;
+    found = { id: end.id, taskId: end.taskId, caching: end.caching };
     // What the target asks for in a result is decided about; here nobody could read it.
     mustBeSeen = end.hasInputRequests === true;
   });
   if (mustBeSeen) transfer.failure ??= "needs a look";
-  return id;
+  return found;
 }
 
 function scanned(work: () => void): "malformed" | undefined {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Injectable } from "@nestjs/common";
 import { parameterHeaders, RpcErrorCode } from "@drawbridge/mcp";
 import { ClientTraffic } from "../traffic/client-traffic.js";
@@ -8,6 +9,8 @@ import { RECORDING_HEADER } from "../replies/reply.js";
 import { ModernSessions } from "../sessions/modern-sessions.js";
 import { SessionsService } from "../sessions/sessions.service.js";
 import { whenExpired } from "./token-expiry.js";
+
+const CLOSE_PATIENCE_MS = 2_000;
 
 /** Streamable HTTP of 2026-07-28: every request stands for itself, and whoever closes its answer cancels it. */
 @Injectable()
@@ -36,9 +39,11 @@ export class ModernEndpoint {
 
   /** Before the target is stopped or this process ends: who listens is told that there is nothing more to come. */
   async close(): Promise<void> {
-    for (const session of this.sessions.all) {
-      await this.sessions.trafficOf(session).endings.endSubscriptions("the control plane is being stopped");
-    }
+    const ends = [...this.sessions.all].map((session) =>
+      this.sessions.trafficOf(session).endings.endSubscriptions("the control plane is being stopped"),
+    );
+    // Whoever does not read is not waited for: the others have to be told, too, before this process is stopped.
+    await Promise.race([Promise.allSettled(ends), sleep(CLOSE_PATIENCE_MS, undefined, { ref: false })]);
     await this.known.leave();
   }
 

@@ -6,7 +6,7 @@ import type { LiveSnapshot } from "./live-state.js";
 import { wantedByTask } from "./wanted-of-client.js";
 
 /** Why a target may not ask something of the client. */
-export interface Refusal extends GatewayDecision {
+export interface TargetRefusal extends GatewayDecision {
   readonly effect: "deny";
   readonly method: string;
 }
@@ -19,7 +19,11 @@ export class TargetRights {
   constructor(private readonly session: GatewaySession) {}
 
   /** About a request of the target. In the modern era it has none. */
-  refusalToRequest(method: string, exchange: Exchange | undefined, live: LiveSnapshot): Refusal | undefined {
+  refusalToRequest(
+    method: string,
+    exchange: Exchange | undefined,
+    live: LiveSnapshot,
+  ): TargetRefusal | undefined {
     if (this.session.era === "modern") return denied(method, "this revision has no requests of the target");
     return this.refusalToAsk([method], exchange, live);
   }
@@ -29,7 +33,7 @@ export class TargetRights {
     methods: readonly string[],
     exchange: Exchange | undefined,
     live: LiveSnapshot,
-  ): Refusal | undefined {
+  ): TargetRefusal | undefined {
     for (const method of methods) {
       const refusal = this.refusalOf(method, exchange, live);
       if (refusal) return refusal;
@@ -54,7 +58,11 @@ export class TargetRights {
     return this.refusalToAsk(wanted, exchange, live)?.reason;
   }
 
-  private refusalOf(method: string, exchange: Exchange | undefined, live: LiveSnapshot): Refusal | undefined {
+  private refusalOf(
+    method: string,
+    exchange: Exchange | undefined,
+    live: LiveSnapshot,
+  ): TargetRefusal | undefined {
     const known = METHODS.get(method);
     if (known && (known.direction === "clientToServer" || known.kind !== "request"))
       return denied(method, "the method is not one to ask a client with");
@@ -67,7 +75,7 @@ export class TargetRights {
     method: string,
     exchange: Exchange | undefined,
     { policies, targets }: LiveSnapshot,
-  ): Refusal | undefined {
+  ): TargetRefusal | undefined {
     const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
     const target = targets.get(this.session.target);
     if (!question || !target) return denied(method, "no request of the client is under way");
@@ -76,6 +84,6 @@ export class TargetRights {
   }
 }
 
-function denied(method: string, reason: string): Refusal {
+function denied(method: string, reason: string): TargetRefusal {
   return { effect: "deny", method, reason };
 }

@@ -67,7 +67,6 @@ const HELD_BYTES = 64 * 1024 * 1024;
 export const ASKED_LIMIT = 64;
 // Where an answer is an event stream that the client may leave and come back to.
 const PRIMED_REVISION = "2025-11-25";
-const LISTEN = "subscriptions/listen";
 
 /** One open session as this replica sees it. What must survive is in Postgres. */
 export class GatewaySession {
@@ -129,12 +128,12 @@ export class GatewaySession {
 
   /** Something is under way that has an end of its own; a subscription has none. */
   get busy(): boolean {
-    return this.deliveries > 0 || [...this.exchanges.values()].some(({ method }) => method !== LISTEN);
+    return this.deliveries > 0 || [...this.exchanges.values()].some((exchange) => !isSubscription(exchange));
   }
 
   /** Subscriptions of the modern era: requests that stay open. */
   get listening(): readonly Exchange[] {
-    return [...this.exchanges.values()].filter(({ method }) => method === LISTEN);
+    return [...this.exchanges.values()].filter(isSubscription);
   }
 
   get inUse(): boolean {
@@ -276,6 +275,11 @@ export class GatewaySession {
     this.backlogBytes -= oldest?.message.length ?? 0;
     return oldest;
   }
+}
+
+/** Of the modern era: a request that stays open until somebody ends it. */
+export function isSubscription({ method }: Pick<Exchange, "method">): boolean {
+  return method === "subscriptions/listen";
 }
 
 function sendTo({ stream }: Listener, { message, index }: Told): Promise<void> {

@@ -2,7 +2,7 @@ import { Logger } from "@nestjs/common";
 import { errorCodeOf, type McpResponse, taskIdOf } from "@drawbridge/mcp";
 import type { MessageFromTarget } from "../../agents/index.js";
 import type { LiveSnapshot } from "../decisions/live-state.js";
-import { type Refusal, TargetRights } from "../decisions/target-rights.js";
+import { type TargetRefusal, TargetRights } from "../decisions/target-rights.js";
 import { visiblePart } from "../decisions/visible-part.js";
 import { wantedByResult } from "../decisions/wanted-of-client.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
@@ -79,7 +79,7 @@ export class Answers {
 
   private async withholdWhatAsks(
     exchange: Exchange,
-    { method, ...decision }: Refusal,
+    { method, ...decision }: TargetRefusal,
     { masked, payload }: MessageFromTarget,
   ): Promise<void> {
     await this.dependencies.recorder.tryToRecord(this.session, {

@@ -1,8 +1,8 @@
 import type { McpNotification, McpRequest } from "@drawbridge/mcp";
 import type { EventAttributes } from "@drawbridge/recording";
 import type { MessageFromTarget } from "../../agents/index.js";
-import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
-import { type ExchangeEndings, isSubscription } from "./exchange-endings.js";
+import { type Exchange, type GatewaySession, isSubscription } from "../sessions/gateway-session.js";
+import type { ExchangeEndings } from "./exchange-endings.js";
 import type { Recorded } from "./recorder.js";
 import type { StillAllowed } from "./still-allowed.js";
 

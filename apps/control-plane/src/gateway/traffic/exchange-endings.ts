@@ -2,7 +2,7 @@ import { Logger } from "@nestjs/common";
 import { errorResponse, type JsonRpcId } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { legacyNotSpoken, modernNotSpoken } from "../era-refusals.js";
-import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
+import { type Exchange, type GatewaySession, isSubscription } from "../sessions/gateway-session.js";
 import type { AnswerDelivery } from "./answer-delivery.js";
 import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchange-failures.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
@@ -152,10 +152,6 @@ export class ExchangeEndings {
     });
     return { message, index };
   }
-}
-
-export function isSubscription({ method }: Exchange): boolean {
-  return method === "subscriptions/listen";
 }
 
 function endOfSubscription({ text: id }: JsonRpcId): Uint8Array {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { createMasker } from "./masker.js";
 import { UnmaskableError } from "./unmaskable.js";
+import { shapeOf } from "./fixtures/shape.js";
 
 const masker = createMasker();
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -337,20 +338,13 @@ describe("for all messages", () => {
     ),
   }));
 
-  /** Everything but the text of strings and the value of numbers. */
-  const shape = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(shape);
-    if (value === null || typeof value !== "object") return value === null ? "null" : typeof value;
-    return Object.entries(value).map(([key, item]) => [key, shape(item)]);
-  };
-
   test("the result is JSON with the same keys and types, and masking it again changes nothing", () => {
     fc.assert(
       fc.property(json, fc.nat(3), (value, indent) => {
         const message = JSON.stringify({ jsonrpc: "2.0", id: 1, result: value }, null, indent);
         const once = masker.maskMessage(utf8(message));
         const parsed: unknown = JSON.parse(textOf(once.payload));
-        expect(shape(parsed)).toEqual(shape(JSON.parse(message)));
+        expect(shapeOf(parsed)).toEqual(shapeOf(JSON.parse(message)));
         expect(masker.maskMessage(once.payload).payload).toBe(once.payload);
       }),
       { numRuns: 1000 },

@@ -10,6 +10,7 @@ import type { Kind } from "../profile.js";
 import { UnmaskableError } from "../unmaskable.js";
 import { openMaskStream, type MaskStream } from "./mask-stream.js";
 import { WINDOWS, type Windows } from "./windows.js";
+import { shapeOf } from "../fixtures/shape.js";
 
 const masker = createMasker();
 /** Small enough that a few kilobytes are a large message, large enough for every secret in here to be seen whole. */
@@ -483,12 +484,6 @@ describe("for all large messages", () => {
     ),
   }));
 
-  /** Everything but the text of strings and the value of numbers. */
-  const shape = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(shape);
-    if (value === null || typeof value !== "object") return value === null ? "null" : typeof value;
-    return Object.entries(value).map(([key, item]) => [key, shape(item)]);
-  };
   const timesLeft = (masked: string): number[] =>
     SECRETS.map(([, part]) => masked.split(JSON.stringify(part).slice(1, -1)).length);
 
@@ -505,7 +500,7 @@ describe("for all large messages", () => {
           return;
         }
         compared++;
-        expect(shape(JSON.parse(large))).toEqual(shape(JSON.parse(input)));
+        expect(shapeOf(JSON.parse(large))).toEqual(shapeOf(JSON.parse(input)));
         if (typeof whole !== "string") throw whole;
         for (const [index, left] of timesLeft(large).entries()) {
           expect(left).toBeLessThanOrEqual(timesLeft(whole)[index] ?? 0);

@@ -15,6 +15,7 @@ import { LegacyEndpoint } from "./edge/legacy-endpoint.js";
 import { LegacySessions } from "./sessions/legacy-sessions.js";
 import { ModernEndpoint } from "./edge/modern-endpoint.js";
 import { ModernSessions } from "./sessions/modern-sessions.js";
+import { OutdatedSessions } from "./sessions/outdated-sessions.js";
 import { Recorder } from "./traffic/recorder.js";
 import { Resumption } from "./replies/resumption.js";
 import { UnreadAnswers } from "./replies/unread-answers.js";
@@ -52,6 +53,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     LiveState,
     ModernEndpoint,
     ModernSessions,
+    OutdatedSessions,
     Recorder,
     Resumption,
     SessionEnding,

@@ -567,6 +567,7 @@ describe("a large response", () => {
   test("of an exchange that is over or was never sent is aborted", async () => {
     const { link, listener, stream } = await open();
     await link.send(request(1));
+    await link.send(request(2));
     answer(stream, 1, "done");
     piece(stream, 1, "a");
     piece(stream, 1, "b", 1);
@@ -582,8 +583,22 @@ describe("a large response", () => {
     ]);
   });
 
+  test("is not taken while no request is under way that it could answer", async () => {
+    const { link, listener, stream } = await open();
+    piece(stream, 1, "a");
+    answer(stream, 0, "first", false);
+    await listener.hears("message 0 first");
+    await link.send(request(1));
+    answer(stream, 1, "done");
+    piece(stream, 2, "a");
+    answer(stream, 0, "last", false);
+    await listener.hears("message 0 last");
+    expect(listener.heard).toEqual(["message 0 first", "message 1 done final", "message 0 last"]);
+  });
+
   test("that the agent aborts says so once", async () => {
-    const { listener, stream } = await open();
+    const { link, listener, stream } = await open();
+    await link.send(request(1));
     piece(stream, 1, "a");
     abort(stream, 1);
     abort(stream, 1);

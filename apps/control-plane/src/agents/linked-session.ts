@@ -239,11 +239,11 @@ export class LinkedSession implements SessionLink {
     const { transfer, payload, end, aborted } = chunk;
     const isForNobody = end && !this.#openExchanges.has(end.exchange);
     if (aborted || isForNobody) return this.#abortTransfer(transfer);
-    const refusal = this.#transfers.refusalOf(chunk);
+    const refusal = this.#transfers.refusalOf(chunk, this.#openExchanges.size);
     if (refusal) return this.#refuseChunk(chunk, refusal);
     if (!end) return payload.length === 0 ? undefined : this.#carry({ transfer, payload, aborted });
     this.#settle(end.exchange);
-    this.#transfers.over(transfer);
+    this.#transfers.answered(transfer);
     return this.#carry({ transfer, payload, aborted, end });
   }
 

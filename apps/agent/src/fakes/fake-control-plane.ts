@@ -391,8 +391,9 @@ export class FakeSession {
     return [...this.transfers.values()].find(({ end }) => end?.exchange === exchange);
   }
 
+  /** A failure that is said after the end of a transfer, in case the end was lost, says nothing to who has it. */
   async largeResponse(exchange: number, timeoutMs = 30_000): Promise<FakeTransfer> {
-    const outcome = await waitFor(() => this.failureOf(exchange) ?? this.transferOf(exchange), timeoutMs);
+    const outcome = await waitFor(() => this.transferOf(exchange) ?? this.failureOf(exchange), timeoutMs);
     if ("failure" in outcome) throw new Error(`failed: ${outcome.failure} ${outcome.message}`);
     return outcome;
   }

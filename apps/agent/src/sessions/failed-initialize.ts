@@ -45,10 +45,10 @@ export class FailedInitialize {
   /** Nothing when it cannot be found out. */
   async #learn(definition: TargetDefinition): Promise<readonly string[]> {
     const { revisions, onLearned, log } = this.#options;
-    const known = revisions.known(definition);
+    const known = revisions.known(definition, "all");
     if (known) return known;
     try {
-      const learned = await revisions.learn(definition);
+      const learned = await revisions.learn(definition, "all");
       onLearned(learned);
       return learned;
     } catch (error) {

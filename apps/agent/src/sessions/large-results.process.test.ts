@@ -7,7 +7,7 @@ import { EXPORT_SERVER, maskedExport } from "../fakes/export-server.js";
 import { residentMb, startJoined } from "../fakes/process-bench.js";
 
 const LARGE_BYTES = 100_000_000;
-const GROWTH_LIMIT_MB = 100;
+const GROWTH_LIMIT_MB = 150;
 const PATIENCE_MS = 2_000;
 const SETTLED_AFTER_MS = 2_500;
 

@@ -1,13 +1,14 @@
 import type { TargetDefinition } from "@drawbridge/protocol";
 import { isModernRevision } from "@drawbridge/mcp";
+import type { Asked } from "../targets/era-probe.js";
 import type { OutgoingMessage } from "../targets/target.js";
 
 /** What is known of the revisions that targets speak. */
 export interface Revisions {
   /** Undefined when it was not asked lately. */
-  known(definition: TargetDefinition): readonly string[] | undefined;
+  known(definition: TargetDefinition, asks: Asked): readonly string[] | undefined;
   /** Asks the target, on a connection or process of its own. Throws when it cannot be reached or is not allowed here. */
-  learn(definition: TargetDefinition): Promise<readonly string[]>;
+  learn(definition: TargetDefinition, asks: Asked): Promise<readonly string[]>;
 }
 
 export interface ModernGateOptions {
@@ -43,7 +44,7 @@ export class ModernGate {
   send(message: OutgoingMessage): boolean {
     if (this.#isAsking) return this.#hold(message);
     const { revisions, definition, pass } = this.#options;
-    const known = this.#isOpen ? undefined : revisions.known(definition);
+    const known = this.#isOpen ? undefined : revisions.known(definition, "modern");
     if (this.#isOpen) pass(message);
     else if (known) this.#judge(known, [message]);
     else {
@@ -73,7 +74,7 @@ export class ModernGate {
   async #ask(): Promise<void> {
     const { revisions, definition, onLearned, onUnknown } = this.#options;
     this.#isAsking = true;
-    const answer = await revisions.learn(definition).catch((error: unknown) => ({ error }));
+    const answer = await revisions.learn(definition, "modern").catch((error: unknown) => ({ error }));
     this.#isAsking = false;
     const held = this.#held;
     this.#held = [];

@@ -17,6 +17,16 @@ const MAX_REVISIONS = 32;
 /** Goes on to the control plane and to clients, unmasked: a date, or a draft as the specification names its own. */
 const REVISION = /^(?:(?:DRAFT-)?[0-9]{4}-[0-9]{2}-[0-9]{2}|DRAFT-[0-9]{4}-v[0-9]{1,3})$/;
 
+/** What has to be known of a target: whether it speaks modern revisions, or all that it speaks. */
+export type Asked = "modern" | "all";
+
+export interface Learned {
+  /** Oldest first, never empty. */
+  readonly revisions: readonly string[];
+  /** False: it may speak legacy revisions beside these. */
+  readonly isWhole: boolean;
+}
+
 /** What an answer to a probe says. `no`: the server does not speak the era it was asked in. */
 export type Verdict = readonly string[] | "no";
 

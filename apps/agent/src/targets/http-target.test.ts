@@ -108,6 +108,45 @@ describe("a governed call over Streamable HTTP", () => {
     expect(change?.method).toBe("notifications/tools/list_changed");
   });
 
+  test("sends no call before the server has the GET stream, where a call may ask its client", async () => {
+    const order: string[] = [];
+    const url = await startRawServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      request.on("end", () => {
+        const { method = "GET", id } = JSON.parse(body || "{}") as { method?: string; id?: number };
+        order.push(method);
+        if (method === "GET") {
+          const open = () => {
+            order.push("listening");
+            response.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
+          };
+          setTimeout(open, 100);
+        } else if (id === undefined) response.writeHead(202).end();
+        else answerJson(response, 200, { jsonrpc: "2.0", id, result: {} });
+      });
+    });
+    const bench = await startBench(testConfig([url], LIMITS));
+    const session = await bench.openInitialized(httpTarget(url));
+    await session.call(2, ping(2));
+    expect(order).toEqual(["initialize", "notifications/initialized", "GET", "listening", "ping"]);
+  });
+
+  test("waits for no stream that never answers", async () => {
+    const url = await startRawServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      request.on("end", () => {
+        const { id } = JSON.parse(body || '{"id":"the stream"}') as { id?: number | string };
+        if (id === undefined) response.writeHead(202).end();
+        else if (id !== "the stream") answerJson(response, 200, { jsonrpc: "2.0", id, result: {} });
+      });
+    });
+    const bench = await startBench(testConfig([url], LIMITS));
+    const session = await bench.openInitialized(httpTarget(url));
+    expect((await session.call(2, ping(2))).result).toEqual({});
+  });
+
   test("ends the target's session with the client's", async () => {
     const { server, session } = await startHttpBench();
     expect(server.sessionIds()).toHaveLength(1);

@@ -21,6 +21,7 @@ const NOTIFICATION_TIMEOUT_MS = 30_000;
 /** How long a request waits for the notifications and responses that were sent before it. */
 const ORDER_PATIENCE_MS = 10_000;
 const FAREWELL_TIMEOUT_MS = 2_000;
+const LISTEN_PATIENCE_MS = 500;
 const RESUME_DELAY_MS = 1_000;
 // A server may ask for no delay at all and end every stream at once.
 const SHORTEST_DELAY_MS = 100;
@@ -221,7 +222,7 @@ export class HttpTarget implements Target {
       const answer = await this.#post(message, signal);
       await answer.discard();
       if (answer.status >= 300) this.#notDelivered(errorOfStatus(answer.status).message);
-      else if (isInitialized(message)) this.#listen();
+      else if (isInitialized(message)) await this.#listen();
     } catch (error) {
       if (!this.#closing.signal.aborted) this.#notDelivered(asExchangeError(error).message);
     }
@@ -233,19 +234,26 @@ export class HttpTarget implements Target {
 
   // ── what the server says unasked ───────────────────────────────────────────────────────────────────────────────
 
-  #listen(): void {
+  /**
+   * Resolves when the server has the stream, or says that it has none: what a call asks its client may come there, and
+   * some servers drop it when nobody listens yet.
+   */
+  async #listen(): Promise<void> {
     if (this.#listening) return;
     this.#listening = true;
-    void this.#keepListening();
+    const answered = Promise.withResolvers<void>();
+    void this.#keepListening(answered.resolve);
+    // Some send no headers before there is something to say.
+    await Promise.race([answered.promise, sleep(LISTEN_PATIENCE_MS, undefined, { ref: false })]);
   }
 
-  async #keepListening(): Promise<void> {
+  async #keepListening(onAnswer: () => void): Promise<void> {
     const { signal } = this.#closing;
     let lastEventId: string | undefined;
     let delayMs = RESUME_DELAY_MS;
     while (!signal.aborted) {
       try {
-        const answer = await this.#get(signal, lastEventId);
+        const answer = await this.#get(signal, lastEventId).finally(onAnswer);
         if (!isEventStream(answer)) {
           await answer.discard();
           // 405 and the like: the server has no such stream. Other trouble may pass.

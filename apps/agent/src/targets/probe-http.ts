@@ -1,6 +1,7 @@
 import {
   EVENT_STREAM_MEDIA_TYPE,
   HttpHeader,
+  isModernRevision,
   JSON_MEDIA_TYPE,
   type McpRequest,
   type McpResponse,
@@ -10,10 +11,12 @@ import {
 import { isEventStream, isJson } from "./answer-reader.js";
 import {
   allRevisions,
+  type Asked,
   discoverRequest,
   discoverVerdict,
   initializeRequest,
   initializeVerdict,
+  type Learned,
   responseIn,
   type Verdict,
 } from "./era-probe.js";
@@ -28,26 +31,30 @@ export interface HttpProbe {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  readonly asks: Asked;
 }
 
 /**
- * Asks a server of Streamable HTTP which revisions it speaks. Throws TargetRefusedError when it cannot be asked now: an
- * outage says nothing about what it speaks, and credentials it refuses do not either.
+ * Asks a server of Streamable HTTP which revisions it speaks; one that speaks a modern revision is asked for legacy ones
+ * only where that matters, for such a server may take initialize for a mistake of its client. Throws TargetRefusedError
+ * when it cannot be asked now: an outage says nothing about what it speaks, and credentials it refuses do not either.
  */
-export async function probeHttp({ url, headers, signal }: HttpProbe): Promise<readonly string[]> {
+export async function probeHttp({ url, headers, signal, asks }: HttpProbe): Promise<Learned> {
   const http = new HttpClient(url, headers);
   const given = AbortSignal.any([signal, AbortSignal.timeout(2 * PATIENCE_MS)]);
   try {
     const discover = discoverRequest();
     const modern = await ask(http, { request: discover, headers: standardHeaders(discover), signal: given });
     const verdict: Verdict = modern.response ? discoverVerdict(modern.response) : "no";
+    if (asks === "modern" && verdict !== "no" && verdict.some((revision) => isModernRevision(revision)))
+      return { revisions: allRevisions(verdict), isWhole: false };
     const legacy = await askToInitialize(http, given).catch((error: unknown) => {
       // What is known already stays known.
       if (verdict === "no") throw error;
       return undefined;
     });
     const revisions = allRevisions(verdict, legacy);
-    if (revisions.length > 0) return revisions;
+    if (revisions.length > 0) return { revisions, isWhole: true };
     throw new TargetRefusedError(
       "TARGET_UNAVAILABLE",
       "the target speaks no revision of MCP that this agent knows",

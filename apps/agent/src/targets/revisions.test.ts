@@ -51,7 +51,7 @@ describe("what a stdio target speaks", () => {
     async (switches, expected) => {
       const mark = `mark-${Math.random()}`;
       const { host, revisions: learner } = revisions();
-      expect(await learner.learn(stdio([...switches, mark]))).toEqual(expected);
+      expect(await learner.learn(stdio([...switches, mark]), "all")).toEqual(expected);
       expect(host.children.count).toBe(0);
       expect(scriptableChildren(mark)).toEqual([]);
     },
@@ -61,7 +61,7 @@ describe("what a stdio target speaks", () => {
   test("is only what it answers to when it is silent for five seconds", async () => {
     const { revisions: learner } = revisions();
     const started = performance.now();
-    expect(await learner.learn(stdio(["silent-when-unknown"]))).toEqual([LEGACY]);
+    expect(await learner.learn(stdio(["silent-when-unknown"]), "all")).toEqual([LEGACY]);
     expect(performance.now() - started).toBeGreaterThan(4_900);
   });
 
@@ -74,7 +74,7 @@ describe("what a stdio target speaks", () => {
           .on("exit", (code) => process.exit(code ?? 0));
       }, 5_500);
     `);
-    expect(await learner.learn(slow)).toEqual([LEGACY, MODERN]);
+    expect(await learner.learn(slow, "all")).toEqual([LEGACY, MODERN]);
   });
 
   test.each([
@@ -83,10 +83,10 @@ describe("what a stdio target speaks", () => {
     [["exit-when-unknown"], [LEGACY]],
   ])("is learned from one child after the other when only one may run: %j", async (switches, expected) => {
     const { host, revisions: learner } = revisions({ children: 1 });
-    expect(await learner.learn(stdio(switches))).toEqual(expected);
+    expect(await learner.learn(stdio(switches), "all")).toEqual(expected);
     expect(host.children.count).toBe(0);
     await expect(
-      new TargetRevisions(testHost({ children: 1 })).learn(stdio(["exit-at-once=7"])),
+      new TargetRevisions(testHost({ children: 1 })).learn(stdio(["exit-at-once=7"]), "all"),
     ).rejects.toThrow("code 7");
   });
 
@@ -94,37 +94,43 @@ describe("what a stdio target speaks", () => {
     let now = 0;
     const learner = new TargetRevisions(testHost(), () => now);
     const definition = stdio(["modern"]);
-    expect(learner.known(definition)).toBeUndefined();
-    const [one, other] = await Promise.all([learner.learn(definition), learner.learn(definition)]);
+    expect(learner.known(definition, "all")).toBeUndefined();
+    const [one, other] = await Promise.all([
+      learner.learn(definition, "all"),
+      learner.learn(definition, "all"),
+    ]);
     expect(one).toBe(other);
-    expect(learner.known(definition)).toEqual([MODERN]);
-    expect(learner.known(stdio(["modern", "x"]))).toBeUndefined();
+    expect(learner.known(definition, "all")).toEqual([MODERN]);
+    expect(learner.known(stdio(["modern", "x"]), "all")).toBeUndefined();
     now += 10 * 60_000 + 1;
-    expect(learner.known(definition)).toBeUndefined();
+    expect(learner.known(definition, "all")).toBeUndefined();
   });
 
   test("cannot be learned from one that does not start; that counts as its failure", async () => {
     const told: TargetHealth[] = [];
     const { revisions: learner } = revisions({ onHealth: (health) => told.push(health) });
     const broken = stdio(["exit-at-once=7"]);
-    await expect(learner.learn(broken)).rejects.toMatchObject({
+    await expect(learner.learn(broken, "all")).rejects.toMatchObject({
       failure: "TARGET_UNAVAILABLE",
       message: "the target's process exited with code 7",
     });
     expect(told).toMatchObject([{ failures: 1 }]);
-    for (let again = 0; again < 2; again++) await expect(learner.learn(broken)).rejects.toThrow("code 7");
-    await expect(learner.learn(broken)).rejects.toThrow("failed 3 times in a row");
+    for (let again = 0; again < 2; again++)
+      await expect(learner.learn(broken, "all")).rejects.toThrow("code 7");
+    await expect(learner.learn(broken, "all")).rejects.toThrow("failed 3 times in a row");
   });
 
   test("is not asked where this host does not allow it", async () => {
     const { host, revisions: learner } = revisions({ commands: [] });
-    await expect(learner.learn(stdio(["modern"]))).rejects.toMatchObject({ failure: "NOT_ALLOWED_HERE" });
+    await expect(learner.learn(stdio(["modern"]), "all")).rejects.toMatchObject({
+      failure: "NOT_ALLOWED_HERE",
+    });
     expect(host.children.count).toBe(0);
   });
 
   test("is not waited for when the agent stops: its children go as well", async () => {
     const { host, revisions: learner } = revisions();
-    const learning = learner.learn(stdio(["silent-when-unknown", "never-initialize"]));
+    const learning = learner.learn(stdio(["silent-when-unknown", "never-initialize"]), "all");
     await eventually(() => host.children.count === 2);
     const [refused] = await Promise.allSettled([learning, learner.close()]);
     expect(refused).toMatchObject({ status: "rejected", reason: { message: "the agent is being stopped" } });
@@ -173,9 +179,23 @@ describe("what an HTTP target speaks", () => {
     const server = await startScriptableHttpServer({ switches });
     onTestEnd(() => server.close());
     const { revisions: learner } = revisions({ urls: [server.url] });
-    expect(await learner.learn(http(server.url, { "x-api-key": "k" }))).toEqual(expected);
+    expect(await learner.learn(http(server.url, { "x-api-key": "k" }), "all")).toEqual(expected);
     expect(server.sessionIds()).toEqual([]);
     expect(server.requests.every(({ headers }) => headers["x-api-key"] === "k")).toBe(true);
+  });
+
+  test("is not asked in the older era where the newer one is all that matters", async () => {
+    const server = await startScriptableHttpServer({ switches: ["dual"] });
+    onTestEnd(() => server.close());
+    const { revisions: learner } = revisions({ urls: [server.url] });
+    expect(await learner.learn(http(server.url), "modern")).toEqual([MODERN]);
+    expect(server.requests.map(({ body }) => (JSON.parse(body) as JsonRpcObject).method)).toEqual([
+      "server/discover",
+    ]);
+    expect(learner.known(http(server.url), "modern")).toEqual([MODERN]);
+    expect(learner.known(http(server.url), "all")).toBeUndefined();
+    expect(await learner.learn(http(server.url), "all")).toEqual([LEGACY, MODERN]);
+    expect(learner.known(http(server.url), "modern")).toEqual([LEGACY, MODERN]);
   });
 
   test.each<[string, Parameters<typeof answering>[0], readonly string[]]>([
@@ -209,7 +229,7 @@ describe("what an HTTP target speaks", () => {
     ],
   ])("follows from %s", async (_name, answers, expected) => {
     const url = await startRaw(answering(answers));
-    expect(await revisions({ urls: [url] }).revisions.learn(http(url))).toEqual(expected);
+    expect(await revisions({ urls: [url] }).revisions.learn(http(url), "all")).toEqual(expected);
   });
 
   test.each<[string, Parameters<typeof answering>[0], string]>([
@@ -221,15 +241,17 @@ describe("what an HTTP target speaks", () => {
   ])("is not concluded from %s, and not remembered", async (_name, answers, message) => {
     const url = await startRaw(answering(answers));
     const { revisions: learner } = revisions({ urls: [url] });
-    await expect(learner.learn(http(url))).rejects.toMatchObject({ failure: "TARGET_UNAVAILABLE" });
-    await expect(learner.learn(http(url))).rejects.toThrow(message);
-    expect(learner.known(http(url))).toBeUndefined();
+    await expect(learner.learn(http(url), "all")).rejects.toMatchObject({ failure: "TARGET_UNAVAILABLE" });
+    await expect(learner.learn(http(url), "all")).rejects.toThrow(message);
+    expect(learner.known(http(url), "all")).toBeUndefined();
   });
 
   test("is not concluded from a port where nobody listens, nor asked where it is not allowed", async () => {
     const url = `http://127.0.0.1:${await freePort()}/mcp`;
-    await expect(revisions({ urls: [url] }).revisions.learn(http(url))).rejects.toThrow("ECONNREFUSED");
-    await expect(revisions().revisions.learn(http(url))).rejects.toMatchObject({
+    await expect(revisions({ urls: [url] }).revisions.learn(http(url), "all")).rejects.toThrow(
+      "ECONNREFUSED",
+    );
+    await expect(revisions().revisions.learn(http(url), "all")).rejects.toMatchObject({
       failure: "NOT_ALLOWED_HERE",
     });
   });
@@ -238,8 +260,8 @@ describe("what an HTTP target speaks", () => {
 describe("what a target of HTTP+SSE speaks", () => {
   test("is what its transport belongs to, and nobody is asked", async () => {
     const url = "http://127.0.0.1:9/sse";
-    expect(await revisions({ urls: [url] }).revisions.learn(sse(url))).toEqual(["2024-11-05"]);
-    await expect(revisions().revisions.learn(sse(url))).rejects.toMatchObject({
+    expect(await revisions({ urls: [url] }).revisions.learn(sse(url), "all")).toEqual(["2024-11-05"]);
+    await expect(revisions().revisions.learn(sse(url), "all")).rejects.toMatchObject({
       failure: "NOT_ALLOWED_HERE",
     });
   });

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { TargetDefinition } from "@drawbridge/protocol";
+import type { Asked, Learned } from "./era-probe.js";
 import { checkHttp, checkStdio } from "./open-target.js";
 import { probeHttp } from "./probe-http.js";
 import { probeStdio } from "./probe-stdio.js";
@@ -11,8 +12,7 @@ const MAX_KEPT = 1_000;
 /** The transport itself belongs to this revision; servers that still have it are not asked. */
 const SSE_REVISIONS = ["2024-11-05"];
 
-interface Learned {
-  readonly revisions: readonly string[];
+interface Kept extends Learned {
   readonly until: number;
 }
 
@@ -23,7 +23,7 @@ interface Learned {
 export class TargetRevisions {
   readonly #host: TargetHost;
   readonly #now: () => number;
-  readonly #learned = new Map<string, Learned>();
+  readonly #learned = new Map<string, Kept>();
   readonly #learning = new Map<string, Promise<readonly string[]>>();
   readonly #closing = new AbortController();
 
@@ -34,25 +34,27 @@ export class TargetRevisions {
   }
 
   /** What was learned of this very definition in the last minutes. */
-  known(definition: TargetDefinition): readonly string[] | undefined {
+  known(definition: TargetDefinition, asks: Asked): readonly string[] | undefined {
     const learned = this.#learned.get(keyOf(definition));
-    return learned && learned.until > this.#now() ? learned.revisions : undefined;
+    if (!learned || learned.until <= this.#now()) return undefined;
+    return learned.isWhole || asks === "modern" ? learned.revisions : undefined;
   }
 
   /**
    * Asks the target, unless it is known: oldest revision first, never empty. Throws TargetRefusedError when this host does
    * not allow the target, or when nothing can be learned now.
    */
-  async learn(definition: TargetDefinition): Promise<readonly string[]> {
-    const known = this.known(definition);
+  async learn(definition: TargetDefinition, asks: Asked): Promise<readonly string[]> {
+    const known = this.known(definition, asks);
     if (known) return known;
     const key = keyOf(definition);
+    const question = `${asks} ${key}`;
     const learning =
-      this.#learning.get(key) ??
-      this.#ask(definition)
-        .then((revisions) => this.#keep(key, revisions))
-        .finally(() => this.#learning.delete(key));
-    this.#learning.set(key, learning);
+      this.#learning.get(question) ??
+      this.#ask(definition, asks)
+        .then((learned) => this.#keep(key, learned))
+        .finally(() => this.#learning.delete(question));
+    this.#learning.set(question, learning);
     return learning;
   }
 
@@ -62,20 +64,20 @@ export class TargetRevisions {
     await Promise.allSettled(this.#learning.values());
   }
 
-  async #ask({ name, transport }: TargetDefinition): Promise<readonly string[]> {
+  async #ask({ name, transport }: TargetDefinition, asks: Asked): Promise<Learned> {
     const { signal } = this.#closing;
     switch (transport?.$case) {
       case "stdio": {
         const wanted = checkStdio(this.#host, name, transport.value);
-        return probeStdio(this.#host, wanted, signal);
+        return { revisions: await probeStdio(this.#host, wanted, signal), isWhole: true };
       }
       case "http": {
         const url = checkHttp(this.#host, transport.value);
-        return probeHttp({ url, headers: transport.value.headers, signal });
+        return probeHttp({ url, headers: transport.value.headers, signal, asks });
       }
       case "sse":
         checkHttp(this.#host, transport.value);
-        return SSE_REVISIONS;
+        return { revisions: SSE_REVISIONS, isWhole: true };
       case undefined:
         throw new TargetRefusedError(
           "NOT_SENT",
@@ -84,12 +86,12 @@ export class TargetRevisions {
     }
   }
 
-  #keep(key: string, revisions: readonly string[]): readonly string[] {
+  #keep(key: string, learned: Learned): readonly string[] {
     this.#learned.delete(key);
-    this.#learned.set(key, { revisions, until: this.#now() + KEPT_MS });
+    this.#learned.set(key, { ...learned, until: this.#now() + KEPT_MS });
     const [oldest] = this.#learned.keys();
     if (this.#learned.size > MAX_KEPT && oldest !== undefined) this.#learned.delete(oldest);
-    return revisions;
+    return learned.revisions;
   }
 }
 

@@ -22,6 +22,7 @@ import {
   type SessionLinkListener,
 } from "./session-link.js";
 import { SessionOutbox } from "./session-outbox.js";
+import { SessionTurns } from "./session-turns.js";
 import { SessionTransfers, type TransferRefusal } from "./session-transfers.js";
 
 type Heard = Exclude<NonNullable<SessionRequest["frame"]>, { $case: "attach" }>;
@@ -69,7 +70,7 @@ export class LinkedSession implements SessionLink {
   #wasAttached = false;
   #isOver = false;
   #deadline: NodeJS.Timeout | undefined;
-  #turns: Promise<void> = Promise.resolve();
+  readonly #turns = new SessionTurns((error) => this.#listenerFailed(error));
 
   constructor(options: LinkedSessionOptions) {
     this.sessionId = options.sessionId;
@@ -163,11 +164,16 @@ export class LinkedSession implements SessionLink {
     await this.#inTurn(() => this.#cutOffTransfers());
   }
 
-  /** Deals with one frame. Resolves when the listener has. */
+  /** Deals with one frame. Resolves when the next one may be read. */
   async receive({ frame }: SessionRequest): Promise<void> {
     if (this.#isOver) return;
     if (frame === undefined || frame.$case === "attach") {
       throw new RefusedCall(status.INVALID_ARGUMENT, "a session stream carries one attach and known frames");
+    }
+    const place = this.#options.era === "modern" ? placeOf(frame) : undefined;
+    if (place) {
+      await this.#turns.besideOthers(place, () => (this.#isOver ? undefined : this.#hear(frame)));
+      return;
     }
     await this.#inTurn(() => this.#hear(frame));
     // What the target said before it ended is heard before its end.
@@ -181,9 +187,9 @@ export class LinkedSession implements SessionLink {
     if (!this.#finish(shown)) return;
     if (this.#call) finishCall(this.#call);
     if (wasOpening) return;
-    this.#turns = this.#turns
-      .then(() => this.#options.listener.onEnded(shown))
-      .catch((error: unknown) => this.#logFailure(error));
+    void this.#turns.inTurn(() =>
+      this.#options.listener.onEnded(shown).catch((error: unknown) => this.#logFailure(error)),
+    );
   }
 
   /** The agent's link or stream is gone: it has `ms` to come back with the session. */
@@ -287,10 +293,7 @@ export class LinkedSession implements SessionLink {
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    this.#turns = this.#turns
-      .then(() => (this.#isOver ? undefined : work()))
-      .catch((error: unknown) => this.#listenerFailed(error));
-    return this.#turns;
+    return this.#turns.inTurn(() => (this.#isOver ? undefined : work()));
   }
 
   #listenerFailed(error: unknown): void {
@@ -369,6 +372,27 @@ const ERA = { legacy: Era.LEGACY, modern: Era.MODERN } as const;
 /** Clients are told them; what no revision looks like is left out. */
 function usable(versions: readonly string[]): string[] {
   return versions.slice(0, MAX_VERSIONS).filter((version) => VERSION.test(version));
+}
+
+/**
+ * In the modern era the exchanges of a session are those of several programs: none waits for what another one reads or
+ * commits (in the legacy era they share a stream, whose order counts). Undefined for what comes after everything before:
+ * pieces of large responses, which say at the end only whose they are, and the end of the target.
+ */
+function placeOf(frame: Heard): { exchange: number; bytes: number } | undefined {
+  switch (frame.$case) {
+    case "message":
+      return { exchange: frame.value.exchange, bytes: frame.value.payload.length };
+    case "exchangeFailed":
+      return { exchange: frame.value.exchange, bytes: 0 };
+    case "stderr":
+      return { exchange: 0, bytes: frame.value.text.length };
+    case "targetVersions":
+      return { exchange: 0, bytes: 0 };
+    case "messageChunk":
+    case "targetEnded":
+      return undefined;
+  }
 }
 
 function isKnown(failure: ExchangeFailure): boolean {

@@ -1,11 +1,11 @@
 // What passes through Drawbridge, beside what passes without it: the same, byte for byte.
 import path from "node:path";
-import { freePort } from "@drawbridge/testing";
+import { freePort, SCRIPTABLE_SERVER_PATH } from "@drawbridge/testing";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Program } from "./program.js";
 import { programs } from "./programs.js";
 import { type Door, postRaw, type RawAnswer } from "./raw-session.js";
-import { System } from "./system.js";
+import { scriptable, System } from "./system.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -22,7 +22,10 @@ beforeAll(async () => {
   const port = await freePort();
   direct = { url: `http://127.0.0.1:${port}/mcp`, token: "none" };
   system = await System.start({
-    allow: { commands: [{ command: programs.node, arguments: [VERBATIM] }], urls: [direct.url] },
+    allow: {
+      commands: [{ command: programs.node, arguments: [VERBATIM] }, ...scriptable(["dual"])],
+      urls: [direct.url],
+    },
   });
   server = new Program({
     name: "verbatim server",
@@ -38,6 +41,10 @@ beforeAll(async () => {
   }, 30_000);
   await system.applyTarget("http", { http: { url: direct.url } });
   await system.applyTarget("stdio", { stdio: { command: programs.node, arguments: [VERBATIM] } });
+  await system.applyTarget("slow", {
+    stdio: { command: programs.node, arguments: [SCRIPTABLE_SERVER_PATH, "dual"] },
+  });
+  await system.allow("slow");
   await system.allow("http");
   await system.allow("stdio");
   through["over HTTP"] = await system.door("http");
@@ -55,18 +62,25 @@ interface Conversation {
   heard(): Promise<readonly string[]>;
 }
 
-async function legacy(door: Door, revision: string): Promise<Conversation> {
+/** The headers of a session that is open. */
+async function openLegacy(door: Door, revision: string): Promise<Record<string, string>> {
   const initialize = `{"jsonrpc":"2.0","id":"open","method":"initialize","params":{"protocolVersion":"${revision}","capabilities":{},"clientInfo":{"name":"differential","version":"1"}}}`;
   const { sessionId = "" } = await postRaw(door, initialize);
   const headers = { "mcp-session-id": sessionId, "mcp-protocol-version": revision };
   await postRaw(door, '{"jsonrpc":"2.0","method":"notifications/initialized"}', { headers });
+  return headers;
+}
+
+async function legacy(door: Door, revision: string): Promise<Conversation> {
+  const headers = await openLegacy(door, revision);
   const call = (id: string, params: string) =>
     postRaw(door, `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${params}}`, { headers });
   return conversation(door, call, "");
 }
 
+const MODERN_META = `"io.modelcontextprotocol/protocolVersion":"${MODERN}","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"differential","version":"1"}`;
+
 function modern(door: Door): Conversation {
-  const meta = `"io.modelcontextprotocol/protocolVersion":"${MODERN}","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"differential","version":"1"}`;
   const call = (id: string, params: string) => {
     const name = /"name":"(\w+)"/.exec(params)?.[1] ?? "";
     const headers = { "mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": name };
@@ -74,7 +88,7 @@ function modern(door: Door): Conversation {
       headers,
     });
   };
-  return conversation(door, call, meta);
+  return conversation(door, call, MODERN_META);
 }
 
 function conversation(
@@ -197,4 +211,96 @@ test.each(WAYS)("an error without an id does not end the session, %s", async (wa
   ]);
   expect(text).toContain('"id":1,"result"');
   expect((await within.say("2", ['{"jsonrpc":"2.0","id":@id@,"result":{"content":[]}}'])).status).toBe(200);
+});
+
+describe("whoever leaves in the middle of a call", () => {
+  /** Sends the call, leaves after its headers and maybe its first bytes have come, and gives what it was told by then. */
+  async function leave(body: string, headers: Record<string, string>): Promise<string> {
+    const { url, token } = await system.door("slow");
+    const leaving = new AbortController();
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: "application/json, text/event-stream",
+        "content-type": "application/json",
+        ...headers,
+      },
+      body,
+      signal: leaving.signal,
+    });
+    const reader = response.body?.getReader();
+    const first = await reader?.read();
+    leaving.abort();
+    return Buffer.from(first?.value ?? []).toString("utf8");
+  }
+
+  const slow = (ms: number, meta: string) =>
+    `{"name":"slow","arguments":{"ms":${ms}},"_meta":{${[meta, '"progressToken":"p"'].filter(Boolean).join(",")}}}`;
+
+  test("at 2026-07-28 cancels it", async () => {
+    const headers = (name: string) => ({
+      "mcp-protocol-version": MODERN,
+      "mcp-method": "tools/call",
+      "mcp-name": name,
+    });
+    const call = (id: string, params: string) =>
+      `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":${params}}`;
+    await leave(call('"left"', slow(60_000, MODERN_META)), headers("slow"));
+    const cancelled = async () => {
+      const asked = call('"asks"', `{"name":"cancellations","arguments":{},"_meta":{${MODERN_META}}}`);
+      const { messages } = await postRaw(await system.door("slow"), asked, {
+        headers: headers("cancellations"),
+      });
+      const result = messages[0]?.result as { structuredContent?: { ids?: unknown[] } } | undefined;
+      return result?.structuredContent?.ids ?? [];
+    };
+    await expect.poll(cancelled, { timeout: 10_000 }).toHaveLength(1);
+  });
+
+  test("at 2025-11-25 does not, and gets the answer when it comes back", async () => {
+    const door = await system.door("slow");
+    const headers = await openLegacy(door, "2025-11-25");
+    const body = `{"jsonrpc":"2.0","id":"left","method":"tools/call","params":${slow(1_500, "")}}`;
+    const first = await leave(body, headers);
+    const idsIn = (text: string) => [...text.matchAll(/^id: (\S+)$/gm)].map(([, id]) => id ?? "");
+    const lastEventId = idsIn(first).at(-1) ?? "";
+    expect(lastEventId).not.toBe("");
+    const resumed = await fetch(door.url, {
+      headers: {
+        authorization: `Bearer ${door.token}`,
+        accept: "text/event-stream",
+        "last-event-id": lastEventId,
+        ...headers,
+      },
+    });
+    const text = await resumed.text();
+    expect(text).toContain('"id":"left"');
+    expect(text).toContain("slept 1500 ms");
+    // Every message once, whichever stream it came on.
+    const ids = idsIn(first + text);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+test.each(WAYS)("somebody else's session is none, %s", async (way) => {
+  const headers = await openLegacy(through[way], "2025-11-25");
+  const target = way === "over HTTP" ? "http" : "stdio";
+  const ping = '{"jsonrpc":"2.0","id":1,"method":"ping"}';
+  expect((await postRaw(await system.door(target, "admin"), ping, { headers })).status).toBe(404);
+  expect((await postRaw(through[way], ping, { headers })).status).not.toBe(404);
+});
+
+describe.each([
+  ["an encoded name", "=?base64?Z3LDvMOfZQ==?=", 404, -32601],
+  ["another name", "=?base64?YW5kZXJz?=", 400, -32020],
+  ["a name that is not encoded well", "=?base64?Z3LDvMOfZQ=?=", 400, -32020],
+])("%s in a header", (_what, name, status, code) => {
+  test.each(WAYS)("%s", async (way) => {
+    const headers = { "mcp-protocol-version": MODERN, "mcp-method": "tools/call", "mcp-name": name };
+    const call = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"grüße","arguments":{},"_meta":{${MODERN_META}}}}`;
+    const answer = await postRaw(through[way], call, { headers });
+    expect(answer.status).toBe(status);
+    expect(answer.messages[0]).toMatchObject({ id: 1, error: { code } });
+  });
 });

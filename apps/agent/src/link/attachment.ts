@@ -38,6 +38,8 @@ export class Attachment {
   readonly #options: AttachmentOptions;
   #connection: Connection | undefined;
   #stream: SessionStream | undefined;
+  /** Bytes that the stream has not handed to the connection yet. */
+  #unsent = 0;
   #dialing: SessionStream | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -83,7 +85,9 @@ export class Attachment {
     clearTimeout(this.#retry);
     const connection = this.#connection;
     if (!connection || this.#isOver) return;
-    const mayWait = this.#stream !== undefined && this.#options.session.isTransferring;
+    // What the stream has not taken yet would be lost with it, the last pieces of a result among it.
+    const isBusy = this.#options.session.isTransferring || this.#unsent > 0;
+    const mayWait = this.#stream !== undefined && isBusy;
     if (mayWait && performance.now() < deadline)
       this.#retry = setTimeout(() => this.#moveBy(deadline), TRANSFER_POLL_MS);
     else this.follow(connection);
@@ -154,14 +158,15 @@ export class Attachment {
 
   /** A gRPC stream counts frames, not bytes, before it says it is full; here the bytes count. */
   #sinkOf(stream: SessionStream): Sink<SessionRequest> {
-    let unsent = 0;
+    this.#unsent = 0;
     return (frame, bytes) => {
-      unsent += bytes;
+      this.#unsent += bytes;
       stream.write(frame, () => {
-        unsent -= bytes;
-        if (unsent < UNSENT_BYTES) this.#ready(stream);
+        if (stream !== this.#stream) return;
+        this.#unsent -= bytes;
+        if (this.#unsent < UNSENT_BYTES) this.#ready(stream);
       });
-      return unsent < UNSENT_BYTES;
+      return this.#unsent < UNSENT_BYTES;
     };
   }
 

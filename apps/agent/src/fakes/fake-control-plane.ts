@@ -305,8 +305,8 @@ export class FakeSession {
     this.era = era;
   }
 
+  /** As the real one does, the stream before is heard out: the agent ends it. */
   attach(call: SessionCall, attach: Attach): void {
-    const old = this.#call;
     this.#call = call;
     this.attaches.push(attach);
     call.on("data", ({ frame }: SessionRequest) => {
@@ -320,7 +320,6 @@ export class FakeSession {
     });
     call.write({ frame: { $case: "open", value: { target: this.definition, era: this.era } } });
     this.isAttached = true;
-    old?.end();
   }
 
   send(

@@ -47,15 +47,14 @@ describe("a large result over stdio", () => {
     expect(again.hash.digest("hex")).toBe(maskedExport(4, LARGE_BYTES).digest);
   });
 
-  // Under load the last pieces may still be in the old connection when it goes: then it is cut off, as the caller is told.
-  test("arrives before its session moves to a new connection", { retry: 3 }, async () => {
+  test("arrives before its session moves to a new connection", async () => {
     const { controlPlane, session } = await startExporting();
     session.send(2, toolCall(2, "export", { bytes: 2 * LARGE_BYTES, pauseMs: 1_500 }));
     await waitFor(() => [...session.transfers.values()].find(({ bytes }) => bytes > 0));
     (await controlPlane.connection()).send({ $case: "drain", value: {} });
     await waitFor(() => controlPlane.connections[1]);
     // The new stream says at once that the end may have been lost; a control plane hears the old one out first.
-    const transfer = await waitFor(() => session.transferOf(2), 8_000);
+    const transfer = await waitFor(() => session.transferOf(2), 20_000);
     expect(transfer.hash.digest("hex")).toBe(maskedExport(2, 2 * LARGE_BYTES).digest);
     await waitFor(() => session.attaches[1]);
     expect(session.attaches[1]).toMatchObject({ resumed: true, epoch: 2 });

@@ -17,7 +17,30 @@ export {
   VisibleTarget,
   VisibleTargets,
 } from "./targets.js";
-export { ApplyPolicy, PolicyApplied, PolicyPage, PolicyView } from "./policies.js";
+export {
+  AffectedPrincipal,
+  ApplyPolicy,
+  BacktestLine,
+  BacktestPolicies,
+  ChangedDecision,
+  ExplainOperation,
+  Explanation,
+  PolicyApplied,
+  PolicyChange,
+  PolicyPage,
+  PolicyPlan,
+  PolicyVersionNumber,
+  PolicyView,
+  RuleVoice,
+} from "./policies.js";
+export {
+  AcceptTool,
+  PinnedToolDetail,
+  PinnedToolPage,
+  PinnedToolView,
+  TOOL_FLAGS,
+  type ToolFlag,
+} from "./tools.js";
 export { AuditEventPage, AuditEventView, AuditQuery } from "./audit.js";
 export { SessionPage, SessionView } from "./sessions.js";
 export {

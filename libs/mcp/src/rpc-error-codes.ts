@@ -49,6 +49,10 @@ export const RpcErrorCode = {
   TooManyRequests: -31011,
   /** Ran, and the result is withheld: the connection broke while it was carried. */
   ResultCutOff: -31012,
+  /** A limit of a policy is used up; the request did not run, or its result is withheld. */
+  LimitReached: -31013,
+  /** The tool's definition is not the one that was accepted; it did not run. */
+  ToolChanged: -31014,
 } as const;
 
 /** 2026-07-28, Streamable HTTP: the HTTP status of an answer that is this error, while nothing was streamed. */

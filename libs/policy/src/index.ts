@@ -10,4 +10,17 @@ export {
 export { couldBeAllowed, evaluate, isTargetVisible } from "./evaluate.js";
 export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";
 export { GOVERNED_METHODS, type GovernedMethod, isVendorMethod } from "./methods.js";
-export type { Context, Decision, Effect, Operation, Principal, Target } from "./operation.js";
+export {
+  type AppliedLimit,
+  type Context,
+  type Decision,
+  type Effect,
+  type FailedCondition,
+  LIMIT_SCOPES,
+  type LimitScope,
+  type Operation,
+  type Principal,
+  type SessionUsage,
+  type Target,
+  type ToolDefinition,
+} from "./operation.js";

@@ -10,6 +10,7 @@ export const PERMISSIONS = {
   "agent:write": ["operator", "admin"],
   "policy:read": ["operator", "admin", "auditor", "approver"],
   "policy:write": ["admin"],
+  "policy:backtest": ["admin", "auditor"],
   "session:read": ["user"],
   "session:read_all": ["operator", "admin", "auditor"],
   "session:end": ["operator", "admin"],

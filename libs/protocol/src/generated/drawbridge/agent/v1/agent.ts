@@ -70,6 +70,8 @@ export const ExchangeFailure = {
   HEADER_MISMATCH: 11,
   /** RESULT_CUT_OFF - It ran; the connection broke while its large result was carried, and it cannot be carried again. */
   RESULT_CUT_OFF: 12,
+  /** TOOL_CHANGED - The tool is not the one that was accepted: its definition has changed. Nothing was sent to the target. */
+  TOOL_CHANGED: 13,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -89,6 +91,7 @@ export namespace ExchangeFailure {
   export type ERA_NOT_SPOKEN = typeof ExchangeFailure.ERA_NOT_SPOKEN;
   export type HEADER_MISMATCH = typeof ExchangeFailure.HEADER_MISMATCH;
   export type RESULT_CUT_OFF = typeof ExchangeFailure.RESULT_CUT_OFF;
+  export type TOOL_CHANGED = typeof ExchangeFailure.TOOL_CHANGED;
   export type UNRECOGNIZED = typeof ExchangeFailure.UNRECOGNIZED;
 }
 
@@ -276,6 +279,7 @@ export interface SessionRequest {
     | { $case: "targetEnded"; value: SessionRequest_TargetEnded }
     | { $case: "messageChunk"; value: SessionRequest_MessageChunk }
     | { $case: "targetVersions"; value: SessionRequest_TargetVersions }
+    | { $case: "toolDefinitions"; value: SessionRequest_ToolDefinitions }
     | undefined;
 }
 
@@ -332,6 +336,27 @@ export interface SessionRequest_TargetVersions {
   versions: string[];
 }
 
+/**
+ * The tools that the target of this session shows. Before the message or the failure that they were learned from, and
+ * in answer to list_tools.
+ */
+export interface SessionRequest_ToolDefinitions {
+  /** In the target's order; a name that it shows twice is in it twice. */
+  tools: SessionRequest_ToolDefinition[];
+  /** All of its tools, as of one listing; otherwise a part of them. */
+  complete: boolean;
+  /** They could not be listed: why, masked. Then there are none here. */
+  failure: string;
+}
+
+export interface SessionRequest_ToolDefinition {
+  name: string;
+  /** SHA-256 of the definition as the target gave it, unmasked, in canonical form: see libs/mcp, toolDigest. */
+  digest: Buffer;
+  /** The definition as JSON, masked. Empty when it is larger than 256 KiB. */
+  definition: Buffer;
+}
+
 /** The exchange ends without a response of the target. */
 export interface SessionRequest_ExchangeFailed {
   exchange: number;
@@ -359,6 +384,7 @@ export interface SessionResponse {
     | { $case: "message"; value: SessionResponse_Message }
     | { $case: "cancelExchange"; value: SessionResponse_CancelExchange }
     | { $case: "close"; value: SessionResponse_Close }
+    | { $case: "listTools"; value: SessionResponse_ListTools }
     | undefined;
 }
 
@@ -380,11 +406,20 @@ export interface SessionResponse_Message {
   protocolVersion: string;
   /** Mcp-Param-* headers of the client's request, names in lower case. All other headers are made from the payload. */
   parameterHeaders: { [key: string]: string };
+  /**
+   * Of a tools/call: the digest of the definition that was accepted. Empty: none is known; then the target must not
+   * show a tool of that name either. Checked against what the target of this very session shows.
+   */
+  toolDigest: Buffer;
 }
 
 export interface SessionResponse_Message_ParameterHeadersEntry {
   key: string;
   value: string;
+}
+
+/** Asks for all tools of the target; answered by one tool_definitions. Only after the session is initialized. */
+export interface SessionResponse_ListTools {
 }
 
 /** Nobody waits for this exchange any more. */
@@ -2213,6 +2248,9 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       case "targetVersions":
         SessionRequest_TargetVersions.encode(message.frame.value, writer.uint32(58).fork()).join();
         break;
+      case "toolDefinitions":
+        SessionRequest_ToolDefinitions.encode(message.frame.value, writer.uint32(66).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2295,6 +2333,17 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.frame = {
+              $case: "toolDefinitions",
+              value: SessionRequest_ToolDefinitions.decode(reader, reader.uint32()),
+            };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2357,6 +2406,15 @@ export const SessionRequest: MessageFns<SessionRequest> = {
           message.frame = {
             $case: "targetVersions",
             value: SessionRequest_TargetVersions.fromPartial(object.frame.value),
+          };
+        }
+        break;
+      }
+      case "toolDefinitions": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = {
+            $case: "toolDefinitions",
+            value: SessionRequest_ToolDefinitions.fromPartial(object.frame.value),
           };
         }
         break;
@@ -2912,6 +2970,164 @@ export const SessionRequest_TargetVersions: MessageFns<SessionRequest_TargetVers
   },
 };
 
+function createBaseSessionRequest_ToolDefinitions(): SessionRequest_ToolDefinitions {
+  return { tools: [], complete: false, failure: "" };
+}
+
+export const SessionRequest_ToolDefinitions: MessageFns<SessionRequest_ToolDefinitions> = {
+  encode(message: SessionRequest_ToolDefinitions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tools) {
+      SessionRequest_ToolDefinition.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.complete !== false) {
+      writer.uint32(16).bool(message.complete);
+    }
+    if (message.failure !== "") {
+      writer.uint32(26).string(message.failure);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRequest_ToolDefinitions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRequest_ToolDefinitions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tools.push(SessionRequest_ToolDefinition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.complete = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.failure = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionRequest_ToolDefinitions>): SessionRequest_ToolDefinitions {
+    return SessionRequest_ToolDefinitions.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionRequest_ToolDefinitions>): SessionRequest_ToolDefinitions {
+    const message = createBaseSessionRequest_ToolDefinitions();
+    message.tools = object.tools?.map((e) => SessionRequest_ToolDefinition.fromPartial(e)) || [];
+    message.complete = object.complete ?? false;
+    message.failure = object.failure ?? "";
+    return message;
+  },
+};
+
+function createBaseSessionRequest_ToolDefinition(): SessionRequest_ToolDefinition {
+  return { name: "", digest: Buffer.alloc(0), definition: Buffer.alloc(0) };
+}
+
+export const SessionRequest_ToolDefinition: MessageFns<SessionRequest_ToolDefinition> = {
+  encode(message: SessionRequest_ToolDefinition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.digest.length !== 0) {
+      writer.uint32(18).bytes(message.digest);
+    }
+    if (message.definition.length !== 0) {
+      writer.uint32(26).bytes(message.definition);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionRequest_ToolDefinition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionRequest_ToolDefinition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.digest = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.definition = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionRequest_ToolDefinition>): SessionRequest_ToolDefinition {
+    return SessionRequest_ToolDefinition.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SessionRequest_ToolDefinition>): SessionRequest_ToolDefinition {
+    const message = createBaseSessionRequest_ToolDefinition();
+    message.name = object.name ?? "";
+    message.digest = object.digest ?? Buffer.alloc(0);
+    message.definition = object.definition ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 function createBaseSessionRequest_ExchangeFailed(): SessionRequest_ExchangeFailed {
   return { exchange: 0, failure: 0, message: "", supportedVersions: [] };
 }
@@ -3132,6 +3348,9 @@ export const SessionResponse: MessageFns<SessionResponse> = {
       case "close":
         SessionResponse_Close.encode(message.frame.value, writer.uint32(34).fork()).join();
         break;
+      case "listTools":
+        SessionResponse_ListTools.encode(message.frame.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3184,6 +3403,14 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.frame = { $case: "close", value: SessionResponse_Close.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.frame = { $case: "listTools", value: SessionResponse_ListTools.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3226,6 +3453,12 @@ export const SessionResponse: MessageFns<SessionResponse> = {
       case "close": {
         if (object.frame?.value !== undefined && object.frame?.value !== null) {
           message.frame = { $case: "close", value: SessionResponse_Close.fromPartial(object.frame.value) };
+        }
+        break;
+      }
+      case "listTools": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "listTools", value: SessionResponse_ListTools.fromPartial(object.frame.value) };
         }
         break;
       }
@@ -3304,7 +3537,13 @@ export const SessionResponse_Open: MessageFns<SessionResponse_Open> = {
 };
 
 function createBaseSessionResponse_Message(): SessionResponse_Message {
-  return { exchange: 0, payload: Buffer.alloc(0), protocolVersion: "", parameterHeaders: {} };
+  return {
+    exchange: 0,
+    payload: Buffer.alloc(0),
+    protocolVersion: "",
+    parameterHeaders: {},
+    toolDigest: Buffer.alloc(0),
+  };
 }
 
 export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
@@ -3321,6 +3560,9 @@ export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
     globalThis.Object.entries(message.parameterHeaders).forEach(([key, value]: [string, string]) => {
       SessionResponse_Message_ParameterHeadersEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
     });
+    if (message.toolDigest.length !== 0) {
+      writer.uint32(42).bytes(message.toolDigest);
+    }
     return writer;
   },
 
@@ -3372,6 +3614,14 @@ export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
             }
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.toolDigest = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3401,6 +3651,7 @@ export const SessionResponse_Message: MessageFns<SessionResponse_Message> = {
       },
       {},
     );
+    message.toolDigest = object.toolDigest ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -3479,6 +3730,49 @@ export const SessionResponse_Message_ParameterHeadersEntry: MessageFns<SessionRe
       return message;
     },
   };
+
+function createBaseSessionResponse_ListTools(): SessionResponse_ListTools {
+  return {};
+}
+
+export const SessionResponse_ListTools: MessageFns<SessionResponse_ListTools> = {
+  encode(_: SessionResponse_ListTools, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SessionResponse_ListTools {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSessionResponse_ListTools();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SessionResponse_ListTools>): SessionResponse_ListTools {
+    return SessionResponse_ListTools.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<SessionResponse_ListTools>): SessionResponse_ListTools {
+    const message = createBaseSessionResponse_ListTools();
+    return message;
+  },
+};
 
 function createBaseSessionResponse_CancelExchange(): SessionResponse_CancelExchange {
   return { exchange: 0, reason: "" };

@@ -9,4 +9,6 @@ export {
   type OpenSessionLink,
   type SessionLink,
   type SessionLinkListener,
+  type ToolFromTarget,
+  type ToolsFromTarget,
 } from "./session-link.js";

@@ -8,6 +8,7 @@ import {
   type SessionRequest_ExchangeFailed as Failed,
   type SessionRequest_Message as Message,
   type SessionRequest_MessageChunk as Chunk,
+  type SessionRequest_ToolDefinitions as Tools,
   type TargetDefinition,
 } from "@drawbridge/protocol";
 import { closed, endCall, finishCall, type SessionCall } from "./agent-calls.js";
@@ -31,7 +32,10 @@ const MAX_OPEN_EXCHANGES = 1_024;
 const MAX_REASON_LENGTH = 1_000;
 const MAX_VERSIONS = 32;
 const VERSION = /^[\w.-]{1,32}$/;
+const MAX_TOOL_NAME_LENGTH = 1_024;
+const DIGEST_BYTES = 32;
 const NO_PARAMETER_HEADERS = {};
+const NO_DIGEST = Buffer.alloc(0);
 const TARGET_GONE = "the target of this session is gone; initialize again";
 
 export interface LinkedSessionOptions {
@@ -99,7 +103,8 @@ export class LinkedSession implements SessionLink {
     this.#refuseUnsendable(message);
     const { exchange, payload, protocolVersion, parameterHeaders = NO_PARAMETER_HEADERS } = message;
     if (exchange !== 0) this.#openExchanges.add(exchange);
-    const value = { exchange, payload: asBuffer(payload), protocolVersion, parameterHeaders };
+    const toolDigest = message.toolDigest ? asBuffer(message.toolDigest) : NO_DIGEST;
+    const value = { exchange, payload: asBuffer(payload), protocolVersion, parameterHeaders, toolDigest };
     try {
       await this.#outbox.push({ $case: "message", value }, exchange);
     } catch (error) {
@@ -128,6 +133,11 @@ export class LinkedSession implements SessionLink {
     void this.#outbox
       .push({ $case: "cancelExchange", value: { exchange, reason } }, 0)
       .catch(() => undefined);
+  }
+
+  listTools(): void {
+    if (this.#isOver || this.#outbox.isFull) return;
+    void this.#outbox.push({ $case: "listTools", value: {} }, 0).catch(() => undefined);
   }
 
   close(reason: string): void {
@@ -169,6 +179,10 @@ export class LinkedSession implements SessionLink {
     if (this.#isOver) return;
     if (frame === undefined || frame.$case === "attach") {
       throw new RefusedCall(status.INVALID_ARGUMENT, "a session stream carries one attach and known frames");
+    }
+    if (frame.$case === "toolDefinitions") {
+      await this.#turns.beforeOthers(() => (this.#isOver ? undefined : this.#hear(frame)));
+      return;
     }
     const place = this.#options.era === "modern" ? placeOf(frame) : undefined;
     if (place) {
@@ -228,6 +242,8 @@ export class LinkedSession implements SessionLink {
         return listener.onStderr(frame.value.text);
       case "targetVersions":
         return listener.onVersions(usable(frame.value.versions));
+      case "toolDefinitions":
+        return this.#receiveTools(frame.value);
       case "targetEnded":
         return;
       default:
@@ -239,6 +255,18 @@ export class LinkedSession implements SessionLink {
     // After a broken stream the agent repeats results that may have been lost with it.
     if (final && exchange !== 0 && !this.#settle(exchange)) return;
     await this.#options.listener.onMessage({ exchange, payload, masked, final });
+  }
+
+  /** What does not look like a definition makes the listing a part of one. */
+  async #receiveTools({ tools, complete, failure }: Tools): Promise<void> {
+    const readable = tools.filter(
+      ({ name, digest }) => name.length <= MAX_TOOL_NAME_LENGTH && digest.length === DIGEST_BYTES,
+    );
+    await this.#options.listener.onTools({
+      tools: readable,
+      complete: complete && failure === "" && readable.length === tools.length,
+      failure: failure === "" ? undefined : failure.slice(0, MAX_REASON_LENGTH),
+    });
   }
 
   async #receiveChunk(chunk: Chunk): Promise<void> {
@@ -391,6 +419,7 @@ function placeOf(frame: Heard): { exchange: number; bytes: number } | undefined 
       return { exchange: 0, bytes: 0 };
     case "messageChunk":
     case "targetEnded":
+    case "toolDefinitions":
       return undefined;
   }
 }

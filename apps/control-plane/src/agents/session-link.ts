@@ -21,6 +21,8 @@ export interface MessageToTarget {
   readonly protocolVersion: string;
   /** Mcp-Param-* of the client's request, names in lower case. */
   readonly parameterHeaders?: Readonly<Record<string, string>>;
+  /** Of a tools/call: of the definition that was accepted. Without it the target must not show a tool of that name. */
+  readonly toolDigest?: Uint8Array;
 }
 
 /**
@@ -36,6 +38,8 @@ export interface SessionLink {
   send(message: MessageToTarget): Promise<void>;
   /** Tells the agent that nobody waits for the exchange any more. */
   cancel(exchange: number, reason: string): void;
+  /** Asks for the tools of the target: `onTools` is told them, unless the session ends before. */
+  listTools(): void;
   /** Ends the session at the agent: its target is stopped. The listener hears nothing more. */
   close(reason: string): void;
 }
@@ -71,6 +75,24 @@ export interface FailedExchange {
   readonly supportedVersions: readonly string[];
 }
 
+/** Definition of a tool as a target shows it. */
+export interface ToolFromTarget {
+  readonly name: string;
+  /** SHA-256 of what the target gave, before anything was masked. */
+  readonly digest: Uint8Array;
+  /** Masked JSON; empty when it is too large. */
+  readonly definition: Uint8Array;
+}
+
+export interface ToolsFromTarget {
+  /** In the target's order. A name that it shows twice is in it twice. */
+  readonly tools: readonly ToolFromTarget[];
+  /** All that it has, as of one listing. */
+  readonly complete: boolean;
+  /** Why they could not be listed. */
+  readonly failure: string | undefined;
+}
+
 export interface SessionLinkListener {
   /** The stream is not read further until the promise resolves: that is the back-pressure. */
   onMessage(message: MessageFromTarget): Promise<void>;
@@ -79,6 +101,8 @@ export interface SessionLinkListener {
   onExchangeFailed(failed: FailedExchange): Promise<void>;
   /** The agent has just learned which revisions the target speaks. */
   onVersions(versions: readonly string[]): Promise<void>;
+  /** Comes before the message or the failure that it was learned from, which waits until the promise resolves. */
+  onTools(listed: ToolsFromTarget): Promise<void>;
   onStderr(text: Buffer): Promise<void>;
   /**
    * The session is over: its target ended, the agent is gone for good, or it came back without the target. Nothing

@@ -46,6 +46,12 @@ export class SessionTurns {
     }
   }
 
+  /** After what came in turn, whatever is under way beside it; all that comes later waits for it. Resolves when it is done. */
+  beforeOthers(work: () => Promise<void> | undefined): Promise<void> {
+    this.#last = this.#after([this.#last], work);
+    return this.#last;
+  }
+
   #after(before: readonly Promise<void>[], work: () => Promise<void> | undefined): Promise<void> {
     return Promise.all(before)
       .then(() => work())

@@ -4,6 +4,7 @@ import type {
   FailedExchange,
   MessageFromTarget,
   SessionLinkListener,
+  ToolsFromTarget,
 } from "../session-link.js";
 
 /** Writes down what it hears, in order. */
@@ -34,6 +35,11 @@ export class FakeListener implements SessionLinkListener {
 
   async onVersions(versions: readonly string[]): Promise<void> {
     this.heard.push(`versions ${versions.join(" ")}`);
+  }
+
+  async onTools({ tools, complete, failure }: ToolsFromTarget): Promise<void> {
+    const how = failure ?? (complete ? "complete" : "partial");
+    this.heard.push(["tools", ...tools.map(({ name }) => name), how].join(" "));
   }
 
   async onStderr(text: Buffer): Promise<void> {

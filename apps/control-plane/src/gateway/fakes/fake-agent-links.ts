@@ -56,6 +56,7 @@ export class FakeAgentLinks implements Pick<
       agentId: AGENT,
       send: (message) => this.send(request, message),
       cancel: (exchange) => void this.cancelled.push(exchange),
+      listTools: () => undefined,
       close: () => void this.closed.push(request.sessionId),
     };
   }

@@ -146,6 +146,7 @@ export class SessionsService {
         isOpen: ({ id }) => this.storage.sessions.isOpen(id),
         onInitialized: (initialized, response) => this.negotiated(initialized, response),
         onVersions: (versions) => this.learned(session, versions),
+        onTools: async () => undefined,
         onEnded: (ended, reason) => this.end(ended, reason),
       });
       this.traffic.set(session, traffic);

@@ -66,6 +66,11 @@ export const FAILURES = {
     code: RpcErrorCode.ResultCutOff,
     says: "the request ran, but its large result was cut off on its way and is withheld; the request is not repeated",
   },
+  [ExchangeFailure.TOOL_CHANGED]: {
+    code: RpcErrorCode.ToolChanged,
+    kind: "not_sent",
+    says: "the target shows another definition of the tool than the one that was accepted, so nothing ran; ask an operator to look at it",
+  },
 } as const satisfies Record<ExchangeFailure, Failure>;
 
 /** It ran, and what came back wants of the client what no rule allows. */

@@ -5,6 +5,7 @@ import type {
   FailedExchange,
   MessageFromTarget,
   SessionLinkListener,
+  ToolsFromTarget,
 } from "../../agents/index.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { AnswerDelivery } from "./answer-delivery.js";
@@ -73,6 +74,10 @@ export class TargetTraffic implements SessionLinkListener {
 
   async onVersions(versions: readonly string[]): Promise<void> {
     await this.dependencies.onVersions(versions);
+  }
+
+  async onTools(listed: ToolsFromTarget): Promise<void> {
+    await this.dependencies.onTools(listed);
   }
 
   async onStderr(text: Buffer): Promise<void> {

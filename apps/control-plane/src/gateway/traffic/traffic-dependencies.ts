@@ -1,4 +1,5 @@
 import type { McpResponse } from "@drawbridge/mcp";
+import type { ToolsFromTarget } from "../../agents/index.js";
 import type { RecordingReader } from "../../recordings/index.js";
 import type { LiveState } from "../decisions/live-state.js";
 import type { TaskOwnership } from "../decisions/task-ownership.js";
@@ -15,5 +16,6 @@ export interface TrafficDependencies {
   readonly isOpen: (session: GatewaySession) => Promise<boolean>;
   readonly onInitialized: (session: GatewaySession, response: McpResponse) => Promise<void>;
   readonly onVersions: (versions: readonly string[]) => Promise<void>;
+  readonly onTools: (listed: ToolsFromTarget) => Promise<void>;
   readonly onEnded: (session: GatewaySession, reason: string) => Promise<void>;
 }

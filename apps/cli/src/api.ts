@@ -69,6 +69,13 @@ export class Api {
     return response.body;
   }
 
+  /** The same, of what is asked with a body. */
+  async postForStream(path: string, body: unknown): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.#send(path, { method: "POST", body });
+    if (response.body === null) throw new CliError("the control plane answered with nothing");
+    return response.body;
+  }
+
   /** Up to `limit` entries of a list, over as many pages as that takes. */
   async list<Item extends z.ZodType>(
     path: string,

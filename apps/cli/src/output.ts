@@ -43,6 +43,17 @@ export class Output {
     this.#stdout.write(`${jsonText(value)}\n`);
   }
 
+  /** One value, one line. */
+  jsonLine(value: unknown): void {
+    this.#stdout.write(`${oneLine(JSON.stringify(value))}\n`);
+  }
+
+  /** How far long work is, over the last thing said of it; undefined takes it away. Only where somebody watches. */
+  progress(text: string | undefined): void {
+    if (this.#stderr.isTTY !== true) return;
+    this.#stderr.write(`\r\u001b[K${text === undefined ? "" : oneLine(text)}`);
+  }
+
   /** Said beside the result. */
   notice(text: string): void {
     this.#stderr.write(`${block(text)}\n`);

@@ -34,6 +34,10 @@ export const SQL_FACTS = {
     says: "it reads and does nothing else; calls of functions that are not known to be harmless are not read-only",
   },
   writes: { type: "bool", says: "it changes, adds or removes rows" },
+  writesInQuery: {
+    type: "bool",
+    says: "rows are changed from within a statement that looks like reading: a WITH of a SELECT, EXPLAIN ANALYZE, COPY of a query",
+  },
   ddl: { type: "bool", says: "it creates, alters or drops something" },
   privileges: { type: "bool", says: "it changes roles, privileges, owners or row security" },
   deletesAll: {

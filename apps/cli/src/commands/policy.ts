@@ -1,18 +1,16 @@
-import { PolicyApplied, PolicyPage, PolicyView } from "@drawbridge/contracts";
+import { PolicyPage, PolicyView } from "@drawbridge/contracts";
+import { policyJsonSchema } from "@drawbridge/policy";
 import type { Command } from "commander";
-import { parseDocument } from "yaml";
-import { collect } from "../arguments.js";
-import { nameOf, readDocumentFile } from "../document-files.js";
-import { CliError } from "../errors.js";
+import { count } from "../arguments.js";
 import { connect, type Shell } from "../shell.js";
 import { time } from "../times.js";
+import { addPolicyApplyCommands } from "./policy-apply.js";
+import { addPolicyBacktestCommand } from "./policy-backtest.js";
+import { addPolicyExplainCommand } from "./policy-explain.js";
+import { addPolicyTestCommand } from "./policy-test.js";
 
 interface JsonOption {
   readonly json?: boolean;
-}
-
-interface ApplyOptions extends JsonOption {
-  readonly file: readonly string[];
 }
 
 export function addPolicyCommands(program: Command, shell: Shell): void {
@@ -41,21 +39,32 @@ export function addPolicyCommands(program: Command, shell: Shell): void {
     .command("get")
     .argument("<name>")
     .description("print a policy as it was written")
+    .option("--version <number>", "an older version instead of the live one", count)
     .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  drawbridge policy get shop-read > shop-read.yaml")
-    .action(async (name: string, { json }: JsonOption, command: Command) => {
+    .addHelpText(
+      "after",
+      [
+        "\nExamples:",
+        "  drawbridge policy get shop-read > shop-read.yaml",
+        "  drawbridge policy get shop-read --version 3 | drawbridge policy apply -f -    # back to version 3",
+      ].join("\n"),
+    )
+    .action(async (name: string, options: JsonOption & { version?: number }, command: Command) => {
       const { api } = await connect(shell, command);
-      const found = await api.get(`/policies/${encodeURIComponent(name)}`, PolicyView);
-      if (json) shell.output.json(found);
+      const version = options.version === undefined ? "" : `/versions/${options.version}`;
+      const found = await api.get(`/policies/${encodeURIComponent(name)}${version}`, PolicyView);
+      if (options.json) shell.output.json(found);
       else shell.output.exact(found.source);
     });
+  addPolicyApplyCommands(policy, shell);
+  addPolicyTestCommand(policy, shell);
+  addPolicyExplainCommand(policy, shell);
+  addPolicyBacktestCommand(policy, shell);
   policy
-    .command("apply")
-    .description("make policies live, each as its document says")
-    .requiredOption("-f, --file <file>", "YAML or JSON, one policy; - for standard input", collect)
-    .option("--json", "print JSON")
-    .addHelpText("after", "\nExample:\n  drawbridge policy apply -f shop-read.yaml")
-    .action((options: ApplyOptions, command: Command) => apply(shell, options, command));
+    .command("schema")
+    .description("print the JSON Schema of policies, for editors")
+    .addHelpText("after", "\nExample:\n  drawbridge policy schema > policy.schema.json")
+    .action(() => shell.output.json(policyJsonSchema()));
   policy
     .command("delete")
     .argument("<name>")
@@ -70,45 +79,7 @@ export function addPolicyCommands(program: Command, shell: Shell): void {
     });
 }
 
-async function apply(shell: Shell, { file: files, json }: ApplyOptions, command: Command): Promise<void> {
-  const { api } = await connect(shell, command);
-  const sources: { name: string; source: string }[] = [];
-  for (const file of files) {
-    const source = await readDocumentFile(file, shell);
-    sources.push({ name: policyName(source, nameOf(file)), source });
-  }
-  const items: { name: string; version: number; changed: boolean }[] = [];
-  for (const { name, source } of sources) {
-    const { version, changed } = await api.put(`/policies/${encodeURIComponent(name)}`, PolicyApplied, {
-      source,
-    });
-    items.push({ name, version, changed });
-    if (!json) shell.output.line(`policy ${name} ${outcome(version, changed)} (version ${version})`);
-  }
-  if (json) shell.output.json({ items });
-}
-
-function outcome(version: number, changed: boolean): string {
-  if (!changed) return "unchanged";
-  return version === 1 ? "created" : "changed";
-}
-
-/** Only the name is read here: what is wrong with a policy the control plane says, in one place for everybody. */
-function policyName(source: string, file: string): string {
-  const document = parseDocument(source);
-  const [broken] = document.errors;
-  if (broken !== undefined) {
-    const line = broken.linePos?.[0].line ?? 1;
-    throw new CliError(`${file} is not a policy`, {
-      details: [`line ${line}: ${broken.message.split("\n")[0] ?? broken.message}`],
-    });
-  }
-  const name: unknown = document.getIn(["metadata", "name"]);
-  if (typeof name !== "string" || name === "") throw new CliError(`${file} has no metadata.name`);
-  return name;
-}
-
-function showPolicies({ output }: Shell, items: readonly Policy[], json: boolean | undefined): void {
+function showPolicies({ output }: Shell, items: readonly PolicyView[], json: boolean | undefined): void {
   if (json) return output.json({ items });
   output.table(
     ["NAME", "VERSION", "CHANGED", "BY", "DESCRIPTION"],
@@ -122,5 +93,3 @@ function showPolicies({ output }: Shell, items: readonly Policy[], json: boolean
     "no policies, so nobody may do anything; add one: drawbridge policy apply -f FILE",
   );
 }
-
-type Policy = ReturnType<typeof PolicyView.parse>;

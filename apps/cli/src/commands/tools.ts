@@ -4,9 +4,11 @@ import { durationSeconds } from "../arguments.js";
 import { readDocumentFile } from "../document-files.js";
 import { CliError, usageError } from "../errors.js";
 import { indentedJson } from "../indented-json.js";
+import { jsonObject } from "../json-object.js";
 import { withTarget } from "../mcp-client.js";
 import { connect, type Shell } from "../shell.js";
 import { oneLine, shortened } from "../terminal-text.js";
+import { addToolPinCommands } from "./tool-pins.js";
 
 interface CallOptions {
   readonly raw?: boolean;
@@ -19,8 +21,10 @@ const DESCRIPTION_LENGTH = 80;
 const DEFAULT_TIMEOUT_SECONDS = 900;
 
 export function addToolCommands(program: Command, shell: Shell): void {
-  program
-    .command("tools")
+  const toolsCommand = program.command("tools").description("the tools of a target");
+  addToolPinCommands(toolsCommand, shell);
+  toolsCommand
+    .command("list", { isDefault: true })
     .argument("<target>")
     .description("list the tools of a target that you may use")
     .option("--json", "print JSON, with the schemas")
@@ -100,7 +104,7 @@ async function call(
     );
   }
   const argumentText = text === "-" ? await readDocumentFile("-", shell) : text;
-  const parameters = { name: tool, arguments: parseArguments(argumentText) };
+  const parameters = { name: tool, arguments: jsonObject(argumentText, "the arguments") };
   const connection = await connect(shell, command);
   const result = await withTarget(shell, { connection, target }, async ({ client, recordingId }) => {
     const recording = recordingId();
@@ -140,29 +144,6 @@ function readable(block: ContentBlock): string {
     case "resource_link":
       return `[link ${block.uri}] ${block.name}`;
   }
-}
-
-/** JavaScript would round a longer whole number, and the tool would be called with another value than was typed. */
-function parseArguments(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text, (_name, part: unknown) => {
-      if (typeof part === "number" && Number.isInteger(part) && !Number.isSafeInteger(part)) {
-        throw new RangeError(`the number ${part} is too long to be sent exactly; send it as a string`);
-      }
-      return part;
-    });
-  } catch (error) {
-    throw usageError(
-      error instanceof RangeError
-        ? error.message
-        : `the arguments are not valid JSON: ${(error as Error).message}`,
-    );
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw usageError(`the arguments have to be a JSON object, like '{"sql":"select 1"}'`);
-  }
-  return value as Record<string, unknown>;
 }
 
 function progressText({ progress, total, message }: Progress): string {

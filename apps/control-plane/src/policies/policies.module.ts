@@ -5,11 +5,13 @@ import { LivePolicies } from "./live-policies.js";
 import { PoliciesController } from "./policies.controller.js";
 import { PoliciesRepository } from "./policies.repository.js";
 import { PoliciesService } from "./policies.service.js";
+import { SeenPrincipals } from "./seen-principals.js";
+import { SeenPrincipalsRepository } from "./seen-principals.repository.js";
 
 @Module({
   imports: [PlatformModule, AuditModule],
   controllers: [PoliciesController],
-  providers: [LivePolicies, PoliciesRepository, PoliciesService],
-  exports: [LivePolicies],
+  providers: [LivePolicies, PoliciesRepository, PoliciesService, SeenPrincipals, SeenPrincipalsRepository],
+  exports: [LivePolicies, SeenPrincipals],
 })
 export class PoliciesModule {}

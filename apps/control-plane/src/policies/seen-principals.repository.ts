@@ -1,0 +1,50 @@
+import { Injectable } from "@nestjs/common";
+import { Database } from "../platform/database.js";
+
+/** Somebody who opened a session, with what the token of then said. */
+export interface SeenPrincipal {
+  readonly principal: string;
+  readonly client: string;
+  readonly email?: string | undefined;
+  readonly groups: readonly string[];
+}
+
+// One statement for all, in the order of the key, so that two processes never wait for each other's rows.
+const PUT = `
+  INSERT INTO seen_principal AS seen (principal, oauth_client, email, groups, last_seen_at)
+  SELECT principal, client, email, array(SELECT jsonb_array_elements_text(groups)), $2::timestamptz
+  FROM jsonb_to_recordset($1::jsonb) AS row(principal text, client text, email text, groups jsonb)
+  ORDER BY principal, client
+  ON CONFLICT (principal, oauth_client) DO UPDATE
+  SET email = excluded.email, groups = excluded.groups, last_seen_at = excluded.last_seen_at
+  WHERE seen.last_seen_at <= excluded.last_seen_at`;
+
+@Injectable()
+export class SeenPrincipalsRepository {
+  constructor(private readonly database: Database) {}
+
+  async put(seen: readonly SeenPrincipal[], at: Date): Promise<void> {
+    const rows = seen.map(({ principal, client, email, groups }) => ({ principal, client, email, groups }));
+    await this.database.pool.query(PUT, [JSON.stringify(rows, storable), at]);
+  }
+
+  /** Newest first. */
+  async since(since: Date, count: number): Promise<SeenPrincipal[]> {
+    const rows = await this.database.prisma.seenPrincipal.findMany({
+      where: { lastSeenAt: { gte: since } },
+      orderBy: [{ lastSeenAt: "desc" }, { principal: "asc" }, { oauthClient: "asc" }],
+      take: count,
+    });
+    return rows.map(({ principal, oauthClient, email, groups }) => ({
+      principal,
+      client: oauthClient,
+      ...(email === null ? {} : { email }),
+      groups,
+    }));
+  }
+}
+
+/** Postgres keeps no NUL, and one odd token must not fail a batch. */
+function storable(_key: string, value: unknown): unknown {
+  return typeof value === "string" ? value.toWellFormed().replaceAll("\0", "\uFFFD") : value;
+}

@@ -1,0 +1,76 @@
+import { Injectable, Logger, type OnModuleDestroy } from "@nestjs/common";
+import { Clock } from "../platform/clock.js";
+import { type SeenPrincipal, SeenPrincipalsRepository } from "./seen-principals.repository.js";
+
+const WRITTEN_AGAIN_AFTER_MS = 3_600_000;
+/** What is remembered and what may wait to be written, at most. Whoever is left out is seen the next time. */
+const REMEMBERED = 10_000;
+const WAITING = 1_000;
+const GROUPS = 1_000;
+
+/**
+ * Who has been here lately, to tell whom a change of a policy would affect. Never asked when something is decided, so
+ * nobody waits for it, and what cannot be written is only logged.
+ */
+@Injectable()
+export class SeenPrincipals implements OnModuleDestroy {
+  private readonly logger = new Logger("policies");
+  private readonly remembered = new Map<string, { readonly what: string; readonly at: number }>();
+  private waiting = new Map<string, SeenPrincipal>();
+  private writing: Promise<void> | undefined;
+
+  constructor(
+    private readonly repository: SeenPrincipalsRepository,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Somebody opened a session. Returns at once and never throws. */
+  seen({ principal, client, email, groups }: SeenPrincipal): void {
+    const key = JSON.stringify([principal, client]);
+    const what = JSON.stringify([email, groups]);
+    const at = this.clock.now().getTime();
+    const known = this.remembered.get(key);
+    if (known?.what === what && at - known.at < WRITTEN_AGAIN_AFTER_MS) return;
+    if (this.waiting.size >= WAITING && !this.waiting.has(key)) return;
+    this.remember(key, { what, at });
+    this.waiting.set(key, { principal, client, email, groups: groups.slice(0, GROUPS) });
+    this.writing ??= this.writeAll().finally(() => {
+      this.writing = undefined;
+    });
+  }
+
+  /** Resolves when what was seen so far is written, or is known not to be. */
+  async settled(): Promise<void> {
+    await this.writing;
+  }
+
+  onModuleDestroy(): Promise<void> {
+    return this.settled();
+  }
+
+  private remember(key: string, known: { readonly what: string; readonly at: number }): void {
+    // What was written last goes to the end; what is forgotten is at the beginning.
+    this.remembered.delete(key);
+    this.remembered.set(key, known);
+    const [oldest] = this.remembered.keys();
+    if (this.remembered.size > REMEMBERED && oldest !== undefined) this.remembered.delete(oldest);
+  }
+
+  /** One statement at a time; what is seen meanwhile is in the next one. */
+  private async writeAll(): Promise<void> {
+    while (this.waiting.size > 0) {
+      const batch = this.waiting;
+      this.waiting = new Map();
+      try {
+        await this.repository.put([...batch.values()], this.clock.now());
+      } catch (error) {
+        for (const key of batch.keys()) this.remembered.delete(key);
+        this.logger.warn("who has been seen could not be written down", errorText(error));
+      }
+    }
+  }
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -44,9 +44,7 @@ export function addPolicyApplyCommands(policy: Command, shell: Shell): void {
     .requiredOption("-f, --file <file>", FILE_HELP, collect)
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  drawbridge policy diff -f shop-read.yaml")
-    .action((options: FilesOptions, command: Command) =>
-      apply(shell, { ...options, dryRun: true }, command),
-    );
+    .action((options: FilesOptions, command: Command) => apply(shell, { ...options, dryRun: true }, command));
 }
 
 /** All are checked before the first becomes live: a mistake in the third leaves the first two as they are. */

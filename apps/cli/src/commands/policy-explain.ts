@@ -91,7 +91,9 @@ function show({ output }: Shell, explanation: Explanation): void {
   output.line(`${effect}: ${reason}`);
   if (message !== undefined) output.line(`says: ${message}`);
   if (tool === "quarantined")
-    output.line("the tool is quarantined: its definition has changed or is suspicious (drawbridge tools show)");
+    output.line(
+      "the tool is quarantined: its definition has changed or is suspicious (drawbridge tools show)",
+    );
   output.line(listed ? "lists show it" : "lists do not show it");
   for (const limit of limits) output.line(`limit: ${limit}`);
   output.line();
@@ -111,7 +113,7 @@ function show({ output }: Shell, explanation: Explanation): void {
   for (const [kind, known] of Object.entries(facts ?? {})) {
     output.line();
     output.line(`${kind}:`);
-    for (const [fact, value] of Object.entries(known)) {
+    for (const [fact, value] of Object.entries(known ?? {})) {
       const text = Array.isArray(value) ? value.join(", ") : String(value);
       if (text !== "" && value !== false) output.line(`  ${fact}: ${text}`);
     }

@@ -1,4 +1,10 @@
-import { PinnedToolDetail, PinnedToolPage, PinnedToolView, TOOL_FLAGS, type ToolFlag } from "@drawbridge/contracts";
+import {
+  PinnedToolDetail,
+  PinnedToolPage,
+  PinnedToolView,
+  TOOL_FLAGS,
+  type ToolFlag,
+} from "@drawbridge/contracts";
 import type { Command } from "commander";
 import { createTwoFilesPatch } from "diff";
 import { indentedJson } from "../indented-json.js";
@@ -6,7 +12,7 @@ import { connect, type Shell } from "../shell.js";
 import { time } from "../times.js";
 
 interface JsonOption {
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 interface Tool {
@@ -46,9 +52,7 @@ export function addToolPinCommands(tools: Command, shell: Shell): void {
     .option("--json", "print JSON")
     .addHelpText("after", "\nExample:\n  drawbridge tools accept shop execute_sql 5f2c…")
     .action(
-      async (
-        ...[target, tool, digest, { json }, command]: [string, string, string, JsonOption, Command]
-      ) => {
+      async (...[target, tool, digest, { json }, command]: [string, string, string, JsonOption, Command]) => {
         const { api } = await connect(shell, command);
         const pin = await api.post(`${addressOf({ target, tool })}/accept`, PinnedToolView, { digest });
         if (json) shell.output.json(pin);

@@ -8,6 +8,7 @@ import {
   type NameList,
   nameListOf,
 } from "./methods.js";
+import { LIMIT_SCOPES } from "./operation.js";
 
 const Name = z
   .string()
@@ -51,6 +52,13 @@ const Method = z
     examples: Object.keys(GOVERNED_METHODS),
   });
 
+const Limit = z.strictObject({
+  per: z.enum(LIMIT_SCOPES).optional(),
+  calls: CallRate.optional(),
+  resultBytes: ByteRate.optional(),
+  concurrent: z.int().min(1).max(10_000).optional(),
+});
+
 const Rule = z.strictObject({
   name: Name,
   methods: z.array(Method).min(1).max(200).optional(),
@@ -62,13 +70,7 @@ const Rule = z.strictObject({
   message: z.string().min(1).max(1000).optional(),
   approval: Approval.optional(),
   mask: z.strictObject({ profile: Name, except: z.array(Name).max(100).optional() }).optional(),
-  limits: z
-    .strictObject({
-      calls: CallRate.optional(),
-      resultBytes: ByteRate.optional(),
-      concurrent: z.int().min(1).max(10_000).optional(),
-    })
-    .optional(),
+  limits: z.union([Limit, z.array(Limit).min(1).max(LIMIT_SCOPES.length)]).optional(),
 });
 type Rule = z.infer<typeof Rule>;
 
@@ -103,6 +105,7 @@ export const PolicyDocument = z
   });
 export type PolicyDocument = z.infer<typeof PolicyDocument>;
 export type PolicyRule = Rule;
+export type PolicyLimit = z.infer<typeof Limit>;
 
 export interface PolicyProblem {
   readonly path: readonly (string | number)[];
@@ -119,11 +122,26 @@ export function parsePolicy(value: unknown): ParsedPolicy {
   if (parsed.success) return { ok: true, policy: parsed.data };
   return {
     ok: false,
-    problems: parsed.error.issues.map(({ path, message }) => ({
-      path: path.map((part) => (typeof part === "number" ? part : String(part))),
-      message: message.charAt(0).toLowerCase() + message.slice(1),
-    })),
+    problems: parsed.error.issues.flatMap((issue) => problemsOf(issue, [])),
   };
+}
+
+/** Of a choice between shapes, what is wrong with the one that was meant: that which got beyond its outermost type. */
+function problemsOf(issue: z.core.$ZodIssue, within: readonly PropertyKey[]): PolicyProblem[] {
+  const path = [...within, ...issue.path];
+  const meant =
+    issue.code === "invalid_union"
+      ? issue.errors.find((issues) =>
+          issues.every((each) => each.path.length > 0 || each.code === "unrecognized_keys"),
+        )
+      : undefined;
+  if (meant) return meant.flatMap((each) => problemsOf(each, path));
+  return [
+    {
+      path: path.map((part) => (typeof part === "number" ? part : String(part))),
+      message: issue.message.charAt(0).toLowerCase() + issue.message.slice(1),
+    },
+  ];
 }
 
 /** The document's JSON Schema, for editors and for the API's documentation. */
@@ -172,7 +190,29 @@ function* ruleProblems(rule: Rule): Generator<PolicyProblem> {
       yield { path: [obligation], message: "remove it: a rule that denies has no result to speak of" };
     }
   }
+  yield* limitProblems(rule);
   yield* nameListProblems(rule);
+}
+
+function* limitProblems(rule: Rule): Generator<PolicyProblem> {
+  const seen = new Set<string>();
+  for (const [index, limit] of limitsOf(rule).entries()) {
+    const path = Array.isArray(rule.limits) ? ["limits", index] : ["limits"];
+    const per = limit.per ?? "principal";
+    if (limit.calls === undefined && limit.resultBytes === undefined && limit.concurrent === undefined) {
+      yield { path, message: "say what is limited: give calls, resultBytes or concurrent" };
+    }
+    if (seen.has(per)) {
+      yield { path, message: `put them together: there is a limit per ${per} in this rule already` };
+    }
+    seen.add(per);
+  }
+}
+
+/** The limits of a rule, however they are written. */
+export function limitsOf({ limits }: PolicyRule): readonly PolicyLimit[] {
+  if (limits === undefined) return [];
+  return Array.isArray(limits) ? limits : [limits];
 }
 
 /** A list nobody reads, or a method left open beside one that is narrowed, is nearly always a mistake. */

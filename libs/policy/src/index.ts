@@ -1,13 +1,17 @@
 export { compilePolicies, type CompiledPolicies, type PolicyVersion } from "./compile.js";
+export { comparePolicies, type PolicyChange } from "./compare-policies.js";
 export {
+  limitsOf,
   parsePolicy,
   PolicyDocument,
   policyJsonSchema,
   type ParsedPolicy,
+  type PolicyLimit,
   type PolicyProblem,
   type PolicyRule,
 } from "./document.js";
 export { couldBeAllowed, evaluate, isTargetVisible } from "./evaluate.js";
+export { type Explanation, explainOperation, type RuleVoice } from "./explain.js";
 export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";
 export { GOVERNED_METHODS, type GovernedMethod, isVendorMethod } from "./methods.js";
 export {

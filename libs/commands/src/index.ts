@@ -1,3 +1,4 @@
+export { commandTexts } from "./command-texts.js";
 export {
   DIALECTS,
   type Dialect,
@@ -10,3 +11,7 @@ export {
   type SqlDialect,
   type SqlFacts,
 } from "./facts.js";
+export { loadParsers } from "./parsers.js";
+export { shellFacts } from "./shell/shell-facts.js";
+export { sqlFacts } from "./sql-facts.js";
+export { unreadable } from "./unread-facts.js";

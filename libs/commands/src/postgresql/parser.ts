@@ -1,0 +1,3 @@
+export async function loadPostgresqlParser(): Promise<void> {
+  await Promise.resolve();
+}

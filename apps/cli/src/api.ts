@@ -57,6 +57,15 @@ export class Api {
     return this.#json(schema, await this.#send(path, { method: "POST", body, headers }));
   }
 
+  /** Asks something that takes a body, and changes nothing. */
+  async ask<Schema extends z.ZodType>(
+    path: string,
+    schema: Schema,
+    body: unknown,
+  ): Promise<z.output<Schema>> {
+    return this.#json(schema, await this.#send(path, { method: "POST", body }));
+  }
+
   async delete(path: string): Promise<void> {
     const response = await this.#send(path, { method: "DELETE" });
     await response.body?.cancel();
@@ -69,8 +78,8 @@ export class Api {
     return response.body;
   }
 
-  /** The same, of what is asked with a body. */
-  async postForStream(path: string, body: unknown): Promise<ReadableStream<Uint8Array>> {
+  /** The same, of what takes a body to be asked. */
+  async askForStream(path: string, body: unknown): Promise<ReadableStream<Uint8Array>> {
     const response = await this.#send(path, { method: "POST", body });
     if (response.body === null) throw new CliError("the control plane answered with nothing");
     return response.body;

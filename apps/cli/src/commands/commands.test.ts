@@ -1,10 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { CredentialStore } from "../credentials.js";
 import { EXIT } from "../errors.js";
-import { FakeControlPlane, problem } from "../fakes/fake-control-plane.js";
-import { TestShell } from "../fakes/test-shell.js";
+import { type FakeControlPlane, problem } from "../fakes/fake-control-plane.js";
+import { signedIn } from "../fakes/signed-in.js";
+import type { TestShell } from "../fakes/test-shell.js";
 
 const ID = "0198c1f0-0000-7000-8000-000000000001";
 const AT = "2026-11-22T22:31:04.120Z";
@@ -35,35 +35,15 @@ const SESSION = {
   closeReason: null,
 };
 const RECORDING = { ...SESSION, events: 2, calls: 1, endedAt: null };
-const POLICY = {
-  name: "shop-read",
-  version: 2,
-  createdBy: "admin",
-  createdAt: AT,
-  source: "kind: Policy # é\n",
-};
 
 let controlPlane: FakeControlPlane;
 let shell: TestShell;
 
+let stop: () => Promise<void>;
 beforeEach(async () => {
-  controlPlane = await FakeControlPlane.start();
-  shell = await TestShell.open();
-  const expiresAt = Date.now() + 600_000;
-  await new CredentialStore(shell.configDirectory).save(controlPlane.url, {
-    issuer: "http://127.0.0.1:1",
-    oauthClient: "drawbridge-cli",
-    apiAudience: `${controlPlane.url}/api`,
-    mcpAudience: `${controlPlane.url}/mcp`,
-    refreshToken: "refresh-secret",
-    apiToken: { value: "api-secret", expiresAt },
-    mcpToken: { value: "mcp-secret", expiresAt },
-  });
+  ({ controlPlane, shell, stop } = await signedIn());
 });
-afterEach(async () => {
-  await controlPlane.stop();
-  await shell.close();
-});
+afterEach(() => stop());
 
 async function file(name: string, content: string): Promise<string> {
   const full = path.join(shell.directory, name);
@@ -279,46 +259,6 @@ describe("targets", () => {
     expect((await shell.run(["targets", "apply", "-f", "/nowhere/x.yaml"])).stderr).toMatch(
       /cannot read \/nowhere/,
     );
-  });
-});
-
-describe("policy", () => {
-  it("sends the text as it is and says what came of it", async () => {
-    const source = "# why\nmetadata: {name: shop-read}\n";
-    controlPlane.route("PUT /policies/shop-read", () => ({ body: { ...POLICY, changed: true } }));
-    const { stdout } = await shell.run(["policy", "apply", "-f", await file("p.yaml", source)]);
-    expect(stdout).toBe("policy shop-read changed (version 2)\n");
-    expect(controlPlane.seen("PUT ")[0]?.body).toEqual({ source });
-  });
-
-  it("shows the control plane's problems with their lines", async () => {
-    controlPlane.route("PUT /policies/shop-read", () =>
-      problem("policy_invalid", "the policy is not valid", [
-        { path: "spec.rules.0.effect", message: "unknown effect", line: 12 },
-        { path: "", message: "too long" },
-      ]),
-    );
-    const result = await shell.run(["policy", "apply", "-f", "-"], { stdin: "metadata: {name: shop-read}" });
-    expect(result.code).toBe(EXIT.failure);
-    expect(result.stderr).toBe(
-      "error: the policy is not valid\n  line 12: spec.rules.0.effect: unknown effect\n  too long\n",
-    );
-  });
-
-  it("says where a text is broken, or that it names nothing", async () => {
-    const broken = await shell.run(["policy", "apply", "-f", "-"], { stdin: "a: 1\nb: [" });
-    expect(broken.stderr).toMatch(/standard input is not a policy\n {2}line 2: /);
-    expect((await shell.run(["policy", "apply", "-f", "-"], { stdin: "a: 1" })).stderr).toMatch(
-      /no metadata\.name/,
-    );
-  });
-
-  it("gives a policy back exactly, except to a terminal", async () => {
-    const hostile = { ...POLICY, source: "kind: Policy # \u202e\n" };
-    controlPlane.route("GET /policies/shop-read", () => ({ body: hostile }));
-    expect((await shell.run(["policy", "get", "shop-read"])).stdout).toBe(hostile.source);
-    const shown = await shell.run(["policy", "get", "shop-read"], { terminal: true });
-    expect(shown.stdout).toBe("kind: Policy # \\u{202e}\n");
   });
 });
 

@@ -72,7 +72,7 @@ async function apply(shell: Shell, options: ApplyOptions, command: Command): Pro
 }
 
 function planOf(api: Api, { name, source }: Source): Promise<PolicyPlan> {
-  return api.post(`/policies/${encodeURIComponent(name)}/plan`, PolicyPlan, { source });
+  return api.ask(`/policies/${encodeURIComponent(name)}/plan`, PolicyPlan, { source });
 }
 
 async function readSources(files: readonly string[], shell: Shell): Promise<Source[]> {

@@ -1,11 +1,10 @@
 import { BacktestLine } from "@drawbridge/contracts";
 import type { Command } from "commander";
-import { collect, count } from "../arguments.js";
+import { collect, count, durationSeconds } from "../arguments.js";
 import { readDocumentFile } from "../document-files.js";
 import { CliError, usageError } from "../errors.js";
 import { jsonLines } from "../json-lines.js";
 import { connect, type Shell } from "../shell.js";
-import { durationSeconds } from "../arguments.js";
 import { time } from "../times.js";
 
 interface BacktestOptions {
@@ -49,7 +48,7 @@ async function backtest(shell: Shell, options: BacktestOptions, command: Command
   const { api } = await connect(shell, command);
   const from = options.from === undefined ? secondsAgo(options.last) : instant(options.from);
   const to = options.to === undefined ? undefined : instant(options.to);
-  const lines = await api.postForStream("/policies/backtest", {
+  const lines = await api.askForStream("/policies/backtest", {
     candidates,
     from,
     ...(to !== undefined && { to }),

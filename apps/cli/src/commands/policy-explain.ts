@@ -71,7 +71,7 @@ async function explain(
   const candidates: string[] = [];
   for (const each of file) candidates.push(await readDocumentFile(each, shell));
   const { api } = await connect(shell, command);
-  const explanation = await api.post("/policies/explain", Explanation, {
+  const explanation = await api.ask("/policies/explain", Explanation, {
     target,
     method: options.method,
     ...(name !== undefined && { name }),

@@ -38,24 +38,26 @@ export function addPolicyCommands(program: Command, shell: Shell): void {
   policy
     .command("get")
     .argument("<name>")
+    .argument("[version]", "an older one; the live one unless given", count)
     .description("print a policy as it was written")
-    .option("--version <number>", "an older version instead of the live one", count)
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       [
         "\nExamples:",
         "  drawbridge policy get shop-read > shop-read.yaml",
-        "  drawbridge policy get shop-read --version 3 | drawbridge policy apply -f -    # back to version 3",
+        "  drawbridge policy get shop-read 3 | drawbridge policy apply -f -    # back to version 3",
       ].join("\n"),
     )
-    .action(async (name: string, options: JsonOption & { version?: number }, command: Command) => {
-      const { api } = await connect(shell, command);
-      const version = options.version === undefined ? "" : `/versions/${options.version}`;
-      const found = await api.get(`/policies/${encodeURIComponent(name)}${version}`, PolicyView);
-      if (options.json) shell.output.json(found);
-      else shell.output.exact(found.source);
-    });
+    .action(
+      async (...[name, version, { json }, command]: [string, number | undefined, JsonOption, Command]) => {
+        const { api } = await connect(shell, command);
+        const of = version === undefined ? "" : `/versions/${version}`;
+        const found = await api.get(`/policies/${encodeURIComponent(name)}${of}`, PolicyView);
+        if (json) shell.output.json(found);
+        else shell.output.exact(found.source);
+      },
+    );
   addPolicyApplyCommands(policy, shell);
   addPolicyTestCommand(policy, shell);
   addPolicyExplainCommand(policy, shell);
@@ -63,6 +65,7 @@ export function addPolicyCommands(program: Command, shell: Shell): void {
   policy
     .command("schema")
     .description("print the JSON Schema of policies, for editors")
+    .option("--json", "JSON is all there is")
     .addHelpText("after", "\nExample:\n  drawbridge policy schema > policy.schema.json")
     .action(() => shell.output.json(policyJsonSchema()));
   policy

@@ -46,6 +46,7 @@ export class TestShell {
     };
     const stderr = {
       text: "",
+      isTTY: input.terminal ?? false,
       write: (text: string) => {
         stderr.text += text;
         input.onNotice?.(text);

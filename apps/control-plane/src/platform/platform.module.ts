@@ -2,6 +2,7 @@ import { Module } from "@nestjs/common";
 import { CONFIG, configFromEnvironment } from "../config.js";
 import { Clock } from "./clock.js";
 import { Database } from "./database.js";
+import { EpochWatch } from "./epoch-watch.js";
 import { HealthController } from "./health.controller.js";
 import { IdempotencyKeys } from "./idempotency-keys.js";
 import { IdempotencyRepository } from "./idempotency.repository.js";
@@ -16,12 +17,13 @@ import { KeyEncryption } from "./key-encryption.js";
     { provide: CONFIG, useFactory: configFromEnvironment },
     Clock,
     Database,
+    EpochWatch,
     IdempotencyKeys,
     IdempotencyRepository,
     Jobs,
     KeyEncryption,
     Messages,
   ],
-  exports: [CONFIG, Clock, Database, IdempotencyKeys, Jobs, KeyEncryption, Messages],
+  exports: [CONFIG, Clock, Database, EpochWatch, IdempotencyKeys, Jobs, KeyEncryption, Messages],
 })
 export class PlatformModule {}

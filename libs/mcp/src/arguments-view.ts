@@ -56,6 +56,15 @@ function exactNumber(text: string, value: number): number | JsonNumber {
   return normalForm(text) === normalForm(shortest) ? value : new JsonNumber(text);
 }
 
+/**
+ * The same text for numbers of the same value, however they were written: the sign, the significant digits, `e`, and the
+ * power of ten (`1.50` is `15e-1`); zero of either sign is `0`. A number whose exponent has more than 12 characters and
+ * that no double holds stays as it was written.
+ */
+export function canonicalNumber(value: number | JsonNumber): string {
+  return normalForm(typeof value === "number" ? String(value) : value.text);
+}
+
 const PLAIN_DECIMAL = /^-?[0-9]+(?:\.[0-9]+)?$/;
 
 /** Whether `text` is a decimal number without an exponent and has the value of `number`, the text of a JSON number. */

@@ -61,3 +61,7 @@ export { httpStatusOfError, RpcErrorCode } from "./rpc-error-codes.js";
 export { encodeSse, sseComment, type SseFields } from "./sse-encoder.js";
 export { SseFramer } from "./sse-framer.js";
 export { standardHeaders } from "./standard-headers.js";
+export { nameSkeleton } from "./name-skeleton.js";
+export { toolDefinitions, type ListedDefinition } from "./tool-definitions.js";
+export { toolDigest } from "./tool-digest.js";
+export { toolFlags, type ToolFlag } from "./tool-flags.js";

@@ -1,0 +1,60 @@
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { canonicalNumber, JsonNumber, type JsonView, jsonView } from "./arguments-view.js";
+
+/**
+ * What a tool definition is known by: 32 bytes, SHA-256 over the UTF-8 of its canonical form. Accepted digests are kept
+ * for years, so this form is a file format and must never change:
+ *
+ *   object   {"key":value,…}  members sorted by the code points of their keys, no white space; all of them, `_meta` too
+ *   array    [value,…]        in the order given
+ *   string   "…"              of the escapes only \" \\ \b \t \n \f \r, and \u00xx in lower case for the other controls
+ *                             below U+0020; everything else as itself, nothing normalised (RFC 8785 §3.2.2.2)
+ *   number   15e-1, -2e3, 0   by value: 1.50, 1.5 and 15e-1 are one, see canonicalNumber
+ *   rest     true false null
+ *
+ * So two definitions have one digest exactly when they say the same: white space, the order of members, the writing of
+ * strings and numbers are nothing; any other byte is something. `definition`: one JSON text, as parseMessage has passed
+ * it, so without duplicate keys, half surrogate pairs or unbounded depth.
+ */
+export function toolDigest(definition: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, byteLength } = definition;
+  const text = Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
+  const pieces: string[] = [];
+  write(jsonView(text), pieces);
+  return createHash("sha256").update(pieces.join("")).digest();
+}
+
+function write(value: JsonView, pieces: string[]): void {
+  if (typeof value === "number" || value instanceof JsonNumber) pieces.push(canonicalNumber(value));
+  else if (typeof value !== "object" || value === null) pieces.push(JSON.stringify(value));
+  else if (isArray(value)) writeArray(value, pieces);
+  else writeObject(value, pieces);
+}
+
+function writeArray(values: readonly JsonView[], pieces: string[]): void {
+  pieces.push("[");
+  for (const [index, value] of values.entries()) {
+    if (index > 0) pieces.push(",");
+    write(value, pieces);
+  }
+  pieces.push("]");
+}
+
+function writeObject(members: { readonly [key: string]: JsonView }, pieces: string[]): void {
+  pieces.push("{");
+  for (const [index, key] of Object.keys(members).toSorted(byCodePoints).entries()) {
+    pieces.push(index > 0 ? "," : "", JSON.stringify(key), ":");
+    write(members[key] as JsonView, pieces);
+  }
+  pieces.push("}");
+}
+
+/** JavaScript compares UTF-16 units, which puts U+1F600 before U+FF21. UTF-8 sorts as code points do. */
+function byCodePoints(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function isArray(value: object): value is readonly JsonView[] {
+  return Array.isArray(value);
+}

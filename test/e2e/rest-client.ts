@@ -42,6 +42,13 @@ export class RestClient {
     return answer.body;
   }
 
+  /** The text of an answer that is not JSON. */
+  async text(method: string, route: string, body?: unknown): Promise<string> {
+    const { status, text } = await this.#fetch(method, route, body);
+    if (status >= 300) throw new Error(`${method} ${route} answered ${status} ${text}`);
+    return text;
+  }
+
   /** The recordings of a target, newest first. */
   async recordings(target: string): Promise<RecordingView[]> {
     return RecordingPage.parse(await this.demand("GET", `recordings?target=${target}&limit=200`)).items;

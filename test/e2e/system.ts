@@ -128,11 +128,15 @@ export class System {
   }
 
   /** Registers a target under the agent's group. */
-  async applyTarget(name: string, transport: Transport, spec: Record<string, unknown> = {}): Promise<void> {
+  async applyTarget(
+    name: string,
+    transport: Transport,
+    { labels = {}, ...spec }: Record<string, unknown> & { labels?: Record<string, string> } = {},
+  ): Promise<void> {
     await this.api().demand("PUT", `targets/${name}`, {
       apiVersion: "drawbridge/v1",
       kind: "Target",
-      metadata: { name },
+      metadata: { name, labels },
       spec: { agentGroup: GROUP, transport, ...spec },
     });
   }

@@ -1,0 +1,140 @@
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type Pair,
+  Parser,
+} from "yaml";
+
+/** Far more than a policy of thousands of rules has; beyond it a text costs more time than the others should wait. */
+const MAX_PARTS = 40_000;
+/** Policies are nested 8 deep. What reads the tree calls itself for each level. */
+const MAX_DEPTH = 64;
+
+/** What is wrong with a text, and in which line. */
+export class YamlProblem extends Error {
+  override readonly name = "YamlProblem";
+
+  constructor(
+    message: string,
+    readonly line: number | undefined,
+  ) {
+    super(message);
+  }
+}
+
+/** A value of plain JSON, and where its parts were written. */
+export interface YamlValue {
+  readonly value: unknown;
+  /** The line of the innermost part of the path that is written down. */
+  lineOf(path: readonly PropertyKey[]): number | undefined;
+}
+
+/**
+ * Reads one YAML or JSON document. In time linear to its length, whatever it says: how deep and how many parts are counted
+ * while it is cut into tokens, before anything is built. @throws YamlProblem
+ */
+export function readYaml(source: string): YamlValue {
+  const lines = new LineCounter();
+  const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
+  const document = theOnlyDocument(source, lines);
+  const [error] = [...document.errors, ...document.warnings];
+  if (error) throw new YamlProblem(firstLine(error.message), lineAt(error.pos[0]));
+  refuseWhatIsNotPlain(document.contents, lineAt);
+  return {
+    value: document.toJS(),
+    lineOf: (path) => {
+      for (let length = path.length; length >= 0; length--) {
+        const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
+        if (isNode(node) && node.range) return lineAt(node.range[0]);
+      }
+      return undefined;
+    },
+  };
+}
+
+function theOnlyDocument(source: string, lines: LineCounter): Document.Parsed {
+  // Duplicate keys are looked for here: the composer would compare each key with each other one.
+  const composer = new Composer({ uniqueKeys: false, prettyErrors: false });
+  let document: Document.Parsed | undefined;
+  for (const composed of composer.compose(tokensOf(source, lines), true, source.length)) {
+    if (document)
+      throw new YamlProblem("there are several documents; write one", lineOfStart(composed, lines));
+    document = composed;
+  }
+  if (!document) throw new YamlProblem("there is no document", undefined);
+  return document;
+}
+
+function lineOfStart({ range }: Document.Parsed, lines: LineCounter): number {
+  return Math.max(1, lines.linePos(range[0]).line);
+}
+
+function* tokensOf(source: string, lines: LineCounter) {
+  const parser = new Parser();
+  lines.addNewLine(0);
+  let parts = 0;
+  for (const lexeme of new Lexer().lex(source)) {
+    parts += 1;
+    for (const token of parser.next(lexeme)) {
+      if (token.type === "error") throw new YamlProblem(firstLine(token.message), lineNow());
+      if (token.type === "directive") throw new YamlProblem("YAML directives are not read", lineNow());
+      yield token;
+    }
+    if (parts > MAX_PARTS)
+      throw new YamlProblem(`it has more than ${MAX_PARTS} parts; make several policies of it`, lineNow());
+    if (parser.stack.length > MAX_DEPTH)
+      throw new YamlProblem(`it is nested more than ${MAX_DEPTH} deep`, lineNow());
+    countLines(lexeme, parser.offset, lines);
+  }
+  yield* parser.end();
+
+  function lineNow(): number {
+    return Math.max(1, lines.lineStarts.length);
+  }
+}
+
+/** `end`: where the lexeme ends in the text. */
+function countLines(lexeme: string, end: number, lines: LineCounter): void {
+  for (let at = lexeme.indexOf("\n"); at !== -1; at = lexeme.indexOf("\n", at + 1))
+    lines.addNewLine(end - lexeme.length + at + 1);
+}
+
+type LineAt = (offset: number) => number;
+
+/** Aliases could make a small text a huge document; of two equal keys nobody can say which counts; Postgres keeps no NUL. */
+function refuseWhatIsNotPlain(node: unknown, lineAt: LineAt): void {
+  const refuse = (message: string, at: unknown = node): never => {
+    throw new YamlProblem(message, isNode(at) && at.range ? lineAt(at.range[0]) : undefined);
+  };
+  if (isAlias(node)) refuse("YAML aliases are not read; write the parts out");
+  if (isScalar(node) && typeof node.value === "string" && !isStorable(node.value))
+    refuse("a text has a NUL or half of a character in it");
+  if (isSeq(node)) for (const item of node.items) refuseWhatIsNotPlain(item, lineAt);
+  if (!isMap(node)) return;
+  const seen = new Set<string>();
+  for (const pair of node.items) {
+    const { key, value }: Pair = pair;
+    if (!isPair(pair) || !isScalar(key)) return refuse("a key must be a text", key);
+    const name = String(key.value);
+    if (seen.has(name)) refuse(`the key ${JSON.stringify(name.slice(0, 100))} is there twice`, key);
+    if (!isStorable(name)) refuse("a key has a NUL or half of a character in it", key);
+    seen.add(name);
+    refuseWhatIsNotPlain(value, lineAt);
+  }
+}
+
+function isStorable(text: string): boolean {
+  return !text.includes("\0") && text.isWellFormed();
+}
+
+function firstLine(message: string): string {
+  return message.split("\n")[0] ?? "";
+}

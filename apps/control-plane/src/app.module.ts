@@ -7,6 +7,7 @@ import { PlatformModule } from "./platform/platform.module.js";
 import { PoliciesModule } from "./policies/index.js";
 import { RecordingsModule } from "./recordings/index.js";
 import { TargetsModule } from "./targets/index.js";
+import { ToolsModule } from "./tools/index.js";
 
 @Module({
   imports: [
@@ -14,6 +15,7 @@ import { TargetsModule } from "./targets/index.js";
     IdentityModule,
     AgentsModule,
     TargetsModule,
+    ToolsModule,
     PoliciesModule,
     RecordingsModule,
     AuditModule,

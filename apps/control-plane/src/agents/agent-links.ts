@@ -236,6 +236,7 @@ export class AgentLinks {
       listener,
       timings: this.timings,
       maxMessageBytes: this.config.maxMessageBytes,
+      checksTools: agent.checksTools,
       mustResume: request.agentId !== undefined,
       onOver: (over) => this.#forget(over),
       stopAtAgent: (reason) => this.#agents.get(agentId)?.closeSession(sessionId, reason),

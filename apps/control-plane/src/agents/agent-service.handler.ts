@@ -85,6 +85,7 @@ export class AgentServiceHandler {
       serial,
       certificateEndsAt,
       keptSessions,
+      features: hello.features,
     });
     call.write({ frame: { $case: "welcome", value: this.welcome(agent) } });
     this.links.add(agent);

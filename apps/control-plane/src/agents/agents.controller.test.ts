@@ -132,7 +132,7 @@ describe("agents", () => {
     const page = AgentPage.parse(await get("/agents?limit=200"));
     expect(page.items.find(({ id }) => id === agent.id)).toMatchObject({
       connected: true,
-      features: ["stdio"],
+      features: ["stdio", "tool-pinning"],
       isolation: "none",
       openSessions: 0,
     });

@@ -14,6 +14,7 @@ export interface ConnectedAgentOptions {
   readonly serial: string;
   readonly certificateEndsAt: Date;
   readonly keptSessions: readonly string[];
+  readonly features: readonly string[];
 }
 
 interface ParkedStream {
@@ -33,6 +34,8 @@ export class ConnectedAgent {
   readonly peer: string;
   /** Sessions from before whose target still runs there. */
   readonly kept: Set<string>;
+  /** Whether it compares the tools of a target with those that were accepted. */
+  readonly checksTools: boolean;
   readonly health = new TargetHealth();
   readonly #call: ControlCall;
   readonly #parked = new Map<string, ParkedStream>();
@@ -47,6 +50,7 @@ export class ConnectedAgent {
     this.serial = options.serial;
     this.certificateEndsAt = options.certificateEndsAt;
     this.kept = new Set(options.keptSessions);
+    this.checksTools = options.features.includes("tool-pinning");
     this.peer = options.call.getPeer();
   }
 

@@ -46,6 +46,7 @@ export interface LinkedSessionOptions {
   readonly listener: SessionLinkListener;
   readonly timings: LinkTimings;
   readonly maxMessageBytes: number;
+  readonly checksTools: boolean;
   /** Only the target that runs already will do. */
   readonly mustResume: boolean;
   /** Called once, when the session is over here. */
@@ -64,6 +65,7 @@ export interface LinkedSessionOptions {
 export class LinkedSession implements SessionLink {
   readonly sessionId: string;
   readonly agentId: string;
+  readonly checksTools: boolean;
   readonly #options: LinkedSessionOptions;
   readonly #outbox: SessionOutbox;
   readonly #openExchanges = new Set<number>();
@@ -79,6 +81,7 @@ export class LinkedSession implements SessionLink {
   constructor(options: LinkedSessionOptions) {
     this.sessionId = options.sessionId;
     this.agentId = options.agentId;
+    this.checksTools = options.checksTools;
     this.#options = options;
     this.#outbox = new SessionOutbox(options.timings.repeat);
     this.#attached.promise.catch(() => undefined);
@@ -136,7 +139,7 @@ export class LinkedSession implements SessionLink {
   }
 
   listTools(): void {
-    if (this.#isOver || this.#outbox.isFull) return;
+    if (!this.checksTools || this.#isOver || this.#outbox.isFull) return;
     void this.#outbox.push({ $case: "listTools", value: {} }, 0).catch(() => undefined);
   }
 
@@ -257,14 +260,18 @@ export class LinkedSession implements SessionLink {
     await this.#options.listener.onMessage({ exchange, payload, masked, final });
   }
 
-  /** What does not look like a definition makes the listing a part of one. */
+  /** What nobody could accept or call is left out, and so never shown to anybody. */
   async #receiveTools({ tools, complete, failure }: Tools): Promise<void> {
     const readable = tools.filter(
-      ({ name, digest }) => name.length <= MAX_TOOL_NAME_LENGTH && digest.length === DIGEST_BYTES,
+      ({ name, digest }) =>
+        name.length > 0 &&
+        name.length <= MAX_TOOL_NAME_LENGTH &&
+        !name.includes("\0") &&
+        digest.length === DIGEST_BYTES,
     );
     await this.#options.listener.onTools({
       tools: readable,
-      complete: complete && failure === "" && readable.length === tools.length,
+      complete: complete && failure === "",
       failure: failure === "" ? undefined : failure.slice(0, MAX_REASON_LENGTH),
     });
   }

@@ -31,6 +31,8 @@ export interface MessageToTarget {
  */
 export interface SessionLink {
   readonly agentId: string;
+  /** False for an older agent, which does not compare the tools of a target with those that were accepted. */
+  readonly checksTools: boolean;
   /**
    * Resolves when the message was handed to the agent's stream, within its window.
    * @throws AgentUnavailableError when it certainly was not sent.
@@ -38,7 +40,7 @@ export interface SessionLink {
   send(message: MessageToTarget): Promise<void>;
   /** Tells the agent that nobody waits for the exchange any more. */
   cancel(exchange: number, reason: string): void;
-  /** Asks for the tools of the target: `onTools` is told them, unless the session ends before. */
+  /** Asks for the tools of the target: `onTools` is told them, unless the session ends before or the agent is older. */
   listTools(): void;
   /** Ends the session at the agent: its target is stopped. The listener hears nothing more. */
   close(reason: string): void;

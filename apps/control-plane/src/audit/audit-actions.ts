@@ -17,5 +17,9 @@ export const AUDIT_ACTIONS = [
   "session.refused",
   "target.applied",
   "target.deleted",
+  "tool.accepted",
+  "tool.changed",
+  "tool.first_seen",
+  "tools.refused",
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];

@@ -70,7 +70,10 @@ export class TargetsRepository {
     const target = await transaction.target.findUnique({ where: { name }, select: { id: true } });
     if (!target) return false;
     await transaction.targetVersions.deleteMany({ where: { targetId: target.id } });
-    return (await transaction.target.deleteMany({ where: target })).count > 0;
+    const { count } = await transaction.target.deleteMany({ where: target });
+    // After the target itself: who writes down what it shows has a lock on that meanwhile.
+    await transaction.toolPin.deleteMany({ where: { targetId: target.id } });
+    return count > 0;
   }
 }
 

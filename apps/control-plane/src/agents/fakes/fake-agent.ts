@@ -119,14 +119,17 @@ export class FakeAgent {
   }
 
   /** Says hello and waits for the welcome. */
-  async connect(keptSessions: readonly string[] = []): Promise<FakeConnection> {
+  async connect(
+    keptSessions: readonly string[] = [],
+    features = ["stdio", "tool-pinning"],
+  ): Promise<FakeConnection> {
     const client = this.dial();
     const control = new FakeStream<ConnectRequest, ConnectResponse>(client.connect());
     control.send({
       $case: "hello",
       value: {
         agentVersion: "0.1.0",
-        features: ["stdio"],
+        features,
         isolation: Isolation.NONE,
         keptSessions: [...keptSessions],
       },

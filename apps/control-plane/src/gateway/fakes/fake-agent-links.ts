@@ -54,6 +54,7 @@ export class FakeAgentLinks implements Pick<
     await this.opening;
     return {
       agentId: AGENT,
+      checksTools: true,
       send: (message) => this.send(request, message),
       cancel: (exchange) => void this.cancelled.push(exchange),
       listTools: () => undefined,

@@ -1,6 +1,7 @@
 import type { JsonRpcId } from "@drawbridge/mcp";
 import { errorResponse, RpcErrorCode } from "@drawbridge/mcp";
 import type { OutgoingHttpHeaders } from "node:http";
+import type { LimitRefusal } from "../limits/index.js";
 
 export interface Refusal {
   /** HTTP status. 200 where the JSON-RPC error is the answer to a request of an open session. */
@@ -61,6 +62,12 @@ export function sessionLost(): GatewayError {
     message: "the target was stopped or lost before it was asked, so nothing ran; try again",
     headers: { "Retry-After": "1" },
   });
+}
+
+/** No room in a limit of a policy. It did not run. */
+export function overLimit({ reason, retryAfterSeconds }: Omit<LimitRefusal, "limit">): GatewayError {
+  const data = retryAfterSeconds === undefined ? {} : { data: { retryAfterSeconds } };
+  return new GatewayError({ status: 200, code: RpcErrorCode.LimitReached, message: reason, ...data });
 }
 
 /** Something we stand on does not answer; the same request may do in a moment. */

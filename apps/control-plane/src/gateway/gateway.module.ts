@@ -2,13 +2,18 @@ import { Module } from "@nestjs/common";
 import { AgentsModule } from "../agents/index.js";
 import { AuditModule } from "../audit/index.js";
 import { IdentityModule } from "../identity/index.js";
+import { LimitsModule } from "../limits/index.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { PoliciesModule } from "../policies/index.js";
 import { RecordingsModule } from "../recordings/index.js";
 import { TargetsModule } from "../targets/index.js";
 import { Admission } from "./edge/admission.js";
 import { Batches } from "./edge/batches.js";
+import { Authorization } from "./traffic/authorization.js";
+import { CallLimits } from "./traffic/call-limits.js";
+import { ClientResponses } from "./traffic/client-responses.js";
 import { ClientTraffic } from "./traffic/client-traffic.js";
+import { FailedConditions } from "./decisions/failed-conditions.js";
 import { GatewayEndpoint } from "./edge/gateway-endpoint.js";
 import { HeldBodies } from "./edge/held-bodies.js";
 import { LegacyEndpoint } from "./edge/legacy-endpoint.js";
@@ -29,6 +34,7 @@ import { LiveState } from "./decisions/live-state.js";
 import { SessionStorage } from "./sessions/session-storage.js";
 import { SessionsService } from "./sessions/sessions.service.js";
 import { TaskOwnership } from "./decisions/task-ownership.js";
+import { ToTarget } from "./traffic/to-target.js";
 import { TasksRepository } from "./decisions/tasks.repository.js";
 
 @Module({
@@ -37,6 +43,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     IdentityModule,
     AgentsModule,
     AuditModule,
+    LimitsModule,
     PoliciesModule,
     RecordingsModule,
     TargetsModule,
@@ -44,8 +51,12 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
   controllers: [SessionsController],
   providers: [
     Admission,
+    Authorization,
     Batches,
+    CallLimits,
+    ClientResponses,
     ClientTraffic,
+    FailedConditions,
     GatewayEndpoint,
     HeldBodies,
     LegacyEndpoint,
@@ -65,6 +76,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     SessionStorage,
     TaskOwnership,
     TasksRepository,
+    ToTarget,
     UnreadAnswers,
   ],
   exports: [GatewayEndpoint],

@@ -206,6 +206,12 @@ const LAST_EXCHANGE = `
      WHERE recording_id = $1 AND kind = ${REQUEST} AND exchange <> 0),
     (SELECT max(exchange) FROM recording_event WHERE recording_id = $1 AND kind IN (${ENDS})), 0) AS exchange`;
 
+/** Those that a rule allowed, as lists show them; what is part of using a target has none. */
+const CALLS_ALLOWED = `
+  SELECT CASE WHEN method = 'tools/call' THEN name END AS tool, count(*)::int AS calls FROM recording_event
+  WHERE recording_id = $1 AND kind = ${REQUEST} AND exchange <> 0 AND decision = 'allow' AND rule IS NOT NULL
+  GROUP BY 1 ORDER BY 2 DESC`;
+
 /** The rows are stored or not; whoever knows is gone. */
 export class UnknownOutcomeError extends Error {
   override readonly name = "UnknownOutcomeError";
@@ -382,6 +388,16 @@ export class RecordingEventsRepository {
   async lastExchange(recordingId: string): Promise<number> {
     const { rows } = await this.database.pool.query<{ exchange: string }>(LAST_EXCHANGE, [recordingId]);
     return Number(rows[0]?.exchange ?? 0);
+  }
+
+  /** How many requests rules allowed: of tools/call by tool, of all else together. */
+  async callsAllowed(
+    recordingId: string,
+  ): Promise<{ readonly tool: string | null; readonly calls: number }[]> {
+    const { rows } = await this.database.pool.query<{ tool: string | null; calls: number }>(CALLS_ALLOWED, [
+      recordingId,
+    ]);
+    return rows;
   }
 
   private async linkedRows(query: { name: string; text: string; values: unknown[] }): Promise<LinkedRow[]> {

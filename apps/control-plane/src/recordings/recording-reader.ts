@@ -97,6 +97,15 @@ export class RecordingReader {
     }
   }
 
+  /** How many requests rules allowed so far, and how many calls of which tool among them. */
+  async callsAllowed(
+    recordingId: string,
+  ): Promise<{ readonly calls: number; readonly byTool: ReadonlyMap<string, number> }> {
+    const rows = await this.stored.callsAllowed(recordingId);
+    const byTool = rows.flatMap(({ tool, calls }) => (tool === null ? [] : [[tool, calls] as const]));
+    return { calls: rows.reduce((sum, { calls }) => sum + calls, 0), byTool: new Map(byTool) };
+  }
+
   /** The largest number of an exchange in it, 0 when there is none. */
   lastExchange(recordingId: string): Promise<number> {
     return this.stored.lastExchange(recordingId);

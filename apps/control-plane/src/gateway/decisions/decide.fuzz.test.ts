@@ -34,7 +34,8 @@ const rules = [
   { name: "others", methods: ["vendor/thing", "subscriptions/listen", "tasks/get"], effect: "allow" },
 ];
 const policies = compilePolicies([{ name: "fuzz", version: 1, document: documentOf(rules) }]);
-const target = { name: "shop", labels: {} };
+const document = { spec: { commands: [] } } as unknown as Question["target"]["document"];
+const target = { name: "shop", labels: {}, document };
 const context = {
   principal: { id: "alice", groups: ["engineering"], email: "ada@example.test", emailVerified: true },
   client: { id: "c" },

@@ -8,16 +8,21 @@ import {
   RpcErrorCode,
 } from "@drawbridge/mcp";
 import {
+  type AppliedLimit,
   type CompiledPolicies,
   type Context,
   couldBeAllowed,
+  type Decision,
   evaluate,
+  type FailedCondition,
   isTargetVisible,
-  type Target,
+  type ToolDefinition,
 } from "@drawbridge/policy";
 import type { Principal } from "../../identity/index.js";
 import { GatewayError, unknownSession } from "../gateway-error.js";
+import type { OperationParts } from "../../policies/index.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { operationNamed, operationOf } from "./operation-of.js";
 import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
 
 /** What is decided about one message of a client, and how a refusal is told. */
@@ -29,14 +34,20 @@ export interface GatewayDecision {
   /** For the recording. The caller hears `refusal`. */
   readonly reason: string;
   readonly refusal?: GatewayError;
+  /** Of what is allowed: there has to be room in all of them. */
+  readonly limits?: readonly AppliedLimit[] | undefined;
+  /** Conditions that could not be evaluated, whatever was decided. */
+  readonly failed?: readonly FailedCondition[] | undefined;
 }
 
 export interface Question {
-  readonly target: Target;
+  readonly target: OperationParts["target"];
   /** Of the session: another target of the same name is another one. */
   readonly targetId?: string;
   readonly context: Context;
   readonly message: McpRequest | McpNotification;
+  /** Of tools/call: as it was accepted. */
+  readonly tool?: ToolDefinition | undefined;
   /** Of the session the message came into. */
   readonly era: Era;
   /** Only of a message that names tasks: whether all of them are the caller's. */
@@ -45,7 +56,7 @@ export interface Question {
   readonly listensTo?: readonly string[] | undefined;
 }
 
-/** Who asks, as policies see it. Everything here is from this request's verified token. */
+/** Who asks, as policies see it. Everything here is from this request's verified token; what else is known comes with the question. */
 export function contextOf({ id, groups, email, client }: Principal): Context {
   return { principal: { id, groups, email, emailVerified: email !== undefined }, client: { id: client } };
 }
@@ -99,7 +110,7 @@ function decideListening(policies: CompiledPolicies, question: Question): Gatewa
   for (const uri of listensTo) {
     const refusal = asIfUnknown(method, uri, era);
     if (!isPlainUri(uri)) return denied("the URI can be read in more than one way", refusal);
-    const decision = evaluate(policies, { target, method, name: uri }, context);
+    const { message: _said, ...decision } = evaluate(policies, operationNamed(target, method, uri), context);
     if (decision.effect !== "allow") return { ...decision, effect: "deny", refusal };
   }
   return decideOperation(policies, question, undefined);
@@ -107,9 +118,14 @@ function decideListening(policies: CompiledPolicies, question: Question): Gatewa
 
 function decideOperation(
   policies: CompiledPolicies,
-  { target, context, era, message: { method, name } }: Question,
+  question: Question,
   named: string | undefined,
 ): GatewayDecision {
+  const {
+    context,
+    era,
+    message: { method, name },
+  } = question;
   if (named !== undefined && name === undefined) {
     return denied(
       "the message does not say what it is about",
@@ -124,14 +140,20 @@ function decideOperation(
       ),
     );
   }
-  const operation = { target, method, name };
-  const { effect, policy, version, rule, reason, message } = evaluate(policies, operation, context);
-  const deciding = { policy, version, rule, reason };
-  if (effect === "allow") return { effect, ...deciding };
+  const operation = operationOf(question);
+  const decision = evaluate(policies, operation, context);
+  const { effect, policy, version, rule, reason, limits, failed } = decision;
+  const deciding = { policy, version, rule, reason, failed };
+  if (effect === "allow") return { effect, ...deciding, limits };
   const refusal = couldBeAllowed(policies, operation, context)
-    ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: message ?? reason })
+    ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: toldOf(decision) })
     : asIfUnknown(method, name, era);
   return { effect: "deny", ...deciding, refusal };
+}
+
+/** The reason names the rule; beside what its author has to say it is named as well. */
+function toldOf({ message, reason, rule, policy }: Decision): string {
+  return message === undefined ? reason : `${message} (rule "${rule}" of policy "${policy}")`;
 }
 
 function denied(reason: string, refusal: GatewayError): GatewayDecision {

@@ -3,6 +3,7 @@ import { evaluate } from "@drawbridge/policy";
 import type { GatewayDecision } from "./decide.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { operationNamed } from "./operation-of.js";
 import { wantedByTask } from "./wanted-of-client.js";
 
 /** Why a target may not ask something of the client. */
@@ -79,7 +80,11 @@ export class TargetRights {
     const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
     const target = targets.get(this.session.target);
     if (!question || !target) return denied(method, "no request of the client is under way");
-    const decision = evaluate(policies, { target, method }, question.context);
+    const { message: _said, ...decision } = evaluate(
+      policies,
+      operationNamed(target, method),
+      question.context,
+    );
     return decision.effect === "allow" ? undefined : { ...decision, effect: "deny", method };
   }
 }

@@ -2,7 +2,8 @@ import { Injectable } from "@nestjs/common";
 import { eraOf, errorResponse, MalformedMessageError, type McpMessage } from "@drawbridge/mcp";
 import { BatchReply, type BatchedReply } from "../replies/batch-reply.js";
 import { refused } from "./client-request.js";
-import { ClientTraffic, type Incoming } from "../traffic/client-traffic.js";
+import { ClientTraffic } from "../traffic/client-traffic.js";
+import type { Incoming } from "../traffic/incoming.js";
 import type { GatewayError } from "../gateway-error.js";
 import type { Reply } from "../replies/reply.js";
 

@@ -9,6 +9,7 @@ export function testSession(differences: Partial<SessionIdentity> = {}): Gateway
     targetId: "01900000-0000-7000-8000-00000000000a",
     targetRevision: 1,
     era: "legacy",
+    openedAt: new Date(),
   } as const;
-  return new GatewaySession({ ...identity, ...differences }, 0);
+  return new GatewaySession({ ...identity, ...differences });
 }

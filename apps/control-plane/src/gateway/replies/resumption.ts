@@ -159,7 +159,8 @@ export class Resumption {
     const before = exchange.reply;
     exchange.reply = reply;
     // What the client may hear is up to the token it comes back with; that is decided with the next message.
-    exchange.question = { ...exchange.question, context };
+    const { session: usage } = exchange.question.context;
+    exchange.question = { ...exchange.question, context: { ...context, session: usage } };
     exchange.epoch = 0n;
     before.abandon();
     const { streamSeconds } = this.config;

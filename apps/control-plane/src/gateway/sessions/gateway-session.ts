@@ -1,10 +1,12 @@
 import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest } from "@drawbridge/mcp";
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../../agents/index.js";
+import type { Hold } from "../../limits/index.js";
 import type { Question } from "../decisions/decide.js";
 import type { HeldBody } from "../edge/held-bodies.js";
 import { eventId, type EventStream } from "../replies/event-stream.js";
 import type { ExchangeReply } from "../replies/reply.js";
+import { type CallsSoFar, UsageOfSession } from "./session-usage.js";
 
 /** A request of the client that has not been answered yet. */
 export interface Exchange {
@@ -24,6 +26,8 @@ export interface Exchange {
   cancelled: boolean;
   /** What the request came in: held until the request is answered. */
   readonly body: HeldBody;
+  /** What it has of the limits of its rules. */
+  hold?: Hold | undefined;
 }
 
 export interface SessionIdentity {
@@ -36,6 +40,15 @@ export interface SessionIdentity {
   readonly targetRevision: number;
   /** The session speaks one, from its first message on. */
   readonly era: Era;
+  readonly openedAt: Date;
+  /** What the client program says it is called. */
+  readonly clientName?: string | undefined;
+}
+
+/** What another process has left of a session. */
+export interface LeftOfSession {
+  readonly lastExchange: number;
+  readonly calls: CallsSoFar;
 }
 
 /** A message that belongs to no request, with its place in the recording: a client that comes back is read it from there. */
@@ -78,6 +91,8 @@ export class GatewaySession {
   /** Of the target's definition: what its agent was given. */
   targetRevision: number;
   readonly era: Era;
+  readonly clientName: string | undefined;
+  readonly usage: UsageOfSession;
   protocolVersion: string | undefined;
   agentId: string | undefined;
   link: Promise<SessionLink> | undefined;
@@ -95,11 +110,13 @@ export class GatewaySession {
   /** Another process has served it before: what that one knew is in the recording. */
   readonly wasServedBefore: boolean;
 
-  constructor(
-    identity: SessionIdentity,
-    private lastExchange: number,
-  ) {
-    this.wasServedBefore = lastExchange > 0;
+  private lastExchange: number;
+
+  constructor(identity: SessionIdentity, left?: LeftOfSession) {
+    this.lastExchange = left?.lastExchange ?? 0;
+    this.wasServedBefore = this.lastExchange > 0;
+    this.usage = new UsageOfSession(identity.openedAt, left?.calls);
+    this.clientName = identity.clientName;
     this.id = identity.id;
     this.principal = identity.principal;
     this.oauthClient = identity.oauthClient;
@@ -199,6 +216,7 @@ export class GatewaySession {
     // Its id may be that of another one by now.
     if (!this.exchanges.delete(exchange.number)) return;
     exchange.body.letGo(exchange);
+    void exchange.hold?.release();
     if (this.era === "legacy") this.byRequestId.delete(idKey(exchange.id));
   }
 

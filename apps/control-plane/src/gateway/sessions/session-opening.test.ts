@@ -1,6 +1,7 @@
 import { parseMessage } from "@drawbridge/mcp";
 import { expect, test } from "vitest";
 import type { Principal } from "../../identity/index.js";
+import type { SeenPrincipals } from "../../policies/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError } from "../gateway-error.js";
 import { SessionOpening, type WantedSession } from "./session-opening.js";
@@ -26,7 +27,7 @@ function opening(): { opening: SessionOpening; underWay: (() => void)[] } {
     transaction: () => new Promise<boolean>((resolve) => underWay.push(() => resolve(false))),
   };
   const storage = { database } as unknown as SessionStorage;
-  return { opening: new SessionOpening(storage, {} as SessionsService), underWay };
+  return { opening: new SessionOpening(storage, {} as SessionsService, {} as SeenPrincipals), underWay };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

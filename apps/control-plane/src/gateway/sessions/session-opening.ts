@@ -2,6 +2,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { Injectable } from "@nestjs/common";
 import { type Era, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
 import type { Principal } from "../../identity/index.js";
+import { SeenPrincipals } from "../../policies/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError } from "../gateway-error.js";
 import { GatewaySession } from "./gateway-session.js";
@@ -35,6 +36,7 @@ export class SessionOpening {
   constructor(
     private readonly storage: SessionStorage,
     private readonly sessions: SessionsService,
+    private readonly seen: SeenPrincipals,
   ) {}
 
   /**
@@ -47,18 +49,17 @@ export class SessionOpening {
     const clientName = clientNameOf(wanted.message);
     const stored = await this.turns.of(principal.id, () => this.store(id, clientName, wanted));
     if (!stored) return undefined;
-    const session = new GatewaySession(
-      {
-        id,
-        principal: principal.id,
-        oauthClient: principal.client,
-        target: target.name,
-        targetId: target.id,
-        targetRevision: target.revision,
-        era: wanted.era,
-      },
-      0,
-    );
+    const session = new GatewaySession({
+      id,
+      principal: principal.id,
+      oauthClient: principal.client,
+      target: target.name,
+      targetId: target.id,
+      targetRevision: target.revision,
+      era: wanted.era,
+      openedAt: new Date(),
+      clientName: clientName ?? undefined,
+    });
     session.protocolVersion = wanted.protocolVersion ?? undefined;
     this.sessions.add(session, wanted.key);
     const attributes = {
@@ -77,6 +78,8 @@ export class SessionOpening {
       await this.sessions.end(session, "its opening could not be recorded");
       throw error;
     }
+    const { email, groups } = principal;
+    this.seen.seen({ principal: principal.id, client: principal.client, email, groups });
     return session;
   }
 
@@ -90,9 +93,15 @@ export class SessionOpening {
       targetId: row.targetId,
       targetRevision: row.targetRevision,
       era: row.era === "modern" ? "modern" : "legacy",
+      openedAt: row.openedAt,
+      clientName: row.clientName ?? undefined,
     } as const;
-    // Exchanges are numbered on where that process stopped.
-    const session = new GatewaySession(identity, await this.storage.reader.lastExchange(row.id));
+    // Exchanges are numbered, and calls counted, on where that process stopped.
+    const [lastExchange, calls] = await Promise.all([
+      this.storage.reader.lastExchange(row.id),
+      this.storage.reader.callsAllowed(row.id),
+    ]);
+    const session = new GatewaySession(identity, { lastExchange, calls });
     session.protocolVersion = row.protocolVersion ?? undefined;
     session.agentId = row.agentId ?? undefined;
     this.sessions.add(session, key);
@@ -126,6 +135,7 @@ export class SessionOpening {
   }
 }
 
-function clientNameOf({ clientInfo }: McpRequest | McpNotification): string | null {
+/** A claim: for display, for the recording, and for rules that deny. */
+export function clientNameOf({ clientInfo }: McpRequest | McpNotification): string | null {
   return clientInfo?.name?.slice(0, MAX_CLIENT_NAME).replaceAll("\0", "") ?? null;
 }

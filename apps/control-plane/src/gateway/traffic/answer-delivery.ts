@@ -104,6 +104,9 @@ export class AnswerDelivery {
 
   async deliver(exchange: Exchange, { message, index, code, status }: Last): Promise<void> {
     this.session.finish(exchange);
+    this.session.usage.countResult(message.length);
+    // Whoever hears the answer may call again at once.
+    await exchange.hold?.release();
     const neverOpened = this.whyNeverOpened(exchange);
     if (neverOpened !== undefined) exchange.reply.forgetSession();
     await exchange.reply.finish(message, status ?? this.statusOf(exchange, code), index);

@@ -4,7 +4,14 @@ import { ExchangeFailure } from "@drawbridge/protocol";
 import { legacyNotSpoken, modernNotSpoken } from "../era-refusals.js";
 import { type Exchange, type GatewaySession, isSubscription } from "../sessions/gateway-session.js";
 import type { AnswerDelivery } from "./answer-delivery.js";
-import { ASKS_TOO_MUCH, type Failure, FAILURES, unknownOutcome } from "./exchange-failures.js";
+import {
+  ASKS_TOO_MUCH,
+  type Failure,
+  FAILURES,
+  LIMIT_UNKNOWN,
+  resultOverLimit,
+  unknownOutcome,
+} from "./exchange-failures.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 /** What the caller is told, and where in the recording that is. */
@@ -40,6 +47,25 @@ export class ExchangeEndings {
 
   badTarget(exchange: Exchange, detail: string): Promise<void> {
     return this.failed(exchange, ExchangeFailure.BAD_TARGET, detail);
+  }
+
+  /** True when the answer, of so many bytes, is over a limit, or nobody can say: then that is the end of the exchange. */
+  async isOverLimit(exchange: Exchange, bytes: number): Promise<boolean> {
+    const failure = await this.whyOverLimit(exchange, bytes);
+    if (!failure) return false;
+    const ending = await this.delivery.end(exchange, () => this.recordFailure(exchange, failure, ""));
+    if (ending) await this.delivery.deliver(exchange, ending);
+    return true;
+  }
+
+  private async whyOverLimit({ hold }: Exchange, bytes: number): Promise<Failure | undefined> {
+    try {
+      const refusal = await hold?.countResult(bytes);
+      return refusal && resultOverLimit(refusal);
+    } catch (error) {
+      this.logger.error("limits could not be asked", error instanceof Error ? error.message : String(error));
+      return LIMIT_UNKNOWN;
+    }
   }
 
   /** `method`: of what the target wants of the client and may not. */
@@ -122,11 +148,11 @@ export class ExchangeEndings {
 
   private async recordFailure(
     exchange: Exchange,
-    { code, kind, says }: Failure,
+    { code, kind, says, data }: Failure,
     detail: string,
   ): Promise<Ending> {
     const { id, number, method, name } = exchange;
-    const message = errorResponse(id, { code, message: detail ? `${says}: ${detail}` : says });
+    const message = errorResponse(id, { code, message: detail ? `${says}: ${detail}` : says, data });
     const index = await this.dependencies.recorder.recordOrOwe(this.session, {
       kind,
       direction: "target_to_client",

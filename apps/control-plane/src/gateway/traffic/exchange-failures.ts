@@ -1,6 +1,7 @@
 import { errorResponse, type JsonRpcId, RpcErrorCode } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type { EventKind } from "@drawbridge/recording";
+import type { LimitRefusal } from "../../limits/index.js";
 
 export interface Failure {
   readonly code: RpcErrorCode;
@@ -8,6 +9,8 @@ export interface Failure {
   readonly kind: EventKind & ("not_sent" | "outcome_unknown" | "response");
   /** What the caller is told before the agent's own words. */
   readonly says: string;
+  /** For programs. */
+  readonly data?: object;
 }
 
 const NOT_SENT = { code: RpcErrorCode.TargetUnavailable, kind: "not_sent" } as const;
@@ -78,6 +81,23 @@ export const ASKS_TOO_MUCH: Failure = {
   ...WITHHELD,
   code: RpcErrorCode.DeniedByPolicy,
   says: "the target wants something of the client that no rule allows, so its result is withheld",
+};
+
+/** It ran, and its result is more than a limit of a policy leaves room for. */
+export function resultOverLimit({ reason, retryAfterSeconds }: Omit<LimitRefusal, "limit">): Failure {
+  return {
+    ...WITHHELD,
+    code: RpcErrorCode.LimitReached,
+    says: `the request ran, but its result is withheld: ${reason}`,
+    ...(retryAfterSeconds === undefined ? {} : { data: { retryAfterSeconds } }),
+  };
+}
+
+/** Whether there is room for its result nobody can say now. */
+export const LIMIT_UNKNOWN: Failure = {
+  ...WITHHELD,
+  code: RpcErrorCode.LimitReached,
+  says: "the request ran, but its result is withheld: the limits of results could not be asked",
 };
 
 /** The caller is told exactly that; the system never repeats a call. */

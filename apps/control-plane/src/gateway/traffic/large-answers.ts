@@ -42,6 +42,7 @@ export class LargeAnswers {
       await this.endings.failed(exchange, ...fault);
       return;
     }
+    if (await this.endings.isOverLimit(exchange, stored.bytes)) return;
     const end = await this.delivery.end(exchange, async () => {
       const attributes = { masked: { ...masked }, stored: { ...stored } };
       if (response.failure || !(await this.rememberTask(response))) return this.delivery.withheld(exchange);
@@ -69,6 +70,7 @@ export class LargeAnswers {
     const { stored } = response;
     exchange.body.hold(response);
     this.session.finish(exchange);
+    this.session.usage.countResult(stored.bytes);
     // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
     const mayGoOn = () => this.access.mayHearNow(exchange);
     const message = storedMessage({ stored, session: this.session, mayGoOn }, this.dependencies.reader);

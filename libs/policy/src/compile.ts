@@ -11,6 +11,8 @@ export interface PolicyVersion {
 }
 
 export interface CompiledPolicy {
+  readonly name: string;
+  readonly version: number;
   readonly labels: readonly (readonly [key: string, value: string])[];
   readonly names: Pick<NameIndex<true>, "forEachMatch"> | undefined;
   readonly subjects: ReadonlySet<string>;
@@ -104,6 +106,8 @@ function compilePolicy(version: PolicyVersion, { available, position }: CompileO
     }
   }
   return Object.freeze({
+    name: version.name,
+    version: version.version,
     labels: Object.entries(spec.targets.labels ?? {}),
     names: spec.targets.names && targetNames(spec.targets.names),
     subjects: subjectsOf(spec.subjects),

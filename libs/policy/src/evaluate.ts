@@ -46,6 +46,13 @@ export function isTargetVisible(compiled: CompiledPolicies, target: Target, cont
   return visible;
 }
 
+/** The policies, and their versions, for this target and this principal: while they stay the same, so do their decisions. */
+export function selectedPolicies(compiled: CompiledPolicies, target: Target, context: Context): string[] {
+  const selected = new Set<string>();
+  forEachSelected(compiled, { target, context }, ({ name, version }) => selected.add(`${name}@${version}`));
+  return [...selected].sort();
+}
+
 interface Selection {
   readonly target: Target;
   readonly context: Context;

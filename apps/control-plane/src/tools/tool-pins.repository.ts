@@ -14,9 +14,23 @@ export interface StoredPin extends PinDigests {
 }
 
 /** Masked JSON; empty where it was too large to be kept. */
-export interface StoredDefinitions {
+interface StoredDefinitions {
   readonly acceptedDefinition: Uint8Array | undefined;
   readonly shownDefinition: Uint8Array;
+}
+
+export type WholePin = StoredPin & StoredDefinitions;
+
+/** What somebody accepts. */
+export interface Acceptance {
+  readonly name: string;
+  readonly digest: string;
+  readonly definition: Uint8Array;
+  readonly flags: readonly string[];
+  readonly by: string;
+  readonly at: Date;
+  /** Stays where it is the one that is shown. */
+  readonly shownSince: Date;
 }
 
 interface DigestsRow {
@@ -79,7 +93,7 @@ export class ToolPinsRepository {
     targetId: string,
     name: string,
     transaction: Transaction = this.database.prisma,
-  ): Promise<(StoredPin & StoredDefinitions) | undefined> {
+  ): Promise<WholePin | undefined> {
     const row = await transaction.toolPin.findUnique({ where: { targetId_name: { targetId, name } } });
     if (!row) return undefined;
     const { acceptedDefinition, shownDefinition } = row;
@@ -117,18 +131,8 @@ export class ToolPinsRepository {
   async accept(
     transaction: Transaction,
     targetId: string,
-    accepted: {
-      readonly name: string;
-      readonly digest: string;
-      readonly definition: Uint8Array;
-      readonly flags: readonly string[];
-      readonly by: string;
-      readonly at: Date;
-      /** Of the one shown: stays where that is the one accepted. */
-      readonly shownSince: Date;
-    },
+    { name, digest, definition, flags, by, at, shownSince }: Acceptance,
   ): Promise<void> {
-    const { name, digest, definition, flags, by, at, shownSince } = accepted;
     const [digestBytes, definitionBytes] = [fromHex(digest), new Uint8Array(definition)];
     await transaction.toolPin.update({
       where: { targetId_name: { targetId, name } },

@@ -1,18 +1,14 @@
 import { Injectable } from "@nestjs/common";
 import type { Page, PageQuery, PinnedToolDetail, PinnedToolView } from "@drawbridge/contracts";
-import { AuditLog } from "../audit/index.js";
 import type { Principal } from "../identity/index.js";
-import { Clock } from "../platform/clock.js";
-import { Database, type Transaction } from "../platform/database.js";
+import { Database } from "../platform/database.js";
 import { readEpoch } from "../platform/epoch-snapshot.js";
 import { DomainError } from "../platform/errors.js";
 import { pageFrom, readCursor } from "../platform/pagination.js";
 import { LiveTargets, type Target } from "../targets/index.js";
-import { flagsOf, LookAlikes } from "./observed-tools.js";
 import { isAccepted } from "./pin.js";
-import { type StoredDefinitions, type StoredPin, ToolPinsRepository } from "./tool-pins.repository.js";
-
-type WholePin = StoredPin & StoredDefinitions;
+import { ToolAcceptance } from "./tool-acceptance.js";
+import { type StoredPin, ToolPinsRepository } from "./tool-pins.repository.js";
 
 /** Of a tool a target may choose any, but an empty one, or one with NUL. */
 const TOOL_NAME = /^[^\0]{1,1024}$/;
@@ -24,8 +20,7 @@ export class ToolsService {
     private readonly database: Database,
     private readonly repository: ToolPinsRepository,
     private readonly targets: LiveTargets,
-    private readonly audit: AuditLog,
-    private readonly clock: Clock,
+    private readonly acceptance: ToolAcceptance,
   ) {}
 
   async list(targetName: string, { limit, cursor }: PageQuery): Promise<Page<PinnedToolView>> {
@@ -45,45 +40,15 @@ export class ToolsService {
     };
   }
 
-  /** The definition with this digest is what the tool has to show from now on. What is so already stays as it is. */
+  /** @throws DomainError tool_changed when the tool shows another definition by now */
   async accept(
     principal: Principal,
     targetName: string,
-    { tool: name, digest }: { readonly tool: string; readonly digest: string },
+    accepted: { readonly tool: string; readonly digest: string },
   ): Promise<PinnedToolView> {
     const target = await this.target(targetName);
-    const pin = await this.database.transaction(async (transaction) => {
-      if (!(await this.repository.lock(transaction, target.id))) return notFound(target, name);
-      const found = (await this.repository.find(target.id, name, transaction)) ?? notFound(target, name);
-      if (isAccepted(found) && found.accepted === digest) return found;
-      const accepted = await this.accepted(transaction, target, { pin: found, digest });
-      await this.audit.record(transaction, {
-        actor: principal.id,
-        action: "tool.accepted",
-        subject: targetName,
-        details: { tool: name, digest, flags: accepted.flags.join(" ") },
-      });
-      await this.repository.accept(transaction, target.id, { ...accepted, by: principal.id });
-      return (await this.repository.find(target.id, name, transaction)) ?? notFound(target, name);
-    });
-    return viewOf(target, pin);
-  }
-
-  private async accepted(
-    transaction: Transaction,
-    target: Target,
-    { pin, digest }: { readonly pin: WholePin; readonly digest: string },
-  ) {
-    const { name, shownSince, flags, shownDefinition, acceptedDefinition } = pin;
-    const at = this.clock.now();
-    if (digest === pin.shown) return { name, digest, definition: shownDefinition, flags, at, shownSince };
-    if (digest !== pin.accepted || !acceptedDefinition) {
-      throw new DomainError("tool_changed", "the tool shows another definition now; look again");
-    }
-    // The one before stays. If the target still shows the other one, that is found when it does so next.
-    const names = (await this.repository.digests(transaction, target.id)).keys();
-    const flagsBefore = flagsOf(acceptedDefinition, new LookAlikes(names).has(name));
-    return { name, digest, definition: acceptedDefinition, flags: flagsBefore, at, shownSince: at };
+    const pin = await this.acceptance.accept(principal, { target, ...accepted });
+    return viewOf(target, pin ?? notFound(target, accepted.tool));
   }
 
   /** As of now, not as of the last decision. */

@@ -7,6 +7,7 @@ import { PlatformModule } from "../platform/platform.module.js";
 import { PoliciesModule } from "../policies/index.js";
 import { RecordingsModule } from "../recordings/index.js";
 import { TargetsModule } from "../targets/index.js";
+import { ToolsModule } from "../tools/index.js";
 import { Admission } from "./edge/admission.js";
 import { Batches } from "./edge/batches.js";
 import { Authorization } from "./traffic/authorization.js";
@@ -47,6 +48,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     PoliciesModule,
     RecordingsModule,
     TargetsModule,
+    ToolsModule,
   ],
   controllers: [SessionsController],
   providers: [

@@ -23,6 +23,7 @@ import { GatewayError, unknownSession } from "../gateway-error.js";
 import type { OperationParts } from "../../policies/index.js";
 import type { LiveSnapshot } from "./live-state.js";
 import { operationNamed, operationOf } from "./operation-of.js";
+import { asAccepted, pinOfCalled } from "./pinned-tools.js";
 import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
 
 /** What is decided about one message of a client, and how a refusal is told. */
@@ -38,6 +39,8 @@ export interface GatewayDecision {
   readonly limits?: readonly AppliedLimit[] | undefined;
   /** Conditions that could not be evaluated, whatever was decided. */
   readonly failed?: readonly FailedCondition[] | undefined;
+  /** Of tools/call: of the definition that was accepted. None where the tool has never been shown. */
+  readonly toolDigest?: Uint8Array | undefined;
 }
 
 export interface Question {
@@ -89,10 +92,13 @@ function isForTargets({ direction, era, kind }: MethodRule, question: Question):
 }
 
 /** The same as of a moment: with the target's labels of that moment, or a refusal when it is gone. */
-export function decideNow({ policies, targets }: LiveSnapshot, question: Question): GatewayDecision {
+export function decideNow({ policies, targets, pins }: LiveSnapshot, question: Question): GatewayDecision {
   const target = targets.get(question.target.name);
   const isTheSame = question.targetId === undefined || question.targetId === target?.id;
-  return target && isTheSame ? decide(policies, { ...question, target }) : gone();
+  if (!target || !isTheSame) return gone();
+  const pin = pinOfCalled(pins, target.id, question.message);
+  const decision = decide(policies, { ...question, target, tool: pin?.definition });
+  return pin ? asAccepted(decision, pin, target.name) : decision;
 }
 
 export function gone(): GatewayDecision {

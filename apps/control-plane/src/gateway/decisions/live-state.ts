@@ -4,6 +4,7 @@ import { Database } from "../../platform/database.js";
 import { readEpoch, type Snapshot } from "../../platform/epoch-snapshot.js";
 import { LivePolicies } from "../../policies/index.js";
 import { LiveTargets, type Target, TargetRevisions } from "../../targets/index.js";
+import { type Pins, ToolPins } from "../../tools/index.js";
 import { maySpeakModern } from "../era-refusals.js";
 
 /** What decisions are made from, all of it true at `epoch` or later. */
@@ -11,25 +12,30 @@ export interface LiveSnapshot {
   readonly epoch: bigint;
   readonly targets: Awaited<ReturnType<LiveTargets["get"]>>["value"];
   readonly policies: CompiledPolicies;
+  readonly pins: Pins;
 }
 
-/** Policies and targets are read apart; a decision needs both as of one moment, so the older epoch counts. */
+/** Policies, targets and pins are read apart; a decision needs all as of one moment, so the oldest epoch counts. */
 @Injectable()
 export class LiveState {
   constructor(
     readonly policies: LivePolicies,
     readonly targets: LiveTargets,
     readonly revisions: TargetRevisions,
+    readonly pins: ToolPins,
     private readonly database: Database,
   ) {}
 
   /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
   async known(): Promise<LiveSnapshot> {
-    return together(await Promise.all([this.targets.get(), this.policies.get()]));
+    return together(await Promise.all([this.targets.get(), this.policies.get(), this.pins.get()]));
   }
 
   async atLeast(epoch: bigint): Promise<LiveSnapshot> {
-    return together(await Promise.all([this.targets.atLeast(epoch), this.policies.atLeast(epoch)]));
+    const { targets, policies, pins } = this;
+    return together(
+      await Promise.all([targets.atLeast(epoch), policies.atLeast(epoch), pins.atLeast(epoch)]),
+    );
   }
 
   /** The revisions that a target speaks, if it is known not to speak 2026-07-28. */
@@ -47,10 +53,12 @@ export class LiveState {
   }
 }
 
-function together([targets, policies]: [
+function together([targets, policies, pins]: [
   Snapshot<LiveSnapshot["targets"]>,
   Snapshot<CompiledPolicies>,
+  Snapshot<Pins>,
 ]): LiveSnapshot {
-  const epoch = targets.epoch < policies.epoch ? targets.epoch : policies.epoch;
-  return { epoch, targets: targets.value, policies: policies.value };
+  const [first, ...others] = [targets.epoch, policies.epoch, pins.epoch] as const;
+  const epoch = others.reduce((oldest, each) => (each < oldest ? each : oldest), first);
+  return { epoch, targets: targets.value, policies: policies.value, pins: pins.value };
 }

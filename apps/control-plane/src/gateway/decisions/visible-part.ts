@@ -12,22 +12,31 @@ import {
 import { couldBeAllowed } from "@drawbridge/policy";
 import type { Question } from "./decide.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { shownAsAccepted } from "./pinned-tools.js";
 
 const CACHED_MS = 60_000;
 const CACHEABLE = new Set(["server/discover", "resources/read"]);
 
-/** For what is read from a recording: there the tasks of others are left out already. */
+/** For what is read from a recording: there the tasks of others, and tools that nobody accepted, are left out already. */
 export const AS_RECORDED = "as recorded";
 
+/** What is known of what the target has just listed. */
+export interface Listed {
+  /** Of tasks: the caller's. */
+  readonly ownTasks: ReadonlySet<string> | undefined;
+  /** Of tools: the digests of those that the target has shown. */
+  readonly toolDigests: ReadonlyMap<string, Uint8Array>;
+}
+
 /**
- * Lists hold only what could be called, and of tasks those in `ownTasks`; what may be cached may be so for a moment and
- * for nobody else. Undefined when a list is none, and so cannot be filtered.
+ * Lists hold only what could be called, of tasks the caller's, of tools those that were accepted; what may be cached may
+ * be so for a moment and for nobody else. Undefined when a list is none, and so cannot be filtered.
  */
 export function visiblePart(
   response: McpResponse,
   question: Question,
   live: LiveSnapshot,
-  ownTasks: ReadonlySet<string> | typeof AS_RECORDED = new Set(),
+  listed: Listed | typeof AS_RECORDED,
 ): Uint8Array | undefined {
   if (response.isError) return response.bytes;
   const { method } = question.message;
@@ -35,9 +44,19 @@ export function visiblePart(
   const unshared = question.era === "modern" ? onlyForItsReader(response, method) : response;
   try {
     if (governance?.as === "list")
-      return filterListResult(unshared, governance.list, nameFilter(governance, question, live));
+      return filterListResult(
+        unshared,
+        governance.list,
+        governance.list === "tools"
+          ? toolFilter(unshared, question, live, listed)
+          : nameFilter(governance, question, live),
+      );
     if (method !== "tasks/list") return unshared.bytes;
-    return filterListResult(unshared, "tasks", (id) => ownTasks === AS_RECORDED || ownTasks.has(id));
+    return filterListResult(
+      unshared,
+      "tasks",
+      (id) => listed === AS_RECORDED || listed.ownTasks?.has(id) === true,
+    );
   } catch (error) {
     if (error instanceof NotAListResultError) return undefined;
     throw error;
@@ -54,6 +73,23 @@ function nameFilter(
     target !== undefined &&
     (list !== "resources" || isPlainUri(name)) &&
     couldBeAllowed(policies, { target, method: call, name }, context);
+}
+
+function toolFilter(
+  list: McpResponse,
+  { context, target: { name: targetName } }: Question,
+  { policies, targets, pins }: LiveSnapshot,
+  listed: Listed | typeof AS_RECORDED,
+): (name: string) => boolean {
+  const target = targets.get(targetName);
+  if (!target) return () => false;
+  const pinned = pins.get(target.id);
+  const isAccepted = shownAsAccepted(list, pinned, listed === AS_RECORDED ? undefined : listed.toolDigests);
+  return (name) => {
+    if (!isAccepted(name)) return false;
+    const operation = { target, method: "tools/call", name, tool: pinned?.get(name)?.definition };
+    return couldBeAllowed(policies, operation, context);
+  };
 }
 
 /** Whether a result of 2026-07-28 may be given out as it is, as far as caching goes. */

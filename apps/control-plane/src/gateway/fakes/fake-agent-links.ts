@@ -1,4 +1,11 @@
-import type { AgentLinks, MessageToTarget, OpenSessionLink, SessionLink } from "../../agents/index.js";
+import { createHash } from "node:crypto";
+import type {
+  AgentLinks,
+  MessageToTarget,
+  OpenSessionLink,
+  SessionLink,
+  ToolFromTarget,
+} from "../../agents/index.js";
 import { AgentUnavailableError } from "../../agents/index.js";
 
 /** What the fake target says to one message; each text is one JSON-RPC message, the last one ends the exchange. */
@@ -14,8 +21,17 @@ interface Sent {
   readonly text: string;
   readonly protocolVersion: string;
   readonly parameterHeaders: Readonly<Record<string, string>>;
+  /** In hexadecimal. */
+  readonly toolDigest: string | undefined;
 }
 
+/** A tool as the target lists it. */
+interface FakeTool {
+  readonly name: string;
+  readonly description?: string;
+}
+
+const TOOLS: readonly FakeTool[] = [{ name: "read" }, { name: "destroy" }];
 const AGENT = "01900000-0000-7000-8000-000000000001";
 
 /** An agent with a target that answers by script, in place of the real link. */
@@ -32,6 +48,11 @@ export class FakeAgentLinks implements Pick<
   /** Sessions whose target the agent holds no more. */
   readonly gone = new Set<string>();
   script: Script = answerPolitely;
+  /** What the agent finds when it is asked for the tools; undefined: it cannot say. */
+  tools: readonly FakeTool[] | undefined = TOOLS;
+  /** How often it was asked. */
+  timesAsked = 0;
+  checksTools = true;
   /** Resolves when an agent may answer that it has a session. */
   opening: Promise<void> = Promise.resolve();
 
@@ -39,6 +60,9 @@ export class FakeAgentLinks implements Pick<
   reset(): void {
     this.online = true;
     this.script = answerPolitely;
+    this.tools = TOOLS;
+    this.timesAsked = 0;
+    this.checksTools = true;
     this.opening = Promise.resolve();
     this.sent.length = 0;
   }
@@ -54,10 +78,10 @@ export class FakeAgentLinks implements Pick<
     await this.opening;
     return {
       agentId: AGENT,
-      checksTools: true,
+      checksTools: this.checksTools,
       send: (message) => this.send(request, message),
       cancel: (exchange) => void this.cancelled.push(exchange),
-      listTools: () => undefined,
+      listTools: () => this.listTools(request),
       close: () => void this.closed.push(request.sessionId),
     };
   }
@@ -75,17 +99,42 @@ export class FakeAgentLinks implements Pick<
     if (!this.online) throw new AgentUnavailableError("the agent is gone");
     const { exchange, payload, protocolVersion, parameterHeaders = {} } = message;
     const text = Buffer.from(payload).toString("utf8");
-    this.sent.push({ sessionId: request.sessionId, exchange, text, protocolVersion, parameterHeaders });
+    const toolDigest = message.toolDigest && Buffer.from(message.toolDigest).toString("hex");
+    const { sessionId } = request;
+    this.sent.push({ sessionId, exchange, text, protocolVersion, parameterHeaders, toolDigest });
     const answers = this.script(JSON.parse(text) as Parameters<Script>[0]);
     setImmediate(() => void this.answer(request, exchange, answers));
   }
 
+  private listTools({ listener }: OpenSessionLink): void {
+    this.timesAsked += 1;
+    const tools = (this.tools ?? []).map(toolFromTarget);
+    const failure = this.tools ? undefined : "the target does not answer";
+    setImmediate(() => void listener.onTools({ tools, complete: this.tools !== undefined, failure }));
+  }
+
   private async answer(request: OpenSessionLink, exchange: number, answers: string[]): Promise<void> {
     for (const [index, text] of answers.entries()) {
+      const tools = toolsIn(text);
+      if (tools) await request.listener.onTools({ tools, complete: true, failure: undefined });
       const final = exchange !== 0 && index === answers.length - 1;
       await request.listener.onMessage({ exchange, payload: Buffer.from(text), masked: {}, final });
     }
   }
+}
+
+/** As the agent reports them before it passes the list on. */
+function toolsIn(text: string): ToolFromTarget[] | undefined {
+  if (!text.includes('"tools":[')) return undefined;
+  const { result } = JSON.parse(text) as { result?: { tools?: unknown } };
+  return Array.isArray(result?.tools) ? (result.tools as FakeTool[]).map(toolFromTarget) : undefined;
+}
+
+/** Its digest is that of what these tests change about it, so that most may list a tool as they like. */
+export function toolFromTarget(tool: FakeTool): ToolFromTarget {
+  const { name, description = "" } = tool;
+  const digest = createHash("sha256").update(`${name}\0${description}`).digest();
+  return { name, digest, definition: Buffer.from(JSON.stringify(tool)) };
 }
 
 /** initialize, two tools, and whatever is called answers with its own arguments. */

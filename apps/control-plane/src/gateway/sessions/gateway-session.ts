@@ -6,6 +6,7 @@ import type { Question } from "../decisions/decide.js";
 import type { HeldBody } from "../edge/held-bodies.js";
 import { eventId, type EventStream } from "../replies/event-stream.js";
 import type { ExchangeReply } from "../replies/reply.js";
+import { SessionTools } from "./session-tools.js";
 import { type CallsSoFar, UsageOfSession } from "./session-usage.js";
 
 /** A request of the client that has not been answered yet. */
@@ -93,6 +94,7 @@ export class GatewaySession {
   readonly era: Era;
   readonly clientName: string | undefined;
   readonly usage: UsageOfSession;
+  readonly tools = new SessionTools();
   protocolVersion: string | undefined;
   agentId: string | undefined;
   link: Promise<SessionLink> | undefined;

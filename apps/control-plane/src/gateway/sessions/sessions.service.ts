@@ -1,6 +1,11 @@
 import { Injectable, Logger } from "@nestjs/common";
 import { jsonView, type McpRequest, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
-import { AgentLinks, AgentUnavailableError, type SessionLink } from "../../agents/index.js";
+import {
+  AgentLinks,
+  AgentUnavailableError,
+  type SessionLink,
+  type ToolsFromTarget,
+} from "../../agents/index.js";
 import { GatewayError, unknownSession } from "../gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
 import { LiveState } from "../decisions/live-state.js";
@@ -75,6 +80,7 @@ export class SessionsService {
 
   private async finish(session: GatewaySession, reason: string): Promise<void> {
     // First what stops it: a slow database must not keep a target running.
+    session.tools.listed();
     const link = await session.link?.catch(() => undefined);
     link?.close(reason);
     await this.traffic.get(session)?.endings.abandon(`the session ended (${reason})`);
@@ -146,12 +152,42 @@ export class SessionsService {
         isOpen: ({ id }) => this.storage.sessions.isOpen(id),
         onInitialized: (initialized, response) => this.negotiated(initialized, response),
         onVersions: (versions) => this.learned(session, versions),
-        onTools: async () => undefined,
+        onTools: (listed) => this.showed(session, listed),
         onEnded: (ended, reason) => this.end(ended, reason),
       });
       this.traffic.set(session, traffic);
     }
     return traffic;
+  }
+
+  /**
+   * Has the agent list the tools of the target when nothing is known of one that is called. Resolves when it is, or when
+   * it cannot be: then the agent makes sure that the target shows no such tool.
+   */
+  async learnTool(session: GatewaySession, { method, name }: McpRequest): Promise<void> {
+    const isOpening = session.era === "legacy" && session.protocolVersion === undefined;
+    if (method !== "tools/call" || name === undefined || isOpening) return;
+    const { pins } = await this.live.known();
+    if (pins.get(session.targetId)?.has(name)) return;
+    await session.tools.ask(async () => {
+      const link = await this.linkOf(session);
+      if (link.checksTools) link.listTools();
+      else session.tools.listed();
+    });
+  }
+
+  private async showed(session: GatewaySession, listed: ToolsFromTarget): Promise<void> {
+    const { tools, complete, failure } = listed;
+    session.tools.hear(listed);
+    try {
+      await this.live.pins.observe({ id: session.targetId, name: session.target }, tools);
+    } catch (error) {
+      // What nobody knows nobody is shown, and the agent lets nothing pass that is not as it was accepted.
+      const reason = error instanceof Error ? error.message : undefined;
+      this.logger.warn("what a target shows could not be written down", reason);
+    }
+    if (failure !== undefined) this.logger.warn("the tools of a target could not be listed", failure);
+    if (complete || failure !== undefined) session.tools.listed();
   }
 
   private async learned(session: GatewaySession, versions: readonly string[]): Promise<void> {

@@ -51,6 +51,7 @@ export class Answers {
       await this.withholdWhatAsks(exchange, refusal, message);
       return;
     }
+    if (await this.endings.isOverLimit(exchange, answer.payload.length)) return;
     const last = await this.delivery.end(exchange, async () => {
       if (!(await this.rememberTask(response))) return this.delivery.withheld(exchange);
       const attributes = { masked: { ...message.masked } };
@@ -70,7 +71,8 @@ export class Answers {
     const { method, question } = exchange;
     const ownTasks =
       method === "tasks/list" ? await this.dependencies.tasks.ownedIn(this.session, response) : undefined;
-    const payload = visiblePart(response, question, live, ownTasks);
+    const toolDigests = this.session.tools.digests;
+    const payload = visiblePart(response, question, live, { ownTasks, toolDigests });
     if (payload === undefined) return { fault: `it is not the result of ${method}` };
     const wanted = wantedByResult(response, this.session.era);
     if (wanted === "unreadable") return { fault: "what it asks of the client cannot be read" };
@@ -118,7 +120,8 @@ export class Answers {
     if (!allowed || this.rights.refusalToAsk(answer.wanted, exchange, live))
       return this.delivery.notShown(exchange);
     if (exchange.method === "initialize") await this.dependencies.onInitialized(this.session, response);
-    const message = visiblePart(response, exchange.question, live, answer.ownTasks) ?? answer.payload;
+    const listed = { ownTasks: answer.ownTasks, toolDigests: this.session.tools.digests };
+    const message = visiblePart(response, exchange.question, live, listed) ?? answer.payload;
     return { message, index, code: errorCodeOf(response) };
   }
 

@@ -59,9 +59,9 @@ export class Authorization {
   }
 
   /**
-   * Decides, and writes the request and the decision down in one durable statement. That statement tells the
-   * authorization epoch of its moment: if it has moved since the decision, what was decided may no longer hold, so it
-   * is decided again, until decision and epoch agree (ADR 0002).
+   * Learns of a tool that nobody has seen yet, decides, and writes the request and the decision down in one durable
+   * statement. That statement tells the authorization epoch of its moment: if it has moved since the decision, what was
+   * decided may no longer hold, so it is decided again, until decision and epoch agree (ADR 0002).
    */
   async decideAndRecord(
     incoming: Incoming<Operative>,
@@ -70,6 +70,7 @@ export class Authorization {
   ): Promise<Authorized> {
     const { session, message } = incoming;
     const { method, name } = message;
+    if (message.kind === "request") await this.sessions.learnTool(session, message);
     let live = await this.live.known();
     const question = asOf(session, asked);
     let decision = decideNow(live, question);

@@ -63,7 +63,7 @@ export class ClientTraffic {
       if (exchange.reply === reply) Object.assign(exchange, decided);
       if (decision.effect === "deny") throw await this.authorization.refusalOf(incoming, decision, number);
       exchange.hold = await this.limits.holdOf(incoming, decision, number);
-      await this.target.dispatch(incoming, number);
+      await this.target.dispatch(incoming, number, decision.toolDigest);
     } catch (error) {
       session.finish(exchange);
       // Of what is refused it is certain that it was not sent.

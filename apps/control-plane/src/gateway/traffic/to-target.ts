@@ -17,10 +17,19 @@ export class ToTarget {
     private readonly recorder: Recorder,
   ) {}
 
-  /** `exchange`: of a request, else 0. @throws GatewayError when it was certainly not sent */
-  async dispatch({ session, message, parameterHeaders = {} }: Incoming, exchange: number): Promise<void> {
+  /**
+   * `exchange`: of a request, else 0. `toolDigest`: of a tool that was accepted.
+   * @throws GatewayError when it was certainly not sent
+   */
+  async dispatch(
+    { session, message, parameterHeaders = {} }: Incoming,
+    exchange: number,
+    toolDigest?: Uint8Array,
+  ): Promise<void> {
     try {
       const link = await this.sessions.linkOf(session);
+      if (message.kind === "request" && message.method === "tools/call" && !link.checksTools)
+        throw new AgentUnavailableError("the agent is too old to check tool definitions; update it");
       // It may have ended while the request was decided and recorded.
       if (session.ended) throw unknownSession();
       // The last moment: from here on the agent is told to take it back.
@@ -28,7 +37,8 @@ export class ToTarget {
       if (waiting?.cancelled) throw cancelledBeforeSent();
       session.markSent(exchange);
       const protocolVersion = session.protocolVersion ?? "";
-      await link.send({ exchange, payload: message.bytes, protocolVersion, parameterHeaders });
+      const tool = toolDigest && { toolDigest };
+      await link.send({ exchange, payload: message.bytes, protocolVersion, parameterHeaders, ...tool });
     } catch (error) {
       const refusal = notSent(error);
       if (!refusal) throw error;

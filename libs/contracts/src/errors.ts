@@ -29,6 +29,7 @@ export const ERROR_STATUS = {
   policy_invalid: 422,
   policy_not_enforceable: 422,
   target_invalid: 422,
+  too_many_backtests: 429,
   internal_error: 500,
   recording_damaged: 500,
   identity_provider_unavailable: 503,

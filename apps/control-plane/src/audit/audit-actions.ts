@@ -10,6 +10,7 @@ export const AUDIT_ACTIONS = [
   "join_token.refused",
   "join_token.revoked",
   "policy.applied",
+  "policy.backtested",
   "policy.deleted",
   "recording.exported",
   "recording.read",

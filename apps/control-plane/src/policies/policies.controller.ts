@@ -1,18 +1,35 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, SerializeOptions } from "@nestjs/common";
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  Query,
+  SerializeOptions,
+} from "@nestjs/common";
 import {
   ApplyPolicy,
   PageQuery,
   PolicyApplied,
   PolicyPage,
+  PolicyPlan,
+  PolicyVersionNumber,
   PolicyView,
   ResourceName,
 } from "@drawbridge/contracts";
 import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js";
 import { PoliciesService } from "./policies.service.js";
+import { PolicyPlans } from "./policy-plans.js";
 
 @Controller("api/v1/policies")
 export class PoliciesController {
-  constructor(private readonly policies: PoliciesService) {}
+  constructor(
+    private readonly policies: PoliciesService,
+    private readonly plans: PolicyPlans,
+  ) {}
 
   @Get()
   @Requires("policy:read")
@@ -36,6 +53,28 @@ export class PoliciesController {
     @Query({ schema: PageQuery }) query: PageQuery,
   ) {
     return this.policies.history(name, query);
+  }
+
+  @Get(":name/versions/:version")
+  @Requires("policy:read")
+  @SerializeOptions({ schema: PolicyView })
+  version(
+    @Param("name", { schema: ResourceName }) name: string,
+    @Param("version", { schema: PolicyVersionNumber }) version: number,
+  ) {
+    return this.policies.version(name, version);
+  }
+
+  /** What applying the document would change, and for whom. */
+  @Post(":name/plan")
+  @HttpCode(200)
+  @Requires("policy:read")
+  @SerializeOptions({ schema: PolicyPlan })
+  plan(
+    @Param("name", { schema: ResourceName }) name: string,
+    @Body({ schema: ApplyPolicy }) { source }: ApplyPolicy,
+  ) {
+    return this.plans.plan(name, source);
   }
 
   @Put(":name")

@@ -27,6 +27,19 @@ export class PoliciesRepository {
     return row ? toPolicy(row) : undefined;
   }
 
+  /** One version, live or not; also of a policy that was deleted. */
+  async version(name: string, version: number): Promise<StoredPolicy | undefined> {
+    const row = await this.database.prisma.policyVersion.findUnique({
+      where: { name_version: { name, version } },
+    });
+    return row ? toPolicy(row) : undefined;
+  }
+
+  /** All live versions, as of one moment. */
+  live(): Promise<StoredPolicy[]> {
+    return this.database.consistently((transaction) => this.all(transaction));
+  }
+
   async list(after: string | undefined, count: number): Promise<StoredPolicy[]> {
     const live = await this.database.prisma.policy.findMany({
       where: after === undefined ? {} : { name: { gt: after } },

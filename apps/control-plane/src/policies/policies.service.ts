@@ -7,7 +7,7 @@ import { Database, isUniqueViolation } from "../platform/database.js";
 import { DomainError } from "../platform/errors.js";
 import { NAME, pageFrom, readCursor } from "../platform/pagination.js";
 import { PoliciesRepository, type StoredPolicy } from "./policies.repository.js";
-import { readPolicy } from "./policy-source.js";
+import { readPolicyNamed } from "./policy-source.js";
 
 @Injectable()
 export class PoliciesService {
@@ -38,15 +38,16 @@ export class PoliciesService {
     return toView(policy);
   }
 
+  async version(name: string, version: number): Promise<PolicyView> {
+    const policy = await this.repository.version(name, version);
+    if (!policy)
+      throw new DomainError("policy_not_found", `there is no version ${version} of policy ${name}`);
+    return toView(policy);
+  }
+
   /** Makes the document the live version; the same document again changes nothing, so that applying is idempotent. */
   async apply(principal: Principal, name: string, source: string): Promise<PolicyApplied> {
-    const document = readPolicy(source);
-    if (document.metadata.name !== name) {
-      throw new DomainError(
-        "policy_invalid",
-        `the document names the policy ${document.metadata.name}, the address ${name}`,
-      );
-    }
+    const document = readPolicyNamed(name, source);
     const live = await this.repository.find(name);
     if (live && isDeepStrictEqual(live.document, document)) return { ...toView(live), changed: false };
     try {

@@ -32,6 +32,16 @@ export function readPolicy(source: string): PolicyDocument {
   return parsed.policy;
 }
 
+/** The same, of a document that must be of this policy. @throws DomainError as `readPolicy` */
+export function readPolicyNamed(name: string, source: string): PolicyDocument {
+  const document = readPolicy(source);
+  if (document.metadata.name === name) return document;
+  throw new DomainError(
+    "policy_invalid",
+    `the document names the policy ${document.metadata.name}, the address ${name}`,
+  );
+}
+
 function readSource(source: string): YamlValue {
   try {
     return readYaml(source);

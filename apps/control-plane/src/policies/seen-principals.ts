@@ -34,9 +34,7 @@ export class SeenPrincipals implements OnModuleDestroy {
     if (this.waiting.size >= WAITING && !this.waiting.has(key)) return;
     this.remember(key, { what, at });
     this.waiting.set(key, { principal, client, email, groups: groups.slice(0, GROUPS) });
-    this.writing ??= this.writeAll().finally(() => {
-      this.writing = undefined;
-    });
+    this.writing ??= this.writeAll();
   }
 
   /** Resolves when what was seen so far is written, or is known not to be. */
@@ -68,6 +66,7 @@ export class SeenPrincipals implements OnModuleDestroy {
         this.logger.warn("who has been seen could not be written down", errorText(error));
       }
     }
+    this.writing = undefined;
   }
 }
 

@@ -4,7 +4,6 @@ import {
   isAlias,
   isMap,
   isNode,
-  isPair,
   isScalar,
   isSeq,
   Lexer,
@@ -34,7 +33,7 @@ export class YamlProblem extends Error {
 export interface YamlValue {
   readonly value: unknown;
   /** The line of the innermost part of the path that is written down. */
-  lineOf(path: readonly PropertyKey[]): number | undefined;
+  readonly lineOf: (path: readonly PropertyKey[]) => number | undefined;
 }
 
 /**
@@ -111,28 +110,37 @@ type LineAt = (offset: number) => number;
 
 /** Aliases could make a small text a huge document; of two equal keys nobody can say which counts; Postgres keeps no NUL. */
 function refuseWhatIsNotPlain(node: unknown, lineAt: LineAt): void {
-  const refuse = (message: string, at: unknown = node): never => {
-    throw new YamlProblem(message, isNode(at) && at.range ? lineAt(at.range[0]) : undefined);
-  };
-  if (isAlias(node)) refuse("YAML aliases are not read; write the parts out");
-  if (isScalar(node) && typeof node.value === "string" && !isStorable(node.value))
-    refuse("a text has a NUL or half of a character in it");
+  const problem = problemOf(node);
+  if (problem !== undefined) throw problemAt(node, problem, lineAt);
   if (isSeq(node)) for (const item of node.items) refuseWhatIsNotPlain(item, lineAt);
-  if (!isMap(node)) return;
+  if (isMap(node)) refuseKeysAndValues(node.items, lineAt);
+}
+
+function problemOf(node: unknown): string | undefined {
+  if (isAlias(node)) return "YAML aliases are not read; write the parts out";
+  const isText = isScalar(node) && typeof node.value === "string";
+  return isText && !isStorable(node.value) ? "a text has a NUL or half of a character in it" : undefined;
+}
+
+function refuseKeysAndValues(pairs: readonly Pair[], lineAt: LineAt): void {
   const seen = new Set<string>();
-  for (const pair of node.items) {
-    const { key, value }: Pair = pair;
-    if (!isPair(pair) || !isScalar(key)) return refuse("a key must be a text", key);
+  for (const { key, value } of pairs) {
+    if (!isScalar(key)) throw problemAt(key, "a key must be a text", lineAt);
     const name = String(key.value);
-    if (seen.has(name)) refuse(`the key ${JSON.stringify(name.slice(0, 100))} is there twice`, key);
-    if (!isStorable(name)) refuse("a key has a NUL or half of a character in it", key);
+    if (seen.has(name))
+      throw problemAt(key, `the key ${JSON.stringify(name.slice(0, 100))} is there twice`, lineAt);
     seen.add(name);
+    refuseWhatIsNotPlain(key, lineAt);
     refuseWhatIsNotPlain(value, lineAt);
   }
 }
 
-function isStorable(text: string): boolean {
-  return !text.includes("\0") && text.isWellFormed();
+function problemAt(node: unknown, message: string, lineAt: LineAt): YamlProblem {
+  return new YamlProblem(message, isNode(node) && node.range ? lineAt(node.range[0]) : undefined);
+}
+
+function isStorable(text: unknown): boolean {
+  return typeof text === "string" && !text.includes("\0") && text.isWellFormed();
 }
 
 function firstLine(message: string): string {

@@ -1,3 +1,9 @@
+export {
+  type PastDecision,
+  RecordedOperations,
+  type RecordedSession,
+  type RecordedStep,
+} from "./recorded-operations.js";
 export { RecordingReader } from "./recording-reader.js";
 export { RecordingRecovery } from "./recording-recovery.js";
 export { RecordingUnavailableError } from "./recording-unavailable-error.js";

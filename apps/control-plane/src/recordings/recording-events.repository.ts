@@ -160,6 +160,23 @@ const WITHOUT_CHUNKS = linked(
   WHERE recording_id = $1 AND index >= $2 AND index < $3 AND kind <> ${CHUNK} ORDER BY index LIMIT $4`),
 );
 
+// What a session asked, of some methods, and where it is wanted what it was answered.
+const OPERATIONS = linked(
+  bounded(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND index >= $2 AND at < $3
+    AND (kind = ${REQUEST} AND exchange <> 0 AND (method <> ALL($6::text[])) IS NOT FALSE
+         OR $7::boolean AND kind = ${KIND_NUMBER.response})
+  ORDER BY index LIMIT $4`),
+);
+
+const DECISIONS = linked(
+  bounded(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND index >= $2 AND at < $3 AND kind = ${KIND_NUMBER.decision} AND exchange <> 0
+  ORDER BY index LIMIT $4`),
+);
+
 const FIRST_CHUNK = linked(`
   SELECT * FROM recording_event
   WHERE recording_id = $1 AND index >= $2 AND index <= $3 AND kind = ${CHUNK} ORDER BY index LIMIT 1`);
@@ -372,6 +389,41 @@ export class RecordingEventsRepository {
     const { from, to, count, bytes } = range;
     const name = "without-chunks";
     return this.linkedRows({ name, text: WITHOUT_CHUNKS, values: [recordingId, from, to, count, bytes] });
+  }
+
+  /** Requests from an index on, and results if wanted, of before the end of a period; bounded as a slice is. */
+  async operations(
+    recordingId: string,
+    wanted: {
+      readonly from: number;
+      readonly period: { readonly to: Date };
+      readonly exceptMethods: readonly string[];
+      readonly withResults: boolean;
+      readonly count: number;
+      readonly bytes: number;
+    },
+  ): Promise<LinkedRow[]> {
+    const { from, period, count, bytes, exceptMethods, withResults } = wanted;
+    const values = [recordingId, from, period.to, count, bytes, exceptMethods, withResults];
+    return this.linkedRows({ name: "operations", text: OPERATIONS, values });
+  }
+
+  /** What was decided about requests once more, from an index on; bounded as a slice is. */
+  async decisions(
+    recordingId: string,
+    range: {
+      readonly from: number;
+      readonly until: Date;
+      readonly count: number;
+      readonly bytes: number;
+    },
+  ): Promise<LinkedRow[]> {
+    const { from, until, count, bytes } = range;
+    return this.linkedRows({
+      name: "decisions",
+      text: DECISIONS,
+      values: [recordingId, from, until, count, bytes],
+    });
   }
 
   /** The first chunk in a range, both ends included. */

@@ -2,6 +2,8 @@ import { Module, type OnModuleInit } from "@nestjs/common";
 import { AuditModule } from "../audit/index.js";
 import { Jobs } from "../platform/jobs.js";
 import { PlatformModule } from "../platform/platform.module.js";
+import { RecordedOperations } from "./recorded-operations.js";
+import { RecordedOperationsRepository } from "./recorded-operations.repository.js";
 import { RecordingBatches } from "./recording-batches.js";
 import { RecordingChains } from "./recording-chains.js";
 import { RecordingEventsRepository } from "./recording-events.repository.js";
@@ -18,6 +20,8 @@ const RECOVER_EVERY_MS = 30_000;
   imports: [PlatformModule, AuditModule],
   controllers: [RecordingsController],
   providers: [
+    RecordedOperations,
+    RecordedOperationsRepository,
     RecordingBatches,
     RecordingChains,
     RecordingEventsRepository,
@@ -27,7 +31,7 @@ const RECOVER_EVERY_MS = 30_000;
     RecordingsService,
     RecordingWriter,
   ],
-  exports: [RecordingReader, RecordingRecovery, RecordingWriter],
+  exports: [RecordedOperations, RecordingReader, RecordingRecovery, RecordingWriter],
 })
 export class RecordingsModule implements OnModuleInit {
   constructor(

@@ -31,6 +31,7 @@ import { SessionsQueries } from "./sessions/sessions-queries.js";
 import { SessionUpkeep } from "./sessions/session-upkeep.js";
 import { SessionsController } from "./sessions/sessions.controller.js";
 import { SessionsRepository } from "./sessions/sessions.repository.js";
+import { LiveChanges } from "./sessions/live-changes.js";
 import { LiveState } from "./decisions/live-state.js";
 import { SessionStorage } from "./sessions/session-storage.js";
 import { SessionsService } from "./sessions/sessions.service.js";
@@ -63,6 +64,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     HeldBodies,
     LegacyEndpoint,
     LegacySessions,
+    LiveChanges,
     LiveState,
     ModernEndpoint,
     ModernSessions,

@@ -2,6 +2,7 @@ import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest } fro
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../../agents/index.js";
 import type { Hold } from "../../limits/index.js";
+import type { ChangingList } from "../decisions/changed-lists.js";
 import type { Question } from "../decisions/decide.js";
 import type { HeldBody } from "../edge/held-bodies.js";
 import { eventId, type EventStream } from "../replies/event-stream.js";
@@ -25,6 +26,8 @@ export interface Exchange {
   sent: boolean;
   /** The client has said that it no longer waits. */
   cancelled: boolean;
+  /** It would be denied now: if it was not sent yet, it never is. */
+  revoked?: boolean;
   /** What the request came in: held until the request is answered. */
   readonly body: HeldBody;
   /** What it has of the limits of its rules. */
@@ -96,6 +99,8 @@ export class GatewaySession {
   readonly usage: UsageOfSession;
   readonly tools = new SessionTools();
   protocolVersion: string | undefined;
+  /** Of a legacy session: the lists of which its target says that it tells when they change. Undefined where nobody here has heard. */
+  announcedLists: ReadonlySet<ChangingList> | undefined;
   agentId: string | undefined;
   link: Promise<SessionLink> | undefined;
   listener: Listener | undefined;

@@ -31,7 +31,7 @@ export class OutdatedSessions implements OnModuleInit, OnModuleDestroy {
     clearInterval(this.timer);
   }
 
-  private async lookAfter(): Promise<void> {
+  async lookAfter(): Promise<void> {
     const open = [...this.sessions.all];
     if (open.length === 0) return;
     try {

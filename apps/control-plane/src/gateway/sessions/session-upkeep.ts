@@ -56,7 +56,7 @@ export class SessionUpkeep implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Those that were ended at another control plane: nobody may ever ask anything in them again. */
-  private async endClosed(): Promise<void> {
+  async endClosed(): Promise<void> {
     const ids = [...this.sessions.all].map(({ id }) => id);
     if (ids.length === 0) return;
     try {

@@ -7,6 +7,7 @@ import {
   type ToolsFromTarget,
 } from "../../agents/index.js";
 import { GatewayError, unknownSession } from "../gateway-error.js";
+import { listsAnnouncedBy } from "../decisions/changed-lists.js";
 import type { GatewaySession } from "./gateway-session.js";
 import { LiveState } from "../decisions/live-state.js";
 import { OpenSessions } from "./open-sessions.js";
@@ -208,6 +209,7 @@ export class SessionsService {
     };
     if (typeof protocolVersion !== "string") return;
     session.protocolVersion = protocolVersion;
+    session.announcedLists = listsAnnouncedBy(response);
     await this.storage.sessions.negotiated(session.id, { protocolVersion: protocolVersion.slice(0, 32) });
   }
 }

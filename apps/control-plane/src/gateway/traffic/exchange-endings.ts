@@ -1,10 +1,12 @@
 import { Logger } from "@nestjs/common";
 import { errorResponse, type JsonRpcId } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
+import type { GatewayDecision } from "../decisions/decide.js";
 import { legacyNotSpoken, modernNotSpoken } from "../era-refusals.js";
 import { type Exchange, type GatewaySession, isSubscription } from "../sessions/gateway-session.js";
 import type { AnswerDelivery } from "./answer-delivery.js";
 import {
+  ACCESS_ENDED,
   ASKS_TOO_MUCH,
   type Failure,
   FAILURES,
@@ -47,6 +49,21 @@ export class ExchangeEndings {
 
   badTarget(exchange: Exchange, detail: string): Promise<void> {
     return this.failed(exchange, ExchangeFailure.BAD_TARGET, detail);
+  }
+
+  /** Cuts what would be denied now. Resolves when the agent is told to stop it and the recording says so. */
+  async revoke(exchange: Exchange, decision: GatewayDecision): Promise<void> {
+    if (await this.delivery.hasEnd(exchange)) return;
+    const link = await this.session.link?.catch(() => undefined);
+    link?.cancel(exchange.number, "access ended");
+    const ending = await this.delivery.end(exchange, () =>
+      this.recordFailure(exchange, ACCESS_ENDED, "", decision),
+    );
+    if (!ending) return;
+    // A client that does not read must not keep others from being cut.
+    this.delivery
+      .deliver(exchange, ending)
+      .catch((error: unknown) => this.logger.error("the end of a call could not be told", String(error)));
   }
 
   /** True when the answer, of so many bytes, is over a limit, or nobody can say: then that is the end of the exchange. */
@@ -150,6 +167,7 @@ export class ExchangeEndings {
     exchange: Exchange,
     { code, kind, says, data }: Failure,
     detail: string,
+    decision?: GatewayDecision,
   ): Promise<Ending> {
     const { id, number, method, name } = exchange;
     const message = errorResponse(id, { code, message: detail ? `${says}: ${detail}` : says, data });
@@ -161,6 +179,7 @@ export class ExchangeEndings {
       name,
       attributes: { failure: code },
       payload: message,
+      ...(decision ? { decision } : {}),
     });
     return { message, index };
   }

@@ -83,6 +83,13 @@ export const ASKS_TOO_MUCH: Failure = {
   says: "the target wants something of the client that no rule allows, so its result is withheld",
 };
 
+/** What it may do now would be denied. It was cancelled; what it did until then nobody knows. */
+export const ACCESS_ENDED: Failure = {
+  code: RpcErrorCode.AccessRevoked,
+  kind: "outcome_unknown",
+  says: "access ended while the request ran, so it was cancelled; whether it had an effect is not known, and it is not repeated",
+};
+
 /** It ran, and its result is more than a limit of a policy leaves room for. */
 export function resultOverLimit({ reason, retryAfterSeconds }: Omit<LimitRefusal, "limit">): Failure {
   return {

@@ -10,6 +10,7 @@ import type {
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { AnswerDelivery } from "./answer-delivery.js";
 import { Answers } from "./answers.js";
+import { ChangedAccess } from "./changed-access.js";
 import { ClientStreams } from "./client-streams.js";
 import { ExchangeEndings } from "./exchange-endings.js";
 import { LargeAnswers } from "./large-answers.js";
@@ -24,6 +25,7 @@ import type { TrafficDependencies } from "./traffic-dependencies.js";
  */
 export class TargetTraffic implements SessionLinkListener {
   readonly endings: ExchangeEndings;
+  readonly changes: ChangedAccess;
   private readonly answers: Answers;
   private readonly largeAnswers: LargeAnswers;
   private readonly notifications: TargetNotifications;
@@ -42,6 +44,7 @@ export class TargetTraffic implements SessionLinkListener {
     const streams = new ClientStreams(session, access, this.endings);
     this.notifications = new TargetNotifications(session, recorder, access, streams);
     this.requests = new TargetRequests(session, recorder, access, streams);
+    this.changes = new ChangedAccess(session, dependencies, streams, this.endings);
   }
 
   async onMessage(message: MessageFromTarget): Promise<void> {

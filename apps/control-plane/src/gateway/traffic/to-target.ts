@@ -1,7 +1,7 @@
 import { Injectable } from "@nestjs/common";
-import { type McpNotification, RpcErrorCode } from "@drawbridge/mcp";
+import { type McpMessage, type McpNotification, RpcErrorCode } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
-import { AgentUnavailableError } from "../../agents/index.js";
+import { AgentUnavailableError, type SessionLink } from "../../agents/index.js";
 import { GatewayError, unknownSession } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { SessionsService } from "../sessions/sessions.service.js";
@@ -28,13 +28,9 @@ export class ToTarget {
   ): Promise<void> {
     try {
       const link = await this.sessions.linkOf(session);
-      if (message.kind === "request" && message.method === "tools/call" && !link.checksTools)
-        throw new AgentUnavailableError("the agent is too old to check tool definitions; update it");
-      // It may have ended while the request was decided and recorded.
-      if (session.ended) throw unknownSession();
+      checkAgent(link, message);
       // The last moment: from here on the agent is told to take it back.
-      const waiting = session.exchange(exchange);
-      if (waiting?.cancelled) throw cancelledBeforeSent();
+      checkStillWanted(session, exchange);
       session.markSent(exchange);
       const protocolVersion = session.protocolVersion ?? "";
       const tool = toolDigest && { toolDigest };
@@ -83,10 +79,30 @@ export class ToTarget {
   }
 }
 
+function checkAgent({ checksTools }: SessionLink, message: McpMessage): void {
+  const isToolCall = message.kind === "request" && message.method === "tools/call";
+  if (isToolCall && !checksTools)
+    throw new AgentUnavailableError("the agent is too old to check tool definitions; update it");
+}
+
+/** Much may have happened while the request was decided, recorded and counted. */
+function checkStillWanted(session: GatewaySession, exchange: number): void {
+  if (session.ended) throw unknownSession();
+  const waiting = session.exchange(exchange);
+  if (waiting?.cancelled) throw cancelledBeforeSent();
+  if (waiting?.revoked) throw revokedBeforeSent();
+}
+
 /** Nobody hears it, the reply is abandoned; it is what the recording says of the request. */
 function cancelledBeforeSent(): GatewayError {
   const message = "the client cancelled the request before it was sent";
   return new GatewayError({ status: 200, code: RpcErrorCode.TargetUnavailable, message });
+}
+
+/** It was allowed when it was recorded, and waited since then. */
+function revokedBeforeSent(): GatewayError {
+  const message = "access ended before the request was sent, so nothing ran";
+  return new GatewayError({ status: 200, code: RpcErrorCode.AccessRevoked, message });
 }
 
 function notSent(error: unknown): GatewayError | undefined {

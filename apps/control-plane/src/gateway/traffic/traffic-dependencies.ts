@@ -9,7 +9,7 @@ import type { Recorder } from "./recorder.js";
 /** What the traffic of a session needs from the rest of the gateway. */
 export interface TrafficDependencies {
   readonly recorder: Recorder;
-  readonly reader: Pick<RecordingReader, "chunks">;
+  readonly reader: Pick<RecordingReader, "chunks" | "events">;
   readonly live: Pick<LiveState, "atLeast" | "known" | "now">;
   readonly tasks: Pick<TaskOwnership, "ownedIn" | "remember">;
   /** Whether nobody has ended the session, here or at another control plane. */

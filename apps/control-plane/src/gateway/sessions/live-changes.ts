@@ -1,0 +1,54 @@
+import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from "@nestjs/common";
+import { EpochWatch } from "../../platform/epoch-watch.js";
+import type { LiveChange } from "../decisions/changed-lists.js";
+import { LiveState } from "../decisions/live-state.js";
+import type { GatewaySession } from "./gateway-session.js";
+import { OutdatedSessions } from "./outdated-sessions.js";
+import { SessionUpkeep } from "./session-upkeep.js";
+import { SessionsService } from "./sessions.service.js";
+
+/**
+ * Has every change reach what is open in this process within a second, also where nobody says anything: sessions that
+ * were ended elsewhere or whose target is gone, calls under way that would be denied now, and streams of those who may
+ * not listen any more.
+ */
+@Injectable()
+export class LiveChanges implements OnModuleInit, OnApplicationBootstrap {
+  private readonly logger = new Logger("gateway");
+  private before: LiveChange["before"];
+
+  constructor(
+    private readonly watch: EpochWatch,
+    private readonly live: LiveState,
+    private readonly sessions: SessionsService,
+    private readonly upkeep: SessionUpkeep,
+    private readonly outdated: OutdatedSessions,
+  ) {}
+
+  onModuleInit(): void {
+    this.watch.onChange((epoch) => this.changed(epoch));
+  }
+
+  /** To know what has changed when something does. Without it clients are told of lists that may be the same. */
+  async onApplicationBootstrap(): Promise<void> {
+    this.before = await this.live.known().catch(() => undefined);
+  }
+
+  private async changed(epoch: bigint): Promise<void> {
+    const live = await this.live.atLeast(epoch);
+    const change = { before: this.before, live };
+    const results = await Promise.allSettled([
+      ...[...this.sessions.all].map((session) => this.inSession(session, change)),
+      this.upkeep.endClosed(),
+      this.outdated.lookAfter(),
+    ]);
+    this.before = live;
+    for (const result of results)
+      if (result.status === "rejected")
+        this.logger.error("what follows from a change could not be done in a session", String(result.reason));
+  }
+
+  private async inSession(session: GatewaySession, change: LiveChange): Promise<void> {
+    await this.sessions.trafficOf(session).changes.apply(change);
+  }
+}

@@ -1,0 +1,221 @@
+import type { Effects } from "./effects.js";
+import { HARMLESS_FUNCTIONS, reachesOut } from "./functions.js";
+import { isFields, type Node, type NodeFields } from "./parser.js";
+import { restricts, tablesIn, targetsIn } from "./restricting.js";
+
+/**
+ * Fields and variants of the syntax tree that do nothing themselves. What is not here and has no rule of its own may
+ * do anything: a new version of the parser adds no way around a policy.
+ */
+const HARMLESS = new Set(
+  `Query Select Values SetOperation UnnamedExpr ExprWithAlias Wildcard QualifiedWildcard ObjectName Identifier
+  CompoundIdentifier Value Number SingleQuotedString DoubleQuotedString HexStringLiteral Boolean Null Placeholder
+  body projection from joins relation join_operator selection group_by having order_by limit_clause limit offset
+  Expressions kind options expr alias name value op left right list negated low high pattern escape_char any regexp
+  UnaryOp InList InSubquery Between Like RLike IsNull IsNotNull IsTrue IsNotTrue IsFalse IsNotFalse IsUnknown
+  IsNotUnknown Nested Tuple Subquery Exists subquery AnyOp AllOp compare_op is_some Case operand conditions else_result
+  condition result Cast data_type format Convert charset target_before_value styles is_try Extract field syntax Substring
+  substring_from substring_for special shorthand Trim trim_where trim_what trim_characters Position in Collate collation
+  Interval leading_field leading_precision last_field fractional_seconds_precision MatchAgainst columns match_value
+  opt_search_modifier MemberOf array TypedString uses_odbc_syntax
+  Join Inner Left LeftOuter Right RightOuter CrossJoin StraightJoin On Using None Natural global constraint
+  with cte_tables recursive query materialized Derived lateral NestedJoin table_with_joins JsonTable json_expr json_path
+  Named Nested path exists on_empty on_error ForOrdinality Default Error type
+  distinct distinct_on top top_before_distinct select_modifiers optimizer_hints flavor window_before_qualify
+  named_window cluster_by distribute_by sort_by lateral_views prewhere qualify connect_by value_table_mode exclude
+  high_priority straight_join sql_small_result sql_big_result sql_buffer_result sql_no_cache sql_calc_found_rows
+  distinct_row all rows explicit_row content value_keyword set_quantifier fetch for_clause settings format_clause
+  pipe_operators LimitOffset OffsetCommaLimit limit_by asc nulls_first with_fill interpolate
+  args List clauses duplicate_treatment Unnamed Named Expr OrderBy Separator Limit filter null_treatment over
+  within_group parameters WindowSpec NamedWindow window_name partition_by window_frame units start_bound end_bound
+  Preceding Following CurrentRow name_value
+  assignments target ColumnName Tuple table on DuplicateKeyUpdate returning tables using order_by into
+  WithFromKeyword WithoutKeyword insert_alias row_alias col_aliases ignore low_priority priority replace_into source
+  partitions partitioned after_columns has_table_keyword overwrite or insert_token
+  with_hints index_hints hint_type index_type for_clause index_names sample version with_ordinality explicit
+  column_keyword inline quote_style locks Prefixed prefix is_none
+  Decimal Char Varchar Int Integer Signed Unsigned BigInt Float Double Real Date Datetime Time Timestamp JSON Binary
+  Custom Character CharacterLength IntegerLength length unit PrecisionAndScale Precision SignedInteger UnsignedInteger
+  opt_ilike opt_exclude opt_except opt_replace opt_rename opt_alias wildcard_token
+  QuotedString AtTimeZone subject`.split(/\s+/),
+);
+
+interface Place {
+  readonly effects: Effects;
+  /** Names of WITH that are seen from here: they are no tables. */
+  readonly withNames: ReadonlySet<string>;
+  /** The order of precedence is in doubt: no WHERE of this statement counts. */
+  readonly unsure: boolean;
+}
+
+/** Adds what a statement's tree says it does. */
+export function addSyntax(statement: NodeFields, effects: Effects, unsure: boolean): void {
+  visit(statement, { effects, withNames: new Set(), unsure });
+}
+
+function visit(node: Node, place: Place): void {
+  if (Array.isArray(node)) {
+    for (const item of node as readonly Node[]) visit(item, place);
+    return;
+  }
+  if (!isFields(node)) return;
+  const inner = isFields(node["with"]) ? visitWith(node["with"], place) : place;
+  for (const [name, value] of Object.entries(node)) {
+    if (isSaid(name, value)) visitField(name, value, inner);
+  }
+}
+
+/** Places in the text, and fields that are absent, say nothing. */
+function isSaid(name: string, value: Node): boolean {
+  if (name === "span" || name === "with" || name.endsWith("_token")) return false;
+  return value !== null && value !== undefined && value !== false;
+}
+
+function visitField(name: string, value: Node, place: Place): void {
+  const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined;
+  if (rule !== undefined && isFields(value)) {
+    rule(value, place);
+    return;
+  }
+  if (!HARMLESS.has(name) && !isEmpty(value)) {
+    place.effects.runsCode = true;
+  }
+  visit(value, place);
+}
+
+const isEmpty = (value: Node): boolean => Array.isArray(value) && value.length === 0;
+
+/** The queries of WITH, and then the place with their names in sight. */
+function visitWith(clause: NodeFields, place: Place): Place {
+  const names = new Set(place.withNames);
+  const tables = clause["cte_tables"];
+  for (const table of Array.isArray(tables) ? (tables as readonly Node[]) : []) {
+    const alias = isFields(table) && isFields(table["alias"]) ? table["alias"]["name"] : undefined;
+    const name = isFields(alias) ? String(alias["value"]).toLowerCase() : "";
+    if (clause["recursive"] === true) names.add(name);
+    visit(isFields(table) ? table["query"] : table, { ...place, withNames: new Set(names) });
+    names.add(name);
+  }
+  return { ...place, withNames: names };
+}
+
+type Rule = (fields: NodeFields, place: Place) => void;
+
+const RULES: Readonly<Record<string, Rule>> = {
+  Query: visitQuery,
+  Select: (fields, place) => {
+    place.effects.kinds.add("select");
+    if (isFields(fields["into"])) place.effects.runsCode = true;
+    visit(fields, place);
+  },
+  Values: (fields, place) => {
+    visit(fields, place);
+  },
+  Insert: visitInsert,
+  Update: (fields, place) => {
+    visitChange("update", fields, { place, changed: fields["table"] });
+  },
+  Delete: (fields, place) => {
+    const inner = isFields(fields["Delete"]) ? fields["Delete"] : fields;
+    visitChange("delete", inner, { place, changed: [inner["from"] ?? null, inner["using"] ?? null] });
+  },
+  Function: visitFunction,
+  Table: visitTable,
+  BinaryOp: (fields, place) => {
+    if (fields["op"] === "Assignment") place.effects.changesSession = true;
+    if (typeof fields["op"] !== "string") place.effects.runsCode = true;
+    visit(fields["left"], place);
+    visit(fields["right"], place);
+  },
+};
+
+function visitQuery(fields: NodeFields, place: Place): void {
+  if (Array.isArray(fields["locks"]) && fields["locks"].length > 0) place.effects.disturbs = true;
+  const body = fields["body"];
+  if (isFields(body) && "Values" in body) place.effects.kinds.add("select");
+  visit({ ...fields, locks: [] }, place);
+}
+
+function visitInsert(outer: NodeFields, place: Place): void {
+  const fields = isFields(outer["Insert"]) ? outer["Insert"] : outer;
+  const { effects } = place;
+  effects.writes = true;
+  effects.kinds.add("insert");
+  // REPLACE deletes the rows that it replaces.
+  if (fields["replace_into"] === true) effects.kinds.add("delete");
+  const table = isFields(fields["table"]) ? fields["table"]["TableName"] : undefined;
+  addTable(table, effects);
+  visit({ ...fields, table: null, columns: null, source: null, replace_into: null }, place);
+  // The rows of VALUES are no query of their own.
+  const body = isFields(fields["source"]) ? fields["source"]["body"] : undefined;
+  visit(isFields(body) && "Values" in body ? body["Values"] : fields["source"], place);
+}
+
+function visitChange(
+  kind: "update" | "delete",
+  fields: NodeFields,
+  { place, changed }: { readonly place: Place; readonly changed: Node },
+): void {
+  const { effects } = place;
+  effects.writes = true;
+  effects.kinds.add(kind);
+  const targets = targetsIn(changed);
+  for (const table of tablesIn(changed)) {
+    if (place.withNames.has(table)) effects.tables.add(table);
+  }
+  if (place.unsure || !(restricts(fields["selection"], targets) || joinsRestrict(changed, targets))) {
+    effects.deletesAll = true;
+  }
+  visit({ ...fields, tables: null, using: fields["using"] ?? null }, place);
+  if (Array.isArray(fields["tables"]) && fields["tables"].length > 0 && targets.size === 0) {
+    effects.deletesAll = true;
+  }
+}
+
+/** An inner join on a comparison leaves out what has no partner. */
+function joinsRestrict(node: Node, targets: ReadonlyMap<string, string>): boolean {
+  if (Array.isArray(node)) return (node as readonly Node[]).some((item) => joinsRestrict(item, targets));
+  if (!isFields(node)) return false;
+  const operator = node["join_operator"];
+  if (isFields(operator)) {
+    const constraint = operator["Inner"] ?? operator["Join"] ?? operator["StraightJoin"];
+    return isFields(constraint) && restricts(constraint["On"], targets);
+  }
+  return ["WithFromKeyword", "WithoutKeyword", "joins"].some((name) => joinsRestrict(node[name], targets));
+}
+
+function visitFunction(fields: NodeFields, place: Place): void {
+  const { effects } = place;
+  const parts = Array.isArray(fields["name"]) ? (fields["name"] as readonly Node[]) : [];
+  const names = parts.map((part) => {
+    const identifier = isFields(part) ? part["Identifier"] : undefined;
+    return isFields(identifier) ? String(identifier["value"]).toLowerCase() : "?";
+  });
+  const name = names.join(".");
+  effects.functions.add(name);
+  // With a schema before it, it is a stored function, whatever its name.
+  if (names.length !== 1 || !HARMLESS_FUNCTIONS.has(name)) effects.runsCode = true;
+  if (reachesOut(name)) effects.reachesOut = true;
+  const parameters = fields["parameters"];
+  visit({ ...fields, name: null, parameters: parameters === "None" ? null : (parameters ?? null) }, place);
+}
+
+function visitTable(fields: NodeFields, place: Place): void {
+  const parts = fields["name"];
+  const [first] = tablesIn({ Table: fields });
+  const isWithName = Array.isArray(parts) && parts.length === 1 && place.withNames.has(first ?? "");
+  if (!isWithName) addTable(parts, place.effects);
+  if (fields["args"] !== null && fields["args"] !== undefined) place.effects.runsCode = true;
+  visit({ ...fields, name: null, alias: null }, place);
+}
+
+/** Adds the name of a table as it is written: servers keep its case, or not, as their file system does. */
+function addTable(parts: Node, effects: Effects): void {
+  if (!Array.isArray(parts)) return;
+  const names = (parts as readonly Node[]).map((part) => {
+    const identifier = isFields(part) ? part["Identifier"] : undefined;
+    return isFields(identifier) ? String(identifier["value"]) : "?";
+  });
+  const name = names.join(".");
+  if (name.toLowerCase() !== "dual") effects.tables.add(name);
+}

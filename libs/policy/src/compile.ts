@@ -3,6 +3,8 @@ import { methodsOf, namesFor, type PolicyDocument, type PolicyRule } from "./doc
 import { needsGrant, ruleFeatures, type Feature } from "./features.js";
 import { MethodRules } from "./method-rules.js";
 import { append, NameIndex } from "./name-index.js";
+import { appliedLimits } from "./rates.js";
+import { ruleCondition } from "./rule-condition.js";
 
 export interface PolicyVersion {
   readonly name: string;
@@ -16,7 +18,9 @@ export interface CompiledPolicy {
   readonly labels: readonly (readonly [key: string, value: string])[];
   readonly names: Pick<NameIndex<true>, "forEachMatch"> | undefined;
   readonly subjects: ReadonlySet<string>;
-  readonly methods: ReadonlyMap<string, Pick<MethodRules, "decisiveFor">>;
+  readonly methods: ReadonlyMap<string, Pick<MethodRules, "matching" | "speaking">>;
+  /** That of its first rule. */
+  readonly position: number;
   readonly hasRuleThatDoesNotDeny: boolean;
 }
 
@@ -30,8 +34,8 @@ export interface CompiledPolicies {
   readonly bySubject: ReadonlyMap<string, readonly CompiledPolicy[]>;
 }
 
-/** What `evaluate` knows how to enforce or to ask for. Conditions, grants, limits and profiles are not among it. */
-const EVALUATED: ReadonlySet<Feature> = new Set(["approval"]);
+/** What `evaluate` knows how to judge or to ask for. Grants and profiles are not among it. */
+const EVALUATED: ReadonlySet<Feature> = new Set(["approval", "condition", "limits"]);
 const NOTHING: ReadonlySet<Feature> = new Set();
 
 /**
@@ -112,6 +116,7 @@ function compilePolicy(version: PolicyVersion, { available, position }: CompileO
     names: spec.targets.names && targetNames(spec.targets.names),
     subjects: subjectsOf(spec.subjects),
     methods,
+    position,
     hasRuleThatDoesNotDeny,
   });
 }
@@ -129,7 +134,10 @@ function compileRule(rule: PolicyRule, { version, available, position }: RuleOpt
     version: version.version,
     name: rule.name,
     effect: unenforceable ? "deny" : rule.effect,
+    written: rule.effect,
     ...(unenforceable && { unenforceable }),
+    ...(!unenforceable && rule.when !== undefined && { condition: ruleCondition(rule.when) }),
+    limits: appliedLimits(version.name, rule),
     ...(rule.message !== undefined && { message: rule.message }),
     position,
   });

@@ -1,13 +1,19 @@
 import type { Feature } from "./features.js";
-import type { Effect } from "./operation.js";
+import type { AppliedLimit, Effect } from "./operation.js";
+import type { Condition } from "./rule-condition.js";
 
 export interface CompiledRule {
   readonly policy: string;
   readonly version: number;
   readonly name: string;
   readonly effect: Effect;
+  /** What the rule says, which is not its effect when it is unenforceable. */
+  readonly written: Effect;
   /** Set when the rule asks for something nobody here enforces; its effect is then deny, whatever it says. */
   readonly unenforceable?: Feature;
+  /** Without one the rule always matches what it speaks of. */
+  readonly condition?: Condition;
+  readonly limits: readonly AppliedLimit[];
   readonly message?: string;
   /** Position among all rules by policy name, then by place in the policy: decides between equals. */
   readonly position: number;

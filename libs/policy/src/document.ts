@@ -9,6 +9,7 @@ import {
   nameListOf,
 } from "./methods.js";
 import { LIMIT_SCOPES } from "./operation.js";
+import { conditionProblems } from "./rule-condition.js";
 
 const Name = z
   .string()
@@ -189,6 +190,10 @@ function* ruleProblems(rule: Rule): Generator<PolicyProblem> {
     if (rule.effect === "deny" && rule[obligation]) {
       yield { path: [obligation], message: "remove it: a rule that denies has no result to speak of" };
     }
+  }
+  if (rule.when !== undefined) {
+    const condition = { when: rule.when, effect: rule.effect, methods: methodsOf(rule) };
+    for (const message of conditionProblems(condition)) yield { path: ["when"], message };
   }
   yield* limitProblems(rule);
   yield* nameListProblems(rule);

@@ -5,7 +5,6 @@ import { compilePolicies, type PolicyVersion } from "./compile.js";
 import type { PolicyDocument, PolicyRule } from "./document.js";
 import { couldBeAllowed, evaluate, isTargetVisible } from "./evaluate.js";
 import type { Feature } from "./features.js";
-import { wholeDocument } from "./fixtures/whole-document.js";
 import { compileGlob } from "./glob.js";
 import type { Context, Effect, Operation, Target } from "./operation.js";
 
@@ -317,10 +316,9 @@ describe("a rule that needs what the system lacks", () => {
 
   test("denies even when a caller claims a feature that evaluate cannot judge", () => {
     const everything = new Set<Feature>(["condition", "approval", "jit", "limits", "mask_profile"]);
-    const compiled = compilePolicies(
-      [{ name: "shop-engineering", version: 1, document: wholeDocument }],
-      everything,
-    );
+    const grant = { mode: "jit", activation: "self", maxDuration: "1h" } as const;
+    const rules: PolicyRule[] = [{ name: "r", effect: "allow" }];
+    const compiled = compilePolicies([policy({ access: grant, rules })], everything);
     expect(evaluate(compiled, call("search_objects"), alice).effect).toBe("deny");
     expect(isTargetVisible(compiled, shop, alice)).toBe(false);
   });

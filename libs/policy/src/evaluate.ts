@@ -1,41 +1,81 @@
 import { emailKey, labelKey, subjectKey, type CompiledPolicies, type CompiledPolicy } from "./compile.js";
-import { decisive, type CompiledRule } from "./compiled-rule.js";
+import type { CompiledRule } from "./compiled-rule.js";
+import { Evaluation } from "./evaluation.js";
 import type { Feature } from "./features.js";
+import { type FailedRule, judge, type Judgement } from "./judge.js";
+import type { MatchingRules } from "./method-rules.js";
 import { isGovernedMethod, isVendorMethod, nameListOf } from "./methods.js";
 import type { Context, Decision, Effect, Operation, Target } from "./operation.js";
 
 /**
  * Decides one operation. The strictest matching rule wins (deny, require_approval, allow), among equals the first by
- * policy name and place in the policy; what no rule matches is denied.
+ * policy name and place in the policy; what no rule matches is denied. A rule whose condition cannot be decided denies.
  */
 export function evaluate(compiled: CompiledPolicies, operation: Operation, context: Context): Decision {
-  const { method, name } = operation;
-  if (!isGovernedMethod(method) && !isVendorMethod(method)) {
-    return denied(`no rule can allow the method ${quote(method)}`);
-  }
-  if (nameListOf(method) !== "none" && name === undefined)
-    return denied(`the ${method} request names nothing`);
-
-  let decidedBy: CompiledRule | undefined;
-  let selected = false;
-  forEachSelected(compiled, { target: operation.target, context }, (policy) => {
-    selected = true;
-    const rule = policy.methods.get(method)?.decisiveFor(name);
-    if (rule) decidedBy = decisive(decidedBy, rule);
-  });
-
-  if (decidedBy) return decisionOf(decidedBy, operation);
-  if (selected) return denied(`no rule allows ${describe(operation)}`);
-  return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
+  return decide(compiled, new Evaluation(operation, context));
 }
 
 /**
- * For lists: whether this name could be used at all. Decided by `evaluate` itself, so that what is listed and what can
- * be called never differ.
+ * For lists: whether some call of this name could be anything but denied. Decided by the walk of `evaluate` itself, so
+ * that what is listed and what can be called never differ; conditions over what only a call has are left open.
  */
 export function couldBeAllowed(compiled: CompiledPolicies, operation: Operation, context: Context): boolean {
-  return evaluate(compiled, operation, context).effect !== "deny";
+  if (refusal(operation) !== undefined) return false;
+  const evaluation = new Evaluation(operation, context, { isListing: true });
+  const { decidedBy, failed, isOpen } = judge(matchingRules(compiled, evaluation), evaluation);
+  if (decidedBy?.effect === "deny" || failed.length > 0) return false;
+  return decidedBy !== undefined || isOpen;
 }
+
+/** The decision, in an evaluation that can be asked afterwards what became of each condition. */
+export function decide(compiled: CompiledPolicies, evaluation: Evaluation): Decision {
+  const { operation } = evaluation;
+  const refused = refusal(operation);
+  if (refused !== undefined) return denied(refused);
+  const matching = matchingRules(compiled, evaluation);
+  const judgement = judge(matching, evaluation);
+  const [failure] = judgement.failed;
+  if (judgement.decidedBy && (judgement.decidedBy.effect === "deny" || !failure)) {
+    return decisionOf(judgement.decidedBy, judgement, operation);
+  }
+  if (failure) return failedDecision(failure, judgement, operation);
+  if (matching.length > 0) return denied(`no rule allows ${describe(operation)}`);
+  return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
+}
+
+/** Why no rule is asked; undefined when they are. */
+export function refusal({ method, name }: Operation): string | undefined {
+  if (!isGovernedMethod(method) && !isVendorMethod(method)) {
+    return `no rule can allow the method ${quote(method)}`;
+  }
+  if (nameListOf(method) !== "none" && name === undefined) return `the ${method} request names nothing`;
+  return undefined;
+}
+
+/** The policies for this target and principal, in order of position; empty when there are none. */
+export function policiesInForce(
+  compiled: CompiledPolicies,
+  { operation: { target }, context }: Evaluation,
+): readonly CompiledPolicy[] {
+  const selected = new Set<CompiledPolicy>();
+  forEachSelected(compiled, { target, context }, (policy) => selected.add(policy));
+  return [...selected].sort((a, b) => a.position - b.position);
+}
+
+/** Of each policy that is selected, in order of position. */
+function matchingRules(compiled: CompiledPolicies, evaluation: Evaluation): readonly MatchingRules[] {
+  const { method, name } = evaluation.operation;
+  return policiesInForce(compiled, evaluation).map(
+    (policy) => policy.methods.get(method)?.matching(name) ?? NOTHING_MATCHES,
+  );
+}
+
+const NOTHING_MATCHES: MatchingRules = {
+  unconditional: undefined,
+  limited: [],
+  denying: [],
+  otherConditional: [],
+};
 
 /** Whether the principal may know that the target exists: some policy for both has a rule that does more than deny. */
 export function isTargetVisible(compiled: CompiledPolicies, target: Target, context: Context): boolean {
@@ -47,7 +87,7 @@ export function isTargetVisible(compiled: CompiledPolicies, target: Target, cont
 }
 
 /** The policies, and their versions, for this target and this principal: while they stay the same, so do their decisions. */
-export function selectedPolicies(compiled: CompiledPolicies, target: Target, context: Context): string[] {
+export function policiesFor(compiled: CompiledPolicies, target: Target, context: Context): string[] {
   const selected = new Set<string>();
   forEachSelected(compiled, { target, context }, ({ name, version }) => selected.add(`${name}@${version}`));
   return [...selected].sort();
@@ -108,10 +148,42 @@ function subjectKeys({ principal, client, workload }: Context): string[] {
   return keys;
 }
 
-function decisionOf(rule: CompiledRule, operation: Operation): Decision {
-  const decidedBy = { policy: rule.policy, version: rule.version, rule: rule.name };
-  const message = rule.message === undefined ? {} : { message: rule.message };
-  return { effect: rule.effect, ...decidedBy, reason: reasonOf(rule, operation), ...message };
+function decisionOf(rule: CompiledRule, judgement: Judgement, operation: Operation): Decision {
+  const limits = rule.effect === "deny" ? [] : judgement.limited.flatMap(({ limits: each }) => each);
+  return {
+    effect: rule.effect,
+    policy: rule.policy,
+    version: rule.version,
+    rule: rule.name,
+    reason: reasonOf(rule, operation),
+    ...(rule.message !== undefined && { message: rule.message }),
+    ...(limits.length > 0 && { limits }),
+    ...failedOf(judgement),
+  };
+}
+
+function failedDecision({ rule, problem }: FailedRule, judgement: Judgement, operation: Operation): Decision {
+  const reason = `rule "${rule.name}" of policy "${rule.policy}" could not be decided: ${problem}; so it denies ${describe(operation)}`;
+  return {
+    effect: "deny",
+    policy: rule.policy,
+    version: rule.version,
+    rule: rule.name,
+    reason,
+    ...failedOf(judgement),
+  };
+}
+
+function failedOf({ failed }: Judgement): Pick<Decision, "failed"> {
+  if (failed.length === 0) return {};
+  return {
+    failed: failed.map(({ rule, problem }) => ({
+      policy: rule.policy,
+      version: rule.version,
+      rule: rule.name,
+      problem,
+    })),
+  };
 }
 
 const VERB = {
@@ -128,7 +200,7 @@ const FEATURE_WORDS = {
   mask_profile: "has a masking profile of its own",
 } as const satisfies Record<Feature, string>;
 
-function reasonOf(rule: CompiledRule, operation: Operation): string {
+export function reasonOf(rule: CompiledRule, operation: Operation): string {
   const by = `rule "${rule.name}" of policy "${rule.policy}"`;
   if (!rule.unenforceable) return `${by} ${VERB[rule.effect]} ${describe(operation)}`;
   return `${by} ${FEATURE_WORDS[rule.unenforceable]}, which this system does not enforce yet, so it denies ${describe(operation)}`;

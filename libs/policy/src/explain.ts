@@ -1,5 +1,8 @@
 import type { CompiledPolicies } from "./compile.js";
-import { evaluate } from "./evaluate.js";
+import type { CompiledRule } from "./compiled-rule.js";
+import { Failure } from "./conditions/values.js";
+import { decide, policiesInForce, reasonOf, refusal } from "./evaluate.js";
+import { Evaluation, type Outcome } from "./evaluation.js";
 import type { Context, Decision, Effect, Operation } from "./operation.js";
 
 /** What one rule says of an operation. */
@@ -26,11 +29,60 @@ export interface Explanation {
   readonly rules: readonly RuleVoice[];
 }
 
+const MAX_VOICES = 1_000;
+
 /** Decides one operation and says what every rule that speaks of it says. */
 export function explainOperation(
   compiled: CompiledPolicies,
   operation: Operation,
   context: Context,
 ): Explanation {
-  return { decision: evaluate(compiled, operation, context), rules: [] };
+  const evaluation = new Evaluation(operation, context, { remembers: true });
+  const decision = decide(compiled, evaluation);
+  if (refusal(operation) !== undefined) return { decision, rules: [] };
+  const speaking = policiesInForce(compiled, evaluation).flatMap(
+    (policy) => policy.methods.get(operation.method)?.speaking(operation.name) ?? [],
+  );
+  const rules = shown(speaking, decision).map((rule) => voiceOf(rule, evaluation, decision));
+  return { decision, rules };
+}
+
+function isDecisive(rule: CompiledRule, decision: Decision): boolean {
+  return rule.policy === decision.policy && rule.name === decision.rule;
+}
+
+/** The first of them; the decisive one takes the last place when it is further behind. */
+function shown(rules: readonly CompiledRule[], decision: Decision): readonly CompiledRule[] {
+  if (rules.length <= MAX_VOICES) return rules;
+  const first = rules.slice(0, MAX_VOICES);
+  const decisive = rules.find((rule) => isDecisive(rule, decision));
+  return !decisive || first.includes(decisive) ? first : [...first.slice(0, -1), decisive];
+}
+
+function voiceOf(rule: CompiledRule, evaluation: Evaluation, decision: Decision): RuleVoice {
+  const outcome = evaluation.outcomeAfterwards(rule);
+  const isFailed = outcome instanceof Failure;
+  return {
+    policy: rule.policy,
+    version: rule.version,
+    rule: rule.name,
+    effect: isFailed ? "deny" : rule.effect,
+    written: rule.written,
+    matched: outcome !== false,
+    condition: conditionWord(rule, outcome),
+    says: saysOf(rule, outcome, evaluation.operation),
+    decisive: isDecisive(rule, decision),
+  };
+}
+
+function conditionWord({ condition }: CompiledRule, outcome: Outcome): RuleVoice["condition"] {
+  if (!condition) return "none";
+  if (outcome instanceof Failure) return "failed";
+  return outcome === true ? "true" : "false";
+}
+
+function saysOf(rule: CompiledRule, outcome: Outcome, operation: Operation): string {
+  if (outcome instanceof Failure)
+    return `its condition could not be decided: ${outcome.problem}; so it denies`;
+  return outcome === false ? "its condition does not hold" : reasonOf(rule, operation);
 }

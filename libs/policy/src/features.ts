@@ -1,4 +1,5 @@
 import type { PolicyDocument, PolicyProblem, PolicyRule } from "./document.js";
+import { readsGrant } from "./rule-condition.js";
 
 /** What a policy may need beyond plain rules. A running system enforces some of these, or none. */
 export type Feature = "condition" | "approval" | "jit" | "limits" | "mask_profile";
@@ -34,6 +35,7 @@ export function needsGrant(policy: PolicyDocument): boolean {
 export function ruleFeatures(rule: PolicyRule): { feature: Feature; key: string }[] {
   const needed: { feature: Feature; key: string }[] = [];
   if (rule.when !== undefined) needed.push({ feature: "condition", key: "when" });
+  if (rule.when !== undefined && readsGrant(rule.when)) needed.push({ feature: "jit", key: "when" });
   if (rule.effect === "require_approval") needed.push({ feature: "approval", key: "effect" });
   if (rule.mask && (rule.mask.profile !== "default" || rule.mask.except?.length)) {
     needed.push({ feature: "mask_profile", key: "mask" });
@@ -46,7 +48,7 @@ const ADVICE = {
   condition:
     "conditions are not enforced by this system yet: remove `when`, or narrow the rule by tools, resources or prompts",
   approval: "approvals are not enforced by this system yet: use deny, or allow for a smaller group",
-  jit: "just-in-time access is not enforced by this system yet: use `mode: standing` for a smaller group, or wait with this policy",
+  jit: "just-in-time access is not enforced by this system yet: use `mode: standing` for a smaller group and conditions without `grant`, or wait with this policy",
   limits: "limits are not enforced by this system yet: remove `limits`",
   mask_profile:
     "only the default masking profile is enforced by this system yet: use `profile: default` without `except`, or remove `mask`",

@@ -10,7 +10,7 @@ export {
   type PolicyProblem,
   type PolicyRule,
 } from "./document.js";
-export { couldBeAllowed, evaluate, isTargetVisible, selectedPolicies } from "./evaluate.js";
+export { couldBeAllowed, evaluate, isTargetVisible, policiesFor } from "./evaluate.js";
 export { type Explanation, explainOperation, type RuleVoice } from "./explain.js";
 export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";
 export { GOVERNED_METHODS, type GovernedMethod, isVendorMethod } from "./methods.js";

@@ -8,6 +8,8 @@ const rule = (position: number, effect: CompiledRule["effect"] = "allow"): Compi
   version: 1,
   name: `rule-${position}`,
   effect,
+  written: effect,
+  limits: [],
   position,
 });
 
@@ -25,7 +27,7 @@ test("a name asked for again has the answer of a set of rules that is asked for 
     fc.property(fc.array(name, { maxLength: 300 }), (names) => {
       const rules = someRules();
       for (const each of [...names, ...names]) {
-        expect(rules.decisiveFor(each)).toEqual(someRules().decisiveFor(each));
+        expect(rules.matching(each)).toEqual(someRules().matching(each));
       }
     }),
     { numRuns: 30 },
@@ -36,7 +38,7 @@ test("more names than are remembered, and longer ones, change no answer", () => 
   const rules = someRules();
   const names = Array.from({ length: 1_000 }, (_, n) => (n % 2 === 0 ? `a${n}` : `x${n}b`));
   names.push("a".repeat(100_000), `${"x".repeat(100_000)}b`, "constructor", "__proto__", "");
-  const answers = () => names.map((name) => rules.decisiveFor(name)?.position);
+  const answers = () => names.map((name) => rules.matching(name).unconditional?.position);
   const expected = names.map((name) => {
     if (name.endsWith("b")) return 1;
     return name.startsWith("a") ? 0 : undefined;
@@ -47,14 +49,14 @@ test("more names than are remembered, and longer ones, change no answer", () => 
 
 test("a rule that is added counts for names that were asked for before", () => {
   const rules = someRules();
-  expect(rules.decisiveFor("a")?.effect).toBe("allow");
+  expect(rules.matching("a").unconditional?.effect).toBe("allow");
   rules.add(rule(3, "deny"), undefined);
-  expect(rules.decisiveFor("a")?.effect).toBe("deny");
+  expect(rules.matching("a").unconditional?.effect).toBe("deny");
 });
 
 test("a request without a name is decided by rules for every name alone", () => {
   const rules = someRules();
-  expect(rules.decisiveFor(undefined)).toBeUndefined();
+  expect(rules.matching(undefined).unconditional).toBeUndefined();
   rules.add(rule(4), undefined);
-  expect(rules.decisiveFor(undefined)?.position).toBe(4);
+  expect(rules.matching(undefined).unconditional?.position).toBe(4);
 });

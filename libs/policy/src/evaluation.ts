@@ -1,0 +1,53 @@
+import type { Failure } from "./conditions/values.js";
+import { TOO_COSTLY } from "./conditions/meter.js";
+import { Scope } from "./conditions/scope.js";
+import type { CompiledRule } from "./compiled-rule.js";
+import type { Context, Operation } from "./operation.js";
+import type { Condition } from "./rule-condition.js";
+
+/** What became of the condition of a rule; open: it depends on what only a call has. */
+export type Outcome = boolean | "open" | Failure;
+
+/** One decision: what its conditions read, and what became of them. */
+export class Evaluation {
+  readonly operation: Operation;
+  readonly context: Context;
+  readonly #scope: Scope;
+  readonly #outcomes: Map<CompiledRule, Outcome> | undefined;
+
+  constructor(
+    operation: Operation,
+    context: Context,
+    options: { readonly isListing?: boolean; readonly remembers?: boolean } = {},
+  ) {
+    this.operation = operation;
+    this.context = context;
+    this.#scope = new Scope(operation, context, options);
+    this.#outcomes = options.remembers ? new Map() : undefined;
+  }
+
+  /** Of a rule without a condition it is true. */
+  outcomeOf(rule: CompiledRule): Outcome {
+    if (!rule.condition) return true;
+    const outcome = this.#ask(rule.condition);
+    this.#outcomes?.set(rule, outcome);
+    return outcome;
+  }
+
+  /** The same, after the decision and as it was in it; conditions that it did not need have bounds of their own. */
+  outcomeAfterwards(rule: CompiledRule): Outcome {
+    const known = this.#outcomes?.get(rule);
+    if (known !== undefined) return known;
+    this.#scope.renewMeter();
+    return this.outcomeOf(rule);
+  }
+
+  #ask(condition: Condition): Outcome {
+    const scope = this.#scope;
+    scope.hasMetUnknown = false;
+    const outcome = condition(scope);
+    if (!scope.isListing || typeof outcome === "boolean") return outcome;
+    // What was left open cost something that the call need not cost.
+    return scope.hasMetUnknown || outcome === TOO_COSTLY ? "open" : outcome;
+  }
+}

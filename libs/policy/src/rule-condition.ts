@@ -1,0 +1,58 @@
+import { checkCondition, type Reads } from "./conditions/check-condition.js";
+import { compileCondition } from "./conditions/compile-condition.js";
+import type { Scope } from "./conditions/scope.js";
+import { Failure } from "./conditions/values.js";
+import { isVariable, variable } from "./conditions/variables.js";
+import type { Effect } from "./operation.js";
+
+export interface ConditionOfRule {
+  readonly when: string;
+  readonly effect: Effect;
+  readonly methods: readonly string[];
+}
+
+/** What is wrong with the condition of a rule, each with what to do. */
+export function* conditionProblems(rule: ConditionOfRule): Generator<string> {
+  const checked = checkCondition(rule.when);
+  if (!checked.ok) yield checked.problem;
+  else yield* readProblems(rule, checked.reads);
+}
+
+/** Claims of a target or a client: a rule that allows because of them would be theirs to use. */
+const CLAIMS = ["tool.annotations", "client.name"];
+
+function* readProblems({ effect, methods }: ConditionOfRule, reads: Reads): Generator<string> {
+  for (const claim of CLAIMS) {
+    if (effect === "allow" && reads.has(claim)) {
+      yield `allow by something else: ${claim} is only claimed, so no rule may allow because of it`;
+    }
+  }
+  for (const name of new Set([...reads].map((read) => read.split(".")[0] ?? read))) {
+    const known = isVariable(name) ? variable(name).methods : undefined;
+    const without = known && methods.find((method) => !known.includes(method));
+    if (without !== undefined) {
+      yield `make a rule of its own for ${without}: it never has ${name} (${known?.join(", ")} can have it)`;
+    }
+  }
+}
+
+/** Whether a condition speaks of the grant; one that cannot be read does not. */
+export function readsGrant(when: string): boolean {
+  // The names of all variables are written out, so the check is needed only where the word is.
+  if (!when.includes("grant")) return false;
+  const checked = checkCondition(when);
+  return checked.ok && [...checked.reads].some((read) => read.startsWith("grant."));
+}
+
+/** Whether it holds, or why that is not known. */
+export type Condition = (scope: Scope) => boolean | Failure;
+
+const NOT_VALID = new Failure(
+  "its condition is not valid any more: correct the rule and apply the policy again",
+);
+
+/** The condition of a rule of a parsed document. One that is not valid fails, whatever it is asked about. */
+export function ruleCondition(when: string): Condition {
+  const checked = checkCondition(when);
+  return checked.ok ? compileCondition(checked.root) : () => NOT_VALID;
+}

@@ -43,16 +43,20 @@ function writeArray(values: readonly JsonView[], pieces: string[]): void {
 
 function writeObject(members: { readonly [key: string]: JsonView }, pieces: string[]): void {
   pieces.push("{");
-  for (const [index, key] of Object.keys(members).toSorted(byCodePoints).entries()) {
+  for (const [index, key] of sorted(Object.keys(members)).entries()) {
     pieces.push(index > 0 ? "," : "", JSON.stringify(key), ":");
     write(members[key] as JsonView, pieces);
   }
   pieces.push("}");
 }
 
+const SURROGATE = /[\uD800-\uDFFF]/;
+
 /** JavaScript compares UTF-16 units, which puts U+1F600 before U+FF21. UTF-8 sorts as code points do. */
-function byCodePoints(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+function sorted(keys: readonly string[]): readonly string[] {
+  if (!keys.some((key) => SURROGATE.test(key))) return keys.toSorted();
+  const encoded = keys.map((key) => ({ key, bytes: Buffer.from(key) }));
+  return encoded.toSorted((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ key }) => key);
 }
 
 function isArray(value: object): value is readonly JsonView[] {

@@ -12,6 +12,7 @@ import {
   type SessionRequest_Attach as Attach,
   type SessionRequest_ExchangeFailed as ExchangeFailed,
   type SessionRequest_MessageChunk as MessageChunk,
+  type SessionRequest_ToolDefinitions as ToolDefinitions,
   type SessionResponse,
   type TargetDefinition,
 } from "@drawbridge/protocol";
@@ -284,20 +285,28 @@ export interface FakeTransfer {
   aborted: boolean;
 }
 
-/** One session as the control plane holds it, over however many streams. */
+/**
+ * One session as the control plane holds it, over however many streams. It accepts whatever tools the target shows: it
+ * asks for them before the first call of one, and whatever is sent meanwhile follows in order.
+ */
 export class FakeSession {
   readonly id: string;
   readonly definition: TargetDefinition;
   readonly era: Era;
   readonly attaches: Attach[] = [];
-  /** All but the pieces of large responses. */
+  /** All but the pieces of large responses and what the target's tools are. */
   readonly frames: AgentFrame[] = [];
+  readonly shown: ToolDefinitions[] = [];
   readonly transfers = new Map<number, FakeTransfer>();
   keepsChunks = true;
   /** Called with each piece of a large response that comes. */
   onChunk: (() => void) | undefined;
   isAttached = false;
   #call: SessionCall | undefined;
+  readonly #digests = new Map<string, Buffer>();
+  #knowsTools = false;
+  /** What waits for the tools to be known. */
+  #held: (() => void)[] = [];
 
   constructor(id: string, definition: TargetDefinition, era: Era = Era.LEGACY) {
     this.id = id;
@@ -311,6 +320,7 @@ export class FakeSession {
     this.attaches.push(attach);
     call.on("data", ({ frame }: SessionRequest) => {
       if (frame?.$case === "messageChunk") this.#keepChunk(frame.value);
+      else if (frame?.$case === "toolDefinitions") this.#accept(frame.value);
       else if (frame) this.frames.push(frame);
     });
     call.on("cancelled", () => this.#gone(call));
@@ -328,14 +338,32 @@ export class FakeSession {
     {
       protocolVersion = this.era === Era.MODERN ? "2026-07-28" : "2025-11-25",
       parameterHeaders = {},
-    }: { protocolVersion?: string; parameterHeaders?: Record<string, string> } = {},
+      toolDigest,
+    }: { protocolVersion?: string; parameterHeaders?: Record<string, string>; toolDigest?: Uint8Array } = {},
   ): void {
     const payload = Buffer.from(typeof message === "string" ? message : encodeMessage(message));
-    this.#write({ $case: "message", value: { exchange, payload, protocolVersion, parameterHeaders } });
+    const tool = toolDigest === undefined ? calledTool(payload) : undefined;
+    const write = () => {
+      const digest = Buffer.from(toolDigest ?? this.#digests.get(tool ?? "") ?? []);
+      const value = { exchange, payload, protocolVersion, parameterHeaders, toolDigest: digest };
+      this.#write({ $case: "message", value });
+    };
+    if (tool !== undefined && !this.#knowsTools && this.#held.length === 0) {
+      this.#held.push(write);
+      this.listTools();
+    } else {
+      this.#inOrder(write);
+    }
   }
 
   cancel(exchange: number): void {
-    this.#write({ $case: "cancelExchange", value: { exchange, reason: "nobody waits" } });
+    this.#inOrder(() =>
+      this.#write({ $case: "cancelExchange", value: { exchange, reason: "nobody waits" } }),
+    );
+  }
+
+  listTools(): void {
+    this.#write({ $case: "listTools", value: {} });
   }
 
   close(reason = "closed by the test"): void {
@@ -428,6 +456,18 @@ export class FakeSession {
     this.#call?.write({ frame });
   }
 
+  #inOrder(write: () => void): void {
+    if (this.#held.length > 0) this.#held.push(write);
+    else write();
+  }
+
+  #accept(shown: ToolDefinitions): void {
+    this.shown.push(shown);
+    for (const { name, digest } of shown.tools) this.#digests.set(name, digest);
+    this.#knowsTools ||= shown.complete;
+    for (const write of this.#held.splice(0)) write();
+  }
+
   #keepChunk({ transfer, payload, end, aborted }: MessageChunk): void {
     const known = this.transfers.get(transfer) ?? {
       bytes: 0,
@@ -450,5 +490,15 @@ export class FakeSession {
 
   #gone(call: SessionCall): void {
     if (call === this.#call) this.isAttached = false;
+  }
+}
+
+/** Undefined for what is no call of a tool. */
+function calledTool(payload: Buffer): string | undefined {
+  try {
+    const { method, params } = JSON.parse(payload.toString()) as JsonRpcObject;
+    return method === "tools/call" ? String(params?.["name"]) : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -1,10 +1,17 @@
 import type { JsonRpcId } from "@drawbridge/mcp";
+import { encodeMessage, resultMessage } from "@drawbridge/testing";
+import { isOwnExchange } from "../sessions/own-request.js";
 import type { OutgoingMessage, Target, TargetListener } from "../targets/target.js";
 
 /** A target in the hands of the test, which speaks for it through the listener. */
 export class FakeTarget implements Target {
   readonly listener: TargetListener;
+  /** Messages of the client. */
   readonly sent: OutgoingMessage[] = [];
+  /** Requests of the agent's own. */
+  readonly asked: OutgoingMessage[] = [];
+  /** What the agent is answered at once when it asks for the tools; undefined: it waits. */
+  tools: readonly object[] | undefined = [];
   readonly cancelled: number[] = [];
   isPaused = false;
   isClosed = false;
@@ -29,7 +36,19 @@ export class FakeTarget implements Target {
   }
 
   send(message: OutgoingMessage): void {
-    this.sent.push(message);
+    if (!isOwnExchange(message.exchange)) {
+      this.sent.push(message);
+      return;
+    }
+    this.asked.push(message);
+    if (this.tools) this.answerAsked({ tools: this.tools });
+  }
+
+  /** Answers what the agent asked last. */
+  answerAsked(result: object): void {
+    const { parsed, exchange } = this.asked.at(-1) as OutgoingMessage;
+    const id = JSON.parse((parsed as { id: JsonRpcId }).id.text) as string;
+    this.listener.message(encodeMessage(resultMessage(id, { ...result })), exchange);
   }
 
   cancel(exchange: number): void {

@@ -1,5 +1,10 @@
 import { createMasker, type Masker } from "@drawbridge/masking";
-import { Era, type SessionRequest, type TargetDefinition } from "@drawbridge/protocol";
+import {
+  Era,
+  type SessionRequest,
+  type SessionRequest_ToolDefinitions as ToolDefinitions,
+  type TargetDefinition,
+} from "@drawbridge/protocol";
 import { encodeMessage, type JsonRpcObject, modern } from "@drawbridge/testing";
 import { pino } from "pino";
 import type { Revisions } from "../sessions/modern-gate.js";
@@ -36,11 +41,17 @@ export class FakeRevisions implements Revisions {
   }
 }
 
+export interface SendOptions {
+  readonly parameterHeaders?: Record<string, string>;
+  readonly toolDigest?: Buffer;
+}
+
 export interface SessionBench {
   readonly session: Session;
   readonly revisions: FakeRevisions;
-  /** What streams took, all of them. */
+  /** What streams took, all of them, but what the target's tools are. */
   readonly frames: Frame[];
+  readonly shown: ToolDefinitions[];
   /** Reasons for which the session said its target is gone. */
   readonly ends: string[];
   readonly logs: string[];
@@ -48,7 +59,7 @@ export interface SessionBench {
   target(): FakeTarget;
   readonly targets: FakeTarget[];
   /** A request gets what those of the session's era have. */
-  send(exchange: number, message: JsonRpcObject, parameterHeaders?: Record<string, string>): void;
+  send(exchange: number, message: JsonRpcObject, options?: SendOptions): void;
   answer(message: JsonRpcObject, exchange?: number): void;
   /** A stream comes; `takes`: whether it wants more after each frame. */
   connect(takes?: () => boolean): void;
@@ -68,6 +79,7 @@ export function sessionBench(options: SessionBenchOptions = {}): SessionBench {
   const { era = "legacy", versions, maxMessageBytes = 4 * 1024 * 1024, definition, ...rest } = options;
   const revisions = new FakeRevisions(versions);
   const frames: Frame[] = [];
+  const shown: ToolDefinitions[] = [];
   const targets: FakeTarget[] = [];
   const ends: string[] = [];
   const logs: string[] = [];
@@ -91,7 +103,8 @@ export function sessionBench(options: SessionBenchOptions = {}): SessionBench {
   });
   const connect = (takes = () => true) =>
     session.connect(({ frame }) => {
-      if (frame) frames.push(frame);
+      if (frame?.$case === "toolDefinitions") shown.push(frame.value);
+      else if (frame) frames.push(frame);
       return takes();
     });
   const target = () => {
@@ -106,15 +119,16 @@ export function sessionBench(options: SessionBenchOptions = {}): SessionBench {
     session,
     revisions,
     frames,
+    shown,
     ends,
     logs,
     target,
     targets,
     connect,
-    send: (exchange, message, parameterHeaders = {}) => {
+    send: (exchange, message, { parameterHeaders = {}, toolDigest = Buffer.alloc(0) } = {}) => {
       const isRequest = message.method !== undefined && message.id !== undefined;
       const payload = Buffer.from(encodeMessage(era === "modern" && isRequest ? modern(message) : message));
-      const value = { exchange, payload, protocolVersion: "", parameterHeaders };
+      const value = { exchange, payload, protocolVersion: "", parameterHeaders, toolDigest };
       session.receive({ $case: "message", value });
     },
     answer: (message, exchange) => target().listener.message(encodeMessage(message), exchange),

@@ -18,7 +18,7 @@ import { Permission } from "./permission.js";
 import type { SessionOwner, SessionRegistry } from "./session-registry.js";
 
 /** What a policy may count on this agent to do. */
-const FEATURES = ["mask-default", "stdio", "streamable-http", "http-sse"];
+const FEATURES = ["mask-default", "tool-pinning", "stdio", "streamable-http", "http-sse"];
 const REJECTED_RETRY_MS = 60_000;
 const SUPERSEDED_RETRY_MS = 30_000;
 /** While the permission holds, sessions wait for the connection: a longer delay could outlast what is left of them. */

@@ -2,6 +2,7 @@ import type { TargetDefinition } from "@drawbridge/protocol";
 import { isModernRevision } from "@drawbridge/mcp";
 import type { Asked } from "../targets/era-probe.js";
 import type { OutgoingMessage } from "../targets/target.js";
+import { HeldMessages } from "./held-messages.js";
 
 /** What is known of the revisions that targets speak. */
 export interface Revisions {
@@ -23,32 +24,30 @@ export interface ModernGateOptions {
   readonly onUnknown: (message: OutgoingMessage, error: unknown) => void;
 }
 
-const HELD_MESSAGES = 100;
-
 /**
  * What a client of a modern session sends waits here until the target is known to speak a modern revision: to a process
  * that does not, the first request alone could do harm. Order is kept.
  */
 export class ModernGate {
   readonly #options: ModernGateOptions;
-  #held: OutgoingMessage[] = [];
-  #heldBytes = 0;
+  readonly #held: HeldMessages<OutgoingMessage>;
   #isAsking = false;
   #isOpen = false;
 
   constructor(options: ModernGateOptions) {
     this.#options = options;
+    this.#held = new HeldMessages(options.heldBytes);
   }
 
   /** False: too much waits already; the message was not taken. */
   send(message: OutgoingMessage): boolean {
-    if (this.#isAsking) return this.#hold(message);
+    if (this.#isAsking) return this.#held.push(message);
     const { revisions, definition, pass } = this.#options;
     const known = this.#isOpen ? undefined : revisions.known(definition, "modern");
     if (this.#isOpen) pass(message);
     else if (known) this.#judge(known, [message]);
     else {
-      this.#hold(message);
+      this.#held.push(message);
       void this.#ask();
     }
     return true;
@@ -56,19 +55,7 @@ export class ModernGate {
 
   /** True when the request of this exchange was still here and now never leaves. */
   withdraw(exchange: number): boolean {
-    const left = this.#held.filter((message) => message.exchange !== exchange);
-    const wasHeld = left.length < this.#held.length;
-    this.#held = left;
-    return wasHeld;
-  }
-
-  #hold(message: OutgoingMessage): boolean {
-    const bytes = this.#heldBytes + message.parsed.bytes.length;
-    if (this.#held.length > 0 && bytes > this.#options.heldBytes) return false;
-    if (this.#held.length >= HELD_MESSAGES) return false;
-    this.#held.push(message);
-    this.#heldBytes = bytes;
-    return true;
+    return this.#held.remove(exchange);
   }
 
   async #ask(): Promise<void> {
@@ -76,9 +63,7 @@ export class ModernGate {
     this.#isAsking = true;
     const answer = await revisions.learn(definition, "modern").catch((error: unknown) => ({ error }));
     this.#isAsking = false;
-    const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
+    const held = this.#held.takeAll();
     if ("error" in answer) {
       for (const message of held) onUnknown(message, answer.error);
       return;

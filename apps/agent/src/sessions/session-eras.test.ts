@@ -56,7 +56,13 @@ describe("a session", () => {
 describe("a message of the other era", () => {
   const send = ({ session }: SessionBench, exchange: number, message: JsonRpcObject) => {
     const payload = Buffer.from(encodeMessage(message));
-    const value = { exchange, payload, protocolVersion: "", parameterHeaders: {} };
+    const value = {
+      exchange,
+      payload,
+      protocolVersion: "",
+      parameterHeaders: {},
+      toolDigest: Buffer.alloc(0),
+    };
     session.receive({ $case: "message", value });
   };
 
@@ -89,7 +95,7 @@ describe("a modern session", () => {
   test("sends nothing before the target is known to speak its era, then all in order", async () => {
     const bench = sessionBench({ era: "modern" });
     bench.send(1, toolCall("a", "echo"));
-    bench.send(2, toolCall("b", "echo"), { "mcp-param-region": "eu" });
+    bench.send(2, toolCall("b", "echo"), { parameterHeaders: { "mcp-param-region": "eu" } });
     bench.send(0, notification("notifications/vendor"));
     expect(bench.targets).toEqual([]);
     await bench.revisions.answer(BOTH);

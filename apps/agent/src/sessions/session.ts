@@ -2,6 +2,7 @@ import {
   Era as WireEra,
   ExchangeFailure,
   type SessionRequest,
+  type SessionRequest_ToolDefinitions as ToolDefinitions,
   type SessionResponse,
   type SessionResponse_Message as ClientMessage,
   type SessionResponse_Open as Open,
@@ -29,13 +30,22 @@ import type {
 } from "../targets/target.js";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
 import { Brake } from "./brake.js";
-import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness, type Route } from "./exchanges.js";
+import {
+  boundedTimeouts,
+  Exchanges,
+  type ExchangeTimeouts,
+  type Lateness,
+  type RequestHead,
+  type Route,
+} from "./exchanges.js";
 import { FailedInitialize } from "./failed-initialize.js";
 import { frameBytes } from "./frame-size.js";
 import type { LargeMessageOwner } from "./large-message.js";
 import { LargeResults } from "./large-results.js";
 import { ModernGate, type Revisions } from "./modern-gate.js";
 import { Outbox, type Sink } from "./outbox.js";
+import { isOwnExchange } from "./own-request.js";
+import { SessionTools } from "./session-tools.js";
 import { SparseLog } from "./sparse-log.js";
 
 const ERROR_RESPONSE_OF_TARGET_REQUEST = {
@@ -44,6 +54,7 @@ const ERROR_RESPONSE_OF_TARGET_REQUEST = {
 };
 const RESULT_REPEAT_WINDOW_MS = 15_000;
 const LONGEST_REASON = 1_000;
+const LIST_TOO_LONG = "its list of tools is too long";
 const IGNORED: LargeMessageSink = { push: () => undefined, end: () => undefined, abort: () => undefined };
 
 export interface SessionOptions {
@@ -84,10 +95,13 @@ export class Session implements TargetListener {
   #definition: TargetDefinition | undefined;
   #era: Era = "legacy";
   #gate: ModernGate | undefined;
+  #tools: SessionTools | undefined;
   #target: Target | undefined;
   #lastStderrLine = "";
   #targetIsGone = false;
   #isOver = false;
+  /** Of a legacy session: before that its target may be asked for nothing. */
+  #isInitialized = false;
 
   constructor(options: SessionOptions) {
     this.id = options.id;
@@ -162,6 +176,9 @@ export class Session implements TargetListener {
       case "cancelExchange":
         this.#cancel(frame.value.exchange, frame.value.reason);
         return;
+      case "listTools":
+        this.#listTools();
+        return;
       case "close":
         return;
       default:
@@ -172,6 +189,7 @@ export class Session implements TargetListener {
   /** Ends the target and everything still open. Resolves when nothing of the session is left on this host. */
   async end(reason: string): Promise<void> {
     this.#large.abort(reason);
+    this.#fail(this.#tools?.close() ?? [], ExchangeFailure.NOT_SENT, `the session was ended: ${reason}`);
     this.#fail(this.#exchanges.open, ExchangeFailure.OUTCOME_UNKNOWN, `the session was ended: ${reason}`);
     if (!this.#isOver) this.#say({ $case: "targetEnded", value: { reason } });
     this.#isOver = true;
@@ -182,16 +200,37 @@ export class Session implements TargetListener {
     // The target of a resumed session stays what it is.
     if (this.#definition || !target) return;
     this.#definition = target;
-    if (era !== WireEra.MODERN) return;
-    this.#era = "modern";
+    if (era === WireEra.MODERN) this.#era = "modern";
+    this.#tools = this.#createTools(target);
+    if (this.#era === "legacy") return;
     this.#gate = new ModernGate({
       definition: target,
       revisions: this.#options.revisions,
       heldBytes: this.#options.bufferedBytes,
-      pass: (message) => this.#dispatch(message),
+      pass: (message) =>
+        isOwnExchange(message.exchange) ? this.#dispatch(message) : this.#sendWhenPinned(message),
       onLearned: (versions) => this.#sayLearned(versions),
       onNotSpoken: ({ exchange }, versions) => this.#failAsNotSpoken(exchange, versions),
       onUnknown: ({ exchange }, error) => this.#targetRefused(exchange, error),
+    });
+  }
+
+  #createTools(definition: TargetDefinition): SessionTools {
+    const { masker, maxMessageBytes, bufferedBytes } = this.#options;
+    return new SessionTools({
+      era: this.#era,
+      transport: definition.transport?.$case,
+      heldBytes: bufferedBytes,
+      maxFrameBytes: maxMessageBytes,
+      now: () => performance.now(),
+      mask: (payload) => masker.maskMessage(payload).payload,
+      pass: (message) => this.#dispatch(message),
+      send: (message) => this.#sendOwn(message),
+      cancel: (exchange, request, reason) => this.#cancelOwn(exchange, request, reason),
+      requestOf: (exchange) => this.#exchanges.requestOf(exchange),
+      refuse: (exchange, failure, reason) => this.#fail([exchange], failure, reason),
+      say: (value) => this.#say({ $case: "toolDefinitions", value: this.#maskFailure(value) }),
+      isPaused: () => this.#brake.isHeld,
     });
   }
 
@@ -200,11 +239,24 @@ export class Session implements TargetListener {
   #forward(message: ClientMessage): void {
     const parsed = this.#check(message);
     if (!parsed || !this.#beginExchange(message.exchange, parsed)) return;
-    const { exchange, protocolVersion, parameterHeaders } = message;
-    const outgoing = { exchange, parsed, protocolVersion, parameterHeaders };
-    if (!this.#gate) this.#dispatch(outgoing);
+    const { exchange, protocolVersion, parameterHeaders, toolDigest } = message;
+    const outgoing = { exchange, parsed, protocolVersion, parameterHeaders, toolDigest };
+    if (parsed.kind === "notification" && parsed.method === "notifications/initialized")
+      this.#isInitialized = true;
+    if (!this.#gate) this.#sendWhenPinned(outgoing);
     else if (!this.#gate.send(outgoing))
       this.#fail([exchange], ExchangeFailure.NOT_SENT, "too much waits for the target to start: try again");
+  }
+
+  /** A call goes out when the target shows the definition of its tool that was accepted. */
+  #sendWhenPinned(message: OutgoingMessage): void {
+    if (this.#isOver) return;
+    // Without a definition there is no target: whoever sends to it says so.
+    if (!this.#tools) this.#dispatch(message);
+    else if (!this.#tools.send(message)) {
+      const reason = "too much waits for the target to list its tools: try again";
+      this.#fail([message.exchange], ExchangeFailure.NOT_SENT, reason);
+    }
   }
 
   #dispatch(message: OutgoingMessage): void {
@@ -238,6 +290,7 @@ export class Session implements TargetListener {
 
   #problemWith(message: ClientMessage): string | undefined {
     if (this.#isOver || this.#targetIsGone) return "the session is over: open a new one";
+    if (isOwnExchange(message.exchange)) return "the number of its exchange is too high";
     if (!this.#options.mayOperate()) return "the agent lost touch with the control plane: try again";
     if (message.payload.length > this.#options.maxMessageBytes()) {
       return `the message is larger than the agent's limit of ${this.#options.maxMessageBytes()} bytes`;
@@ -297,7 +350,7 @@ export class Session implements TargetListener {
   #cancel(exchange: number, reason: string): void {
     const request = this.#exchanges.requestOf(exchange);
     if (!request || this.#exchanges.isCancelled(exchange)) return;
-    if (this.#gate?.withdraw(exchange)) {
+    if (this.#gate?.withdraw(exchange) || this.#tools?.withdraw(exchange)) {
       this.#fail([exchange], ExchangeFailure.NOT_SENT, "cancelled before it was sent");
       return;
     }
@@ -316,8 +369,8 @@ export class Session implements TargetListener {
   message(payload: Uint8Array, exchange?: number): void {
     if (this.#isOver) return;
     const parsed = this.#parse(payload, exchange);
-    if (!parsed) return;
-    const route = this.#exchanges.route(parsed, exchange);
+    if (!parsed || this.#isForAgent(parsed, exchange)) return;
+    const route = this.#exchanges.route(parsed, isOwnExchange(exchange) ? 0 : exchange);
     if (!route) {
       if (parsed.kind === "response")
         this.#log.warn({}, "a response of the target to no request was dropped");
@@ -327,13 +380,15 @@ export class Session implements TargetListener {
     const masked = this.#mask(parsed, route);
     if (!masked) return;
     this.#exchanges.touch(route.exchange);
+    this.#learnTools(parsed, route, masked.payload);
     if (this.#isFailedInitialize(parsed, route))
       void this.#explainInitialize(route.exchange, () => this.#deliver(route, masked));
     else this.#deliver(route, masked);
   }
 
   large(exchange?: number): LargeMessageSink {
-    return this.#isOver ? IGNORED : this.#large.begin(exchange);
+    if (isOwnExchange(exchange)) this.#tools?.failed(LIST_TOO_LONG, exchange);
+    return this.#isOver || isOwnExchange(exchange) ? IGNORED : this.#large.begin(exchange);
   }
 
   exchangeFailed(exchange: number, failure: ExchangeFailure, reason: string): void {
@@ -348,6 +403,7 @@ export class Session implements TargetListener {
 
   rubbish(reason: string, exchange?: number): void {
     this.#log.warn({ reason }, "the target sent something that is not MCP");
+    if (exchange === undefined) this.#tools?.failed(reason);
     this.#fail(
       exchange === undefined ? this.#exchanges.open : [exchange],
       ExchangeFailure.BAD_TARGET,
@@ -356,6 +412,7 @@ export class Session implements TargetListener {
   }
 
   isWaiting(exchange: number): boolean {
+    if (isOwnExchange(exchange)) return this.#tools?.isWaiting(exchange) ?? false;
     return this.#exchanges.isOpen(exchange) && !this.#failedInitialize.isAsking(exchange);
   }
 
@@ -386,7 +443,9 @@ export class Session implements TargetListener {
   #goneWithTarget(end: TargetEnd): void {
     if (this.#isOver) return;
     this.#large.abort(end.reason);
+    const neverSent = this.#tools?.close() ?? [];
     const failure = end.neverWorked ? ExchangeFailure.TARGET_UNAVAILABLE : ExchangeFailure.OUTCOME_UNKNOWN;
+    if (!end.neverWorked) this.#fail(neverSent, ExchangeFailure.NOT_SENT, this.#describe(end));
     this.#fail(this.#exchanges.open, failure, this.#describe(end));
     this.#say({ $case: "targetEnded", value: { reason: this.#maskReason(end.reason) } });
     this.#isOver = true;
@@ -403,6 +462,10 @@ export class Session implements TargetListener {
       return parseMessage(payload);
     } catch (error) {
       const id = error instanceof MalformedMessageError ? error.id : undefined;
+      if (id && this.#tools?.isAnsweredBy(id)) {
+        this.#tools.failed("its answer is no message");
+        return undefined;
+      }
       const answered = exchange ?? (id && this.#exchanges.exchangeOfId(id));
       this.rubbish(this.#problemOf(error), answered);
       return undefined;
@@ -482,11 +545,46 @@ export class Session implements TargetListener {
   }
 
   #failAsNotSpoken(exchange: number, versions: readonly string[]): void {
+    this.#tools?.failed("it does not speak the session's era", exchange);
     if (!this.#exchanges.isOpen(exchange)) return;
     this.#exchanges.end(exchange);
     const failure = ExchangeFailure.ERA_NOT_SPOKEN;
     const value = { exchange, failure, message: "", supportedVersions: [...versions] };
     this.#say({ $case: "exchangeFailed", value });
+  }
+
+  // ── which tools the target shows ───────────────────────────────────────────────────────────────────────────────
+
+  #listTools(): void {
+    if (this.#isOver || this.#targetIsGone || !this.#tools) return;
+    if (this.#era === "modern" || this.#isInitialized) this.#tools.list();
+    else this.#tools.sayUnlistable("the session is not initialized yet");
+  }
+
+  #sendOwn(message: OutgoingMessage): void {
+    if (!this.#gate) this.#dispatch(message);
+    else if (!this.#gate.send(message))
+      this.#tools?.failed("too much waits for it to start", message.exchange);
+  }
+
+  #cancelOwn(exchange: number, request: RequestHead, reason: string): void {
+    if (!this.#gate?.withdraw(exchange)) this.#target?.cancel(exchange, request, reason);
+  }
+
+  /** What a target says beside an answer to the agent belongs to the session, and a modern one has no stream of its own. */
+  #isForAgent(message: McpMessage, exchange: number | undefined): boolean {
+    if (message.kind === "notification" && message.method === "notifications/tools/list_changed")
+      this.#tools?.changed();
+    if (message.kind === "response") return this.#tools?.take(message) === true;
+    return isOwnExchange(exchange) && this.#era === "modern";
+  }
+
+  #learnTools(message: McpMessage, { exchange, final }: Route, masked: Uint8Array): void {
+    if (message.kind === "response" && final) this.#tools?.answered(exchange, message, masked);
+  }
+
+  #maskFailure(tools: ToolDefinitions): ToolDefinitions {
+    return tools.failure === "" ? tools : { ...tools, failure: this.#maskReason(tools.failure) };
   }
 
   // ── large messages of the target ───────────────────────────────────────────────────────────────────────────────
@@ -496,7 +594,10 @@ export class Session implements TargetListener {
       for (const each of exchange === undefined ? this.#exchanges.open : [exchange])
         this.#exchanges.touch(each);
     },
-    answeredBy: (id, exchange) => this.#exchanges.answeredBy(id, exchange),
+    answeredBy: (id, exchange) => {
+      if (this.#tools?.isAnsweredBy(id)) this.#tools.failed(LIST_TOO_LONG);
+      return this.#exchanges.answeredBy(id, exchange);
+    },
     mayBeLarge: (exchange) => this.#exchanges.mayBeLarge(exchange),
     onlyOpen: () => (this.#exchanges.open.length === 1 ? this.#exchanges.open[0] : undefined),
     answered: (exchange) => this.#exchanges.end(exchange),
@@ -508,6 +609,7 @@ export class Session implements TargetListener {
 
   #fail(exchanges: readonly number[], failure: ExchangeFailure, reason: string): void {
     for (const exchange of exchanges) {
+      if (isOwnExchange(exchange)) this.#tools?.failed(reason, exchange);
       if (!this.#exchanges.isOpen(exchange)) continue;
       this.#exchanges.end(exchange);
       this.#sayFailed(exchange, failure, reason);

@@ -148,60 +148,6 @@ describe("a stdio target that several clients share", () => {
   });
 });
 
-describe("the headers of a call to a stdio target", () => {
-  const call = (exchange: number) => modern(toolCall(exchange, "headed", { region: "eu" }));
-
-  test("have to say what the arguments say, by the target's own list", async () => {
-    const session = open(testHost(), stdio(["modern", "page-size=3"]), "modern");
-    expect(await session.call(2, call(2), { "mcp-param-region": "eu" })).toContain('"region":"eu"');
-    for (const [exchange, headers] of [
-      [3, { "mcp-param-region": "us" }],
-      [4, {}],
-    ] as const) {
-      session.send(exchange, call(exchange), headers);
-      expect(await session.failure(exchange)).toMatchObject({
-        failure: ExchangeFailure.HEADER_MISMATCH,
-        reason: expect.stringContaining("Mcp-Param-Region") as string,
-      });
-    }
-    const received = await receivedBy(session, 5);
-    expect(received.filter((text) => text.includes('"headed"'))).toHaveLength(1);
-    // One list, all its pages, for all calls; and nothing of it reaches the session.
-    const pages = received.filter((text) => text.includes('"tools/list"'));
-    expect(pages.length).toBeGreaterThan(3);
-    expect(new Set(pages).size).toBe(pages.length);
-    expect(session.listener.messages.some(({ text }) => text.includes('"tools":'))).toBe(false);
-  });
-
-  test("are checked against the new list when the list has changed", async () => {
-    const session = open(testHost(), stdio(["modern"]), "modern");
-    session.send(2, modern(request("listen", "subscriptions/listen")));
-    await session.call(3, call(3), { "mcp-param-region": "eu" });
-    await session.call(4, modern(toolCall(4, "listChanged")));
-    await session.call(5, call(5), { "mcp-param-region": "eu" });
-    const received = await receivedBy(session, 6);
-    expect(received.filter((text) => text.includes('"tools/list"'))).toHaveLength(2);
-  });
-
-  test("are refused when the list cannot be had; a call without any goes on", async () => {
-    const session = open(testHost(), stdio(["modern", "no-list"]), "modern");
-    session.send(2, call(2), { "mcp-param-region": "eu" });
-    expect(await session.failure(2)).toMatchObject({
-      failure: ExchangeFailure.HEADER_MISMATCH,
-      reason: expect.stringContaining("cannot be checked") as string,
-    });
-    expect(await session.call(3, call(3))).toContain('"region":"eu"');
-  });
-
-  test("are not waited for once the call is cancelled: it is never sent", async () => {
-    const session = open(testHost(), stdio(["modern"]), "modern");
-    session.send(2, call(2), { "mcp-param-region": "eu" });
-    session.target.cancel(2, { id: { text: "2" }, method: "tools/call" }, "nobody waits");
-    expect((await session.failure(2)).failure).toBe(ExchangeFailure.NOT_SENT);
-    expect((await receivedBy(session, 3)).some((text) => text.includes('"headed"'))).toBe(false);
-  });
-});
-
 describe("a large answer of a shared stdio target", () => {
   test("comes in pieces with the client's id, and says at its end whose it is", async () => {
     const session = open(testHost({ messageBytes: 100_000 }), stdio(["modern"]), "modern");

@@ -1,8 +1,6 @@
 import { ExchangeFailure } from "@drawbridge/protocol";
 import {
-  argumentsView,
   cancelledNotification,
-  checkParameterHeaders,
   type JsonRpcId,
   jsonRpcId,
   MalformedMessageError,
@@ -13,12 +11,9 @@ import {
   rewriteIds,
 } from "@drawbridge/mcp";
 import { LargeIdRewriter } from "./large-id-rewriter.js";
-import { modernRequest } from "./modern-envelope.js";
-import { StdioChannel, type StdioChannelOptions } from "./stdio-channel.js";
+import { hasNoEffect, StdioChannel, type StdioChannelOptions } from "./stdio-channel.js";
 import type { LargeMessageSink, OutgoingMessage, Target, TargetListener } from "./target.js";
-import { ToolSchemas } from "./tool-schemas.js";
 
-const OWN_REQUEST_TIMEOUT_MS = 10_000;
 /** Exchanges that nobody waits for any more are forgotten when there are so many. */
 const SWEEP_AT = 256;
 
@@ -30,60 +25,35 @@ interface Entry {
   readonly progressToken: JsonRpcId | undefined;
 }
 
-interface OwnRequest {
-  readonly resolve: (response: McpResponse) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /**
  * An MCP server as a child process at 2026-07-28. Several clients of one principal share it, so the ids they chose may
  * be the same: the server sees the number of the exchange instead, as id, progress token and subscription, and what it
- * says gets the client's own back. Ids of the agent's own requests are strings, which no exchange has.
+ * says gets the client's own back.
  */
 export class ModernStdioTarget implements Target {
   readonly #listener: TargetListener;
   readonly #channel: StdioChannel;
   readonly #entries = new Map<number, Entry>();
-  readonly #ownRequests = new Map<string, OwnRequest>();
-  readonly #schemas: ToolSchemas;
-  /** Calls whose headers are being checked: not sent yet. */
-  readonly #checking = new Set<number>();
-  #ownRequestsMade = 0;
 
   constructor(options: StdioChannelOptions, listener: TargetListener) {
     this.#listener = listener;
-    this.#schemas = new ToolSchemas({
-      ask: (cursor) => this.#ask("tools/list", cursor === undefined ? {} : { cursor }),
-      now: () => performance.now(),
-    });
     this.#channel = new StdioChannel(options, {
       message: (payload) => this.#receive(payload),
       large: () => this.#receiveLarge(),
       rubbish: (reason) => listener.rubbish(reason),
       stderr: (text) => listener.stderr(text),
-      ended: (end) => {
-        this.#rejectOwnRequests();
-        listener.ended(end);
-      },
+      ended: (end) => listener.ended(end),
     });
   }
 
-  send({ exchange, parsed, parameterHeaders }: OutgoingMessage): void {
-    if (parsed.kind !== "request") this.#sendOther(parsed);
-    else if (parsed.method === "tools/call") void this.#sendChecked(exchange, parsed, parameterHeaders);
-    else this.#sendRequest(exchange, parsed);
+  send({ exchange, parsed }: OutgoingMessage): void {
+    if (parsed.kind === "request") this.#sendRequest(exchange, parsed);
+    else this.#sendOther(parsed);
   }
 
   cancel(exchange: number, _request: Pick<McpRequest, "id" | "method">, reason: string): void {
-    if (this.#checking.delete(exchange)) {
-      this.#listener.exchangeFailed(
-        exchange,
-        ExchangeFailure.NOT_SENT,
-        "it was cancelled before it was sent",
-      );
-    } else if (this.#entries.has(exchange)) {
+    if (this.#entries.has(exchange))
       this.#channel.writeCancellation(cancelledNotification(jsonRpcId(exchange), reason));
-    }
   }
 
   pause(): void {
@@ -95,9 +65,6 @@ export class ModernStdioTarget implements Target {
   }
 
   close(): Promise<void> {
-    // What waits for an answer to these must neither go out any more nor keep the process running.
-    this.#checking.clear();
-    this.#rejectOwnRequests();
     return this.#channel.close();
   }
 
@@ -107,7 +74,8 @@ export class ModernStdioTarget implements Target {
     this.#sweep();
     this.#entries.set(exchange, { id: request.id, progressToken: request.progressToken });
     const id = jsonRpcId(exchange);
-    const problem = this.#channel.writeCall(rewriteIds(request, { id, progressToken: id }));
+    const bytes = rewriteIds(request, { id, progressToken: id });
+    const problem = hasNoEffect(request) ? this.#channel.write(bytes) : this.#channel.writeCall(bytes);
     if (problem === undefined) return;
     this.#entries.delete(exchange);
     this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
@@ -126,55 +94,6 @@ export class ModernStdioTarget implements Target {
       if (!this.#listener.isWaiting(exchange)) this.#entries.delete(exchange);
   }
 
-  // ── the headers of a call ──────────────────────────────────────────────────────────────────────────────────────
-
-  async #sendChecked(
-    exchange: number,
-    request: McpRequest,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    this.#checking.add(exchange);
-    const problem = await this.#problemWithHeaders(request, headers);
-    // Whoever cancelled it meanwhile has been told; a target that ended has failed it.
-    if (!this.#checking.delete(exchange)) return;
-    if (problem === undefined) this.#sendRequest(exchange, request);
-    else this.#listener.exchangeFailed(exchange, ExchangeFailure.HEADER_MISMATCH, problem);
-  }
-
-  async #problemWithHeaders(
-    request: McpRequest,
-    headers: Readonly<Record<string, string>>,
-  ): Promise<string | undefined> {
-    try {
-      const schema = await this.#schemas.schemaOf(request.name ?? "");
-      if (schema === undefined) return undefined;
-      return checkParameterHeaders(schema, argumentsView(request), headers);
-    } catch (error) {
-      // Without headers there is nothing that could say something else than the body.
-      if (Object.keys(headers).length === 0) return undefined;
-      const why = error instanceof Error ? error.message : "unknown error";
-      return `the Mcp-Param headers cannot be checked, for the target was asked for its tools and ${why}`;
-    }
-  }
-
-  #ask(method: string, params: Readonly<Record<string, unknown>>): Promise<McpResponse> {
-    this.#ownRequestsMade += 1;
-    const id = jsonRpcId(`drawbridge-${this.#ownRequestsMade}`);
-    const { promise, resolve, reject } = Promise.withResolvers<McpResponse>();
-    this.#ownRequests.set(id.text, { resolve, reject });
-    const timer = setTimeout(() => reject(new Error("it did not answer in time")), OWN_REQUEST_TIMEOUT_MS);
-    const problem = this.#channel.write(modernRequest(id, method, params).bytes);
-    if (problem !== undefined) reject(new Error("it does not read what it is sent"));
-    return promise.finally(() => {
-      clearTimeout(timer);
-      this.#ownRequests.delete(id.text);
-    });
-  }
-
-  #rejectOwnRequests(): void {
-    for (const { reject } of this.#ownRequests.values()) reject(new Error("it ended"));
-  }
-
   // ── from the server ────────────────────────────────────────────────────────────────────────────────────────────
 
   #receive(payload: Uint8Array): void {
@@ -190,15 +109,11 @@ export class ModernStdioTarget implements Target {
   }
 
   #receiveRubbish(reason: string, id: JsonRpcId | undefined): void {
-    const own = id && this.#ownRequests.get(id.text);
-    if (own) own.reject(new Error("its answer is no message"));
-    else this.#listener.rubbish(reason, exchangeOf(id));
+    this.#listener.rubbish(reason, exchangeOf(id));
   }
 
   #receiveResponse(response: McpResponse): void {
     if (response.id === undefined) return this.#listener.message(response.bytes);
-    const own = this.#ownRequests.get(response.id.text);
-    if (own) return own.resolve(response);
     const found = this.#find(response.id);
     // Late, or never asked for.
     if (!found) return;
@@ -208,7 +123,6 @@ export class ModernStdioTarget implements Target {
   }
 
   #receiveNotification(notification: McpNotification): void {
-    if (notification.method === "notifications/tools/list_changed") this.#schemas.forget();
     const tag = tagOf(notification);
     if (tag === undefined) return this.#listener.message(notification.bytes);
     const found = this.#find(tag);
@@ -234,7 +148,6 @@ export class ModernStdioTarget implements Target {
       if (place === "subscriptionId") {
         subscription = found?.exchange ?? 0;
       } else {
-        this.#ownRequests.get(id.text)?.reject(new Error("its list of tools is too long"));
         exchange = found?.exchange;
       }
       return found?.entry.id;

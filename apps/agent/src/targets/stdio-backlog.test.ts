@@ -1,7 +1,7 @@
 import { type ExchangeFailure, ExchangeFailure as Failure } from "@drawbridge/protocol";
 import { parseMessage } from "@drawbridge/mcp";
-import { encodeMessage, modern, type JsonRpcObject, request, toolCall } from "@drawbridge/testing";
-import { describe, expect, test, vi } from "vitest";
+import { encodeMessage, modern, type JsonRpcObject, request } from "@drawbridge/testing";
+import { describe, expect, test } from "vitest";
 import { ScriptedProcess } from "./fakes/scripted-process.js";
 import { FakeListener } from "./fakes/target-bench.js";
 import { ModernStdioTarget } from "./modern-stdio-target.js";
@@ -59,23 +59,5 @@ describe.each(["legacy", "modern"] as const)("a stdio target that does not read 
     server.backlogBytes = MAX + RESERVE + 1;
     target.cancel(1, { id: { text: "1" }, method: "vendor/any" }, "nobody waits");
     expect(server.written).toHaveLength(1);
-  });
-});
-
-describe("a stdio target that is closed while it is asked for its tools", () => {
-  test("keeps nothing waiting, and is not sent the call any more", async () => {
-    vi.useFakeTimers();
-    try {
-      const { target, server, send } = start("modern");
-      send(1, modern(toolCall(1, "any")));
-      expect(server.written).toHaveLength(1);
-      expect(vi.getTimerCount()).toBe(1);
-      await target.close();
-      await vi.advanceTimersByTimeAsync(0);
-      expect(vi.getTimerCount()).toBe(0);
-      expect(server.written).toHaveLength(1);
-    } finally {
-      vi.useRealTimers();
-    }
   });
 });

@@ -1,4 +1,4 @@
-import { LineFramer } from "@drawbridge/mcp";
+import { LineFramer, type McpMessage } from "@drawbridge/mcp";
 import {
   firstVisible,
   MessageFrames,
@@ -27,6 +27,11 @@ export interface StdioChannelOptions {
 export interface StdioChannelListener extends MessageReceiver {
   stderr(text: string): void;
   ended(end: TargetEnd): void;
+}
+
+/** A server that died of these alone never worked: they do nothing that anybody would have to know about. */
+export function hasNoEffect(message: McpMessage): boolean {
+  return message.kind === "request" && (message.method === "initialize" || message.method === "tools/list");
 }
 
 /** MCP over stdio: one message a line on stdin and stdout of a process. */

@@ -1,7 +1,7 @@
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { cancelledNotification, type McpRequest } from "@drawbridge/mcp";
 import { splittingBatches } from "./message-frames.js";
-import { StdioChannel, type StdioChannelOptions } from "./stdio-channel.js";
+import { hasNoEffect, StdioChannel, type StdioChannelOptions } from "./stdio-channel.js";
 import type { OutgoingMessage, Target, TargetListener } from "./target.js";
 
 /** An MCP server as a child process that serves one client (2025 revisions): messages pass as they are. */
@@ -23,8 +23,9 @@ export class StdioTarget implements Target {
   }
 
   send({ exchange, parsed }: OutgoingMessage): void {
-    const isHandshake = parsed.kind === "request" && parsed.method === "initialize";
-    const problem = isHandshake ? this.#channel.write(parsed.bytes) : this.#channel.writeCall(parsed.bytes);
+    const problem = hasNoEffect(parsed)
+      ? this.#channel.write(parsed.bytes)
+      : this.#channel.writeCall(parsed.bytes);
     if (problem !== undefined) this.#listener.exchangeFailed(exchange, ExchangeFailure.NOT_SENT, problem);
   }
 

@@ -22,6 +22,8 @@ export interface OutgoingMessage {
   readonly protocolVersion: string;
   /** The Mcp-Param-* headers the client sent with it (2026-07-28), names in lower case. */
   readonly parameterHeaders: Readonly<Record<string, string>>;
+  /** Of a tools/call: the digest of the definition that was accepted, empty when none was. The session has checked it. */
+  readonly toolDigest?: Uint8Array;
 }
 
 /** What a target tells its session. Payloads are as the server sent them: nothing here is masked yet. */

@@ -1,0 +1,365 @@
+import {
+  argumentsView,
+  checkParameterHeaders,
+  type Era,
+  type JsonRpcId,
+  type McpMessage,
+  type McpRequest,
+  type McpResponse,
+} from "@drawbridge/mcp";
+import {
+  ExchangeFailure,
+  type SessionRequest_ToolDefinitions as ToolDefinitions,
+} from "@drawbridge/protocol";
+import type { OutgoingMessage } from "../targets/target.js";
+import type { RequestHead } from "./exchanges.js";
+import { HeldMessages } from "./held-messages.js";
+import { OwnRequest } from "./own-request.js";
+import { toolFrames } from "./tool-definition-frames.js";
+import { type ListingStart, MAX_TOOLS, ToolKnowledge, type ToolList } from "./tool-knowledge.js";
+import { type ListingOutcome, ToolListing } from "./tool-listing.js";
+import {
+  FIRST_PAGE,
+  nextCursorOf,
+  type PageKey,
+  pageAskedFor,
+  type ShownTool,
+  toolsOfPage,
+} from "./tool-page.js";
+
+/** For all pages, and all attempts. */
+const PATIENCE_MS = 10_000;
+/** A target that says all the time that its tools have changed is asked no more often for one call. */
+const ATTEMPTS = 3;
+/** So long after a failure a target is not asked again. */
+const FAILURE_KEPT_MS = 5_000;
+const KEPT_MS = 60_000;
+const PAUSED_POLL_MS = 1_000;
+const NO_DIGEST = new Uint8Array();
+
+export interface SessionToolsOptions {
+  readonly era: Era;
+  readonly transport: "stdio" | "http" | "sse" | undefined;
+  /** What may wait while the target is asked. */
+  readonly heldBytes: number;
+  readonly maxFrameBytes: () => number;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Throws for what cannot be masked. */
+  readonly mask: (payload: Uint8Array) => Uint8Array;
+  /** Sends a message of the client to the target. */
+  readonly pass: (message: OutgoingMessage) => void;
+  /** Sends a request of the agent's own. */
+  readonly send: (message: OutgoingMessage) => void;
+  /** Nobody waits for a request of the agent's own any more. */
+  readonly cancel: (exchange: number, request: RequestHead, reason: string) => void;
+  readonly requestOf: (exchange: number) => RequestHead | undefined;
+  readonly refuse: (exchange: number, failure: ExchangeFailure, reason: string) => void;
+  readonly say: (frame: ToolDefinitions) => void;
+  /** Nothing of the target is read at the moment: it cannot answer. */
+  readonly isPaused: () => boolean;
+}
+
+interface Asked {
+  readonly page: PageKey;
+  readonly start: ListingStart;
+}
+
+/**
+ * The tools that the target of one session shows, and the calls that depend on it: a call goes on when the definition
+ * shown is the one that was accepted. What is not known from a list that the client read is asked for first, once; the
+ * call waits for it. In a legacy session whatever the client sends after it waits too, except answers, which the target
+ * may need for the list; in a modern one requests have no order.
+ */
+export class SessionTools {
+  readonly #options: SessionToolsOptions;
+  readonly #knowledge: ToolKnowledge;
+  readonly #own: OwnRequest;
+  readonly #held: HeldMessages<OutgoingMessage>;
+  /** The header of a call to a process has to be checked here: an HTTP server does it itself (2026-07-28). */
+  readonly #wantsHeaders: boolean;
+  /** Lists that clients asked for, for as long as they are open. */
+  readonly #asked = new WeakMap<RequestHead, Asked>();
+  #listing: ToolListing | undefined;
+  #attempts = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: { readonly reason: string; readonly until: number } | undefined;
+  /** The control plane waits for the outcome. */
+  #isWanted = false;
+  #isOver = false;
+
+  constructor(options: SessionToolsOptions) {
+    this.#options = options;
+    const isModern = options.era === "modern";
+    this.#wantsHeaders = isModern && options.transport === "stdio";
+    // Only a process that one client uses says without being asked that its tools have changed.
+    const saysChanges = !isModern && options.transport === "stdio";
+    const keptMs = saysChanges ? Number.POSITIVE_INFINITY : KEPT_MS;
+    this.#knowledge = new ToolKnowledge({ keptMs, now: options.now });
+    this.#own = new OwnRequest(options.era);
+    this.#held = new HeldMessages(options.heldBytes);
+  }
+
+  // ── what the client sends ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** False: too much waits already; the message was not taken. */
+  send(message: OutgoingMessage): boolean {
+    const { parsed } = message;
+    if (isInitialize(parsed)) this.#startOver();
+    if (this.#mustWait(parsed)) return this.#held.push(message);
+    if (!isCall(parsed)) {
+      this.#pass(message);
+      return true;
+    }
+    const known = this.#knowledge.current;
+    if (known && known.disagreement(nameOf(parsed), message.toolDigest ?? NO_DIGEST) === undefined) {
+      this.#passCall(message, parsed, known);
+      return true;
+    }
+    const failure = this.#recentFailure;
+    if (failure !== undefined) {
+      this.#settleUnlisted(message, failure);
+      return true;
+    }
+    const isHeld = this.#held.push(message);
+    if (isHeld) this.#list();
+    return isHeld;
+  }
+
+  /** True when the request of this exchange was still here and now never leaves. */
+  withdraw(exchange: number): boolean {
+    const wasHeld = this.#held.remove(exchange);
+    if (wasHeld)
+      for (const message of this.#held.takeWhile(({ parsed }) => !isCall(parsed))) this.#pass(message);
+    return wasHeld;
+  }
+
+  /** Says what tools the target has. */
+  list(): void {
+    this.#isWanted = true;
+    this.#list();
+  }
+
+  /** They cannot be asked for, now. */
+  sayUnlistable(failure: string): void {
+    this.#options.say({ tools: [], complete: false, failure });
+  }
+
+  /** Ends what is under way. Returns the exchanges whose calls were never sent. */
+  close(): readonly number[] {
+    this.#isOver = true;
+    this.#stopListing();
+    this.#own.forget();
+    return this.#held.takeAll().flatMap(({ exchange }) => (exchange === 0 ? [] : [exchange]));
+  }
+
+  // ── what the target sends ──────────────────────────────────────────────────────────────────────────────────────
+
+  isWaiting(exchange: number): boolean {
+    return this.#own.isWaiting(exchange);
+  }
+
+  /** Whether a response with this id is for the agent itself. */
+  isAnsweredBy(id: JsonRpcId): boolean {
+    return this.#own.isAnsweredBy(id);
+  }
+
+  /** True when the response was for the agent itself. */
+  take(response: McpResponse): boolean {
+    return this.#own.take(response);
+  }
+
+  /** The agent's own request will not be answered. `exchange` undefined: whichever it is. */
+  failed(reason: string, exchange?: number): void {
+    if (exchange === undefined || this.#own.isWaiting(exchange)) this.#own.fail(reason);
+  }
+
+  /** The target says that its tools are others now. */
+  changed(): void {
+    this.#knowledge.forget();
+  }
+
+  /** What a client is answered, before it is. `masked`: the same, masked. */
+  answered(exchange: number, response: McpResponse, masked: Uint8Array): void {
+    const head = this.#options.requestOf(exchange);
+    const asked = head && this.#asked.get(head);
+    if (!asked || response.isError) return;
+    const page = readPage(response, masked, this.#wantsHeaders);
+    if (!page) return;
+    const { tools, next, isCut } = page;
+    this.#say(tools, asked.page === FIRST_PAGE && next === undefined && !isCut);
+    if (isCut) this.#knowledge.forget();
+    else this.#knowledge.learnPage({ asked: asked.page, next, tools }, asked.start);
+  }
+
+  // ── the agent's own list ───────────────────────────────────────────────────────────────────────────────────────
+
+  #list(): void {
+    if (this.#listing || this.#isOver) return;
+    this.#attempts = 0;
+    this.#armTimer(PATIENCE_MS);
+    this.#attempt();
+  }
+
+  #attempt(): void {
+    this.#attempts += 1;
+    const start = this.#knowledge.begin();
+    const { send, mask } = this.#options;
+    this.#listing = new ToolListing({
+      ask: (params, answer) => send(this.#own.ask("tools/list", params, answer)),
+      mask,
+      wantsHeaders: this.#wantsHeaders,
+      onDone: (outcome) => this.#listed(outcome, start),
+    });
+    this.#listing.start();
+  }
+
+  #listed(outcome: ListingOutcome, start: ListingStart): void {
+    if ("failure" in outcome) {
+      this.#unlisted(outcome.failure);
+      return;
+    }
+    const { tools, shown } = outcome;
+    this.#say(shown, true);
+    this.#isWanted = false;
+    this.#failure = undefined;
+    const isCurrent = this.#knowledge.learn(tools, start);
+    if (isCurrent || this.#held.isEmpty) {
+      this.#stopListing();
+      this.#settle((message, call) => this.#settleListed(message, call, tools));
+    } else if (this.#attempts < ATTEMPTS) {
+      this.#attempt();
+    } else {
+      this.#unlisted("they change while they are listed");
+    }
+  }
+
+  #unlisted(reason: string): void {
+    this.#stopListing();
+    this.#failure = { reason, until: this.#options.now() + FAILURE_KEPT_MS };
+    if (this.#isWanted) this.sayUnlistable(reason);
+    this.#isWanted = false;
+    this.#settle((message) => this.#settleUnlisted(message, reason));
+  }
+
+  #stopListing(): void {
+    clearTimeout(this.#timer);
+    this.#listing?.stop();
+    this.#listing = undefined;
+  }
+
+  /** What cannot be read cannot come in time: it is waited for until the control plane takes what there is. */
+  #armTimer(ms: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#options.isPaused()) {
+        this.#armTimer(PAUSED_POLL_MS);
+        return;
+      }
+      const late = this.#own.forget();
+      this.#unlisted("it did not answer in time");
+      if (late) this.#options.cancel(late.exchange, late.request, "the agent waited too long");
+    }, ms);
+  }
+
+  #startOver(): void {
+    this.#knowledge.forget();
+    this.#failure = undefined;
+  }
+
+  get #recentFailure(): string | undefined {
+    return this.#failure && this.#failure.until > this.#options.now() ? this.#failure.reason : undefined;
+  }
+
+  // ── calls ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #mustWait(parsed: McpMessage): boolean {
+    return this.#options.era === "legacy" && !this.#held.isEmpty && parsed.kind !== "response";
+  }
+
+  #settle(settle: (message: OutgoingMessage, call: McpRequest) => void): void {
+    for (const message of this.#held.takeAll()) {
+      if (isCall(message.parsed)) settle(message, message.parsed);
+      else this.#pass(message);
+    }
+  }
+
+  #settleListed(message: OutgoingMessage, call: McpRequest, tools: ToolList): void {
+    const problem = tools.disagreement(nameOf(call), message.toolDigest ?? NO_DIGEST);
+    if (problem === undefined) this.#passCall(message, call, tools);
+    else this.#options.refuse(message.exchange, ExchangeFailure.TOOL_CHANGED, problem);
+  }
+
+  /** A call of a tool that nobody knows anything about goes on: that was decided when it was sent here. */
+  #settleUnlisted(message: OutgoingMessage, reason: string): void {
+    const { exchange, toolDigest = NO_DIGEST, parameterHeaders } = message;
+    if (toolDigest.length > 0) {
+      const failure = ExchangeFailure.TARGET_UNAVAILABLE;
+      this.#options.refuse(exchange, failure, `the target could not list its tools: ${reason}`);
+    } else if (this.#wantsHeaders && Object.keys(parameterHeaders).length > 0) {
+      // Without headers there is nothing that could say something else than the body.
+      const problem = `the Mcp-Param headers cannot be checked: the target could not list its tools: ${reason}`;
+      this.#options.refuse(exchange, ExchangeFailure.HEADER_MISMATCH, problem);
+    } else {
+      this.#pass(message);
+    }
+  }
+
+  #passCall(message: OutgoingMessage, call: McpRequest, tools: ToolList): void {
+    const schema = this.#wantsHeaders ? tools.headersOf(nameOf(call)) : undefined;
+    const problem =
+      schema === undefined
+        ? undefined
+        : checkParameterHeaders(schema, argumentsView(call), message.parameterHeaders);
+    if (problem === undefined) this.#pass(message);
+    else this.#options.refuse(message.exchange, ExchangeFailure.HEADER_MISMATCH, problem);
+  }
+
+  #pass(message: OutgoingMessage): void {
+    const { parsed, exchange } = message;
+    if (parsed.kind === "request" && parsed.method === "tools/list") {
+      const head = this.#options.requestOf(exchange);
+      if (head) this.#asked.set(head, { page: pageAskedFor(parsed), start: this.#knowledge.begin() });
+    }
+    this.#options.pass(message);
+  }
+
+  #say(tools: readonly ShownTool[], isWhole: boolean): void {
+    const maxBytes = this.#options.maxFrameBytes();
+    for (const frame of toolFrames(tools, { isWhole, maxBytes })) this.#options.say(frame);
+  }
+}
+
+interface Page {
+  readonly tools: readonly ShownTool[];
+  readonly next: string | undefined;
+  /** There are more tools in it than are looked at. */
+  readonly isCut: boolean;
+}
+
+/** Undefined for what is no list of tools. */
+function readPage(response: McpResponse, masked: Uint8Array, wantsHeaders: boolean): Page | undefined {
+  try {
+    const next = nextCursorOf(response);
+    const tools: ShownTool[] = [];
+    for (const tool of toolsOfPage(response, { masked, wantsHeaders })) {
+      if (tools.length >= MAX_TOOLS) return { tools, next, isCut: true };
+      tools.push(tool);
+    }
+    return { tools, next, isCut: false };
+  } catch {
+    return undefined;
+  }
+}
+
+function isInitialize(message: McpMessage): boolean {
+  return message.kind === "request" && message.method === "initialize";
+}
+
+function isCall(message: McpMessage): message is McpRequest {
+  return message.kind === "request" && message.method === "tools/call";
+}
+
+function nameOf({ name = "" }: McpRequest): string {
+  return name;
+}

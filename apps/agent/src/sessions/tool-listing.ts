@@ -1,0 +1,123 @@
+import { errorCodeOf, type McpResponse, NotAListResultError, RpcErrorCode } from "@drawbridge/mcp";
+import type { OwnAnswer } from "./own-request.js";
+import { MAX_PAGES, MAX_TOOLS, ToolList } from "./tool-knowledge.js";
+import { nextCursorOf, pageKey, type ShownTool, toolsOfPage } from "./tool-page.js";
+
+/** All pages together. */
+const MAX_BYTES = 8 * 1024 * 1024;
+/** Definitions read before other sessions have their turn; one tool is read at once. */
+const TURN_BYTES = 128 * 1024;
+
+export type ListingOutcome =
+  | { readonly tools: ToolList; readonly shown: readonly ShownTool[] }
+  /** `failure` quotes nothing the target said. */
+  | { readonly failure: string };
+
+export interface ToolListingOptions {
+  /** Asks the target for one page of its tools. */
+  readonly ask: (params: Readonly<Record<string, unknown>>, answer: OwnAnswer) => void;
+  /** Throws for what cannot be masked. */
+  readonly mask: (payload: Uint8Array) => Uint8Array;
+  readonly wantsHeaders: boolean;
+  /** Called once, unless it is stopped before. */
+  readonly onDone: (outcome: ListingOutcome) => void;
+}
+
+/** Reads the list of a target's tools, all its pages. Whoever runs it bounds the time. */
+export class ToolListing {
+  readonly #options: ToolListingOptions;
+  readonly #tools = new ToolList();
+  readonly #shown: ShownTool[] = [];
+  readonly #asked = new Set<string>();
+  #bytes = 0;
+  #isOver = false;
+
+  constructor(options: ToolListingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#ask({});
+  }
+
+  /** Nobody waits for it any more. */
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  #ask(params: Readonly<Record<string, unknown>>): void {
+    this.#options.ask(params, {
+      onResponse: (response) => this.#guard(() => this.#receive(response)),
+      onFailure: (reason) => this.#finish({ failure: reason }),
+    });
+  }
+
+  #receive(response: McpResponse): void {
+    if (response.isError) {
+      this.#receiveError(response);
+      return;
+    }
+    this.#bytes += response.bytes.length;
+    if (this.#bytes > MAX_BYTES) throw TOO_LONG;
+    const next = nextCursorOf(response);
+    const { mask, wantsHeaders } = this.#options;
+    const tools = toolsOfPage(response, { masked: mask(response.bytes), wantsHeaders });
+    this.#read(tools, next);
+  }
+
+  /** Who knows no such method has no tools. */
+  #receiveError(response: McpResponse): void {
+    const code = errorCodeOf(response);
+    if (code === RpcErrorCode.MethodNotFound) this.#finish({ tools: this.#tools, shown: [] });
+    else this.#finish({ failure: `it answered with the error ${code ?? "unknown"}` });
+  }
+
+  #read(tools: Generator<ShownTool>, next: string | undefined): void {
+    let left = TURN_BYTES;
+    // No for-of: it would end the generator with its turn.
+    for (let each = tools.next(); !each.done; each = tools.next()) {
+      if (this.#shown.length >= MAX_TOOLS) throw TOO_LONG;
+      this.#tools.add(each.value);
+      this.#shown.push(each.value);
+      left -= each.value.size;
+      if (left > 0) continue;
+      setImmediate(() => this.#guard(() => this.#read(tools, next)));
+      return;
+    }
+    this.#goOn(next);
+  }
+
+  #goOn(next: string | undefined): void {
+    if (next === undefined) {
+      this.#finish({ tools: this.#tools, shown: this.#shown });
+      return;
+    }
+    const key = pageKey(next);
+    if (this.#asked.has(key) || this.#asked.size + 1 >= MAX_PAGES) throw TOO_LONG;
+    this.#asked.add(key);
+    this.#ask({ cursor: next });
+  }
+
+  #guard(work: () => void): void {
+    if (this.#isOver) return;
+    try {
+      work();
+    } catch (error) {
+      this.#finish({ failure: describe(error) });
+    }
+  }
+
+  #finish(outcome: ListingOutcome): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.onDone(outcome);
+  }
+}
+
+const TOO_LONG = new Error("its list of tools is too long");
+
+/** Anything else might quote the list. */
+function describe(error: unknown): string {
+  if (error === TOO_LONG) return TOO_LONG.message;
+  return error instanceof NotAListResultError ? "it answered with no list" : "its list could not be read";
+}

@@ -496,6 +496,7 @@ test("the OpenAPI document tells what every route takes and answers, who may use
   );
   expect(silent.map(({ operationId }) => operationId)).toEqual([
     "HealthController_health",
+    "PolicyTrialsController_backtest",
     "RecordingsController_payload",
     "RecordingsController_export",
   ]);

@@ -38,18 +38,20 @@ export function newId(): string {
 export interface TestSession {
   readonly principal?: string;
   readonly targetName?: string;
+  readonly targetId?: string;
+  readonly openedAt?: Date;
 }
 
 /** A session with its recording, as the gateway opens it. */
 export async function openSession(
   platform: TestPlatform,
   writer: RecordingWriter,
-  { principal = "alice", targetName = "shop" }: TestSession = {},
+  { principal = "alice", targetName = "shop", targetId = newId(), openedAt = new Date() }: TestSession = {},
 ): Promise<string> {
   const id = newId();
   await platform.database.transaction(async (transaction) => {
     await transaction.session.create({
-      data: { id, idHash: randomBytes(32), principal, oauthClient: "cli", targetId: newId(), targetName },
+      data: { id, idHash: randomBytes(32), principal, oauthClient: "cli", targetId, targetName, openedAt },
     });
     await writer.create(transaction, id);
   });

@@ -26,12 +26,13 @@ interface Sent {
 }
 
 /** A tool as the target lists it. */
-interface FakeTool {
+export interface FakeTool {
   readonly name: string;
   readonly description?: string;
 }
 
-const TOOLS: readonly FakeTool[] = [{ name: "read" }, { name: "destroy" }];
+/** What answerPolitely lists. */
+export const TOOLS: readonly FakeTool[] = [{ name: "read" }, { name: "destroy" }];
 const AGENT = "01900000-0000-7000-8000-000000000001";
 
 /** An agent with a target that answers by script, in place of the real link. */

@@ -19,8 +19,9 @@ import { CONFIG, type Config, loadConfig } from "../../config.js";
 import { prepareApi } from "../../platform/api.js";
 import { createHttpServer, listen } from "../../platform/http-server.js";
 import { migrate } from "../../platform/migrations.js";
+import { ToolPins } from "../../tools/index.js";
 import { GatewayEndpoint } from "../edge/gateway-endpoint.js";
-import { FakeAgentLinks } from "./fake-agent-links.js";
+import { FakeAgentLinks, type FakeTool, TOOLS, toolFromTarget } from "./fake-agent-links.js";
 import { ENGINEERS_READ } from "./policies.js";
 
 /** The machine that runs the tests may have much else to do. */
@@ -74,6 +75,27 @@ export class GatewayUnderTest {
     await gateway.startControlPlane();
     await gateway.applyTarget("shop");
     await gateway.applyPolicy(policy);
+    return gateway;
+  }
+
+  /** Another control plane on the same database, with agents of its own. */
+  async beside(): Promise<GatewayUnderTest> {
+    const { config } = this;
+    const listening = { ...config.listen, port: await freePort() };
+    const host = `${listening.host}:${listening.port}`;
+    const gateway = new GatewayUnderTest(
+      this.postgres,
+      this.identity,
+      {
+        ...config,
+        listen: listening,
+        publicUrl: `http://${host}`,
+        allowedHosts: [...config.allowedHosts, host],
+        agentListen: { ...config.agentListen, port: await freePort() },
+      },
+      this.policy,
+    );
+    await gateway.startControlPlane();
     return gateway;
   }
 
@@ -183,17 +205,24 @@ export class GatewayUnderTest {
     }
   }
 
-  async applyTarget(name: string): Promise<void> {
+  /** `tools`: those that it has shown already, so that a call of them is all that its agent hears of. */
+  async applyTarget(
+    name: string,
+    tools: readonly FakeTool[] = TOOLS,
+    commands: readonly object[] = [],
+  ): Promise<void> {
     const { status, body } = await this.api("PUT", `targets/${name}`, {
       apiVersion: "drawbridge/v1",
       kind: "Target",
       metadata: { name },
       spec: {
         agentGroup: "lab",
+        commands,
         transport: { stdio: { command: "/bin/true", environment: { DSN: "very-secret-dsn" } } },
       },
     });
     if (status !== 200) throw new Error(`applying the target answered ${status} ${JSON.stringify(body)}`);
+    await this.get(ToolPins).observe({ id: String(body["id"]), name }, tools.map(toolFromTarget));
   }
 
   async applyPolicy(source: string): Promise<void> {

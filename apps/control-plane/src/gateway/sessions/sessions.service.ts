@@ -162,14 +162,12 @@ export class SessionsService {
   }
 
   /**
-   * Has the agent list the tools of the target when nothing is known of one that is called. Resolves when it is, or when
-   * it cannot be: then the agent makes sure that the target shows no such tool.
+   * Has the agent list the tools of the target. Resolves when they are known, or cannot be: of a tool that nobody knows
+   * the agent makes sure that the target does not show it.
    */
-  async learnTool(session: GatewaySession, { method, name }: McpRequest): Promise<void> {
+  async listTools(session: GatewaySession): Promise<void> {
     const isOpening = session.era === "legacy" && session.protocolVersion === undefined;
-    if (method !== "tools/call" || name === undefined || isOpening) return;
-    const { pins } = await this.live.known();
-    if (pins.get(session.targetId)?.has(name)) return;
+    if (isOpening) return;
     await session.tools.ask(async () => {
       const link = await this.linkOf(session);
       if (link.checksTools) link.listTools();

@@ -70,7 +70,7 @@ export class Authorization {
   ): Promise<Authorized> {
     const { session, message } = incoming;
     const { method, name } = message;
-    if (message.kind === "request") await this.sessions.learnTool(session, message);
+    await this.learnTool(session, asked);
     let live = await this.live.known();
     const question = asOf(session, asked);
     let decision = decideNow(live, question);
@@ -87,6 +87,19 @@ export class Authorization {
     }
     this.failedConditions.report(decision.failed);
     return { decision, epoch, question };
+  }
+
+  /**
+   * A tool is judged as it is shown, so one that nobody has seen is asked for first. Where no rule is about its name it
+   * is not: it is denied either way, and how long that takes does not tell whether there is such a tool.
+   */
+  private async learnTool(session: GatewaySession, question: Question): Promise<void> {
+    const { kind, method, name } = question.message;
+    if (kind !== "request" || method !== "tools/call" || name === undefined) return;
+    const live = await this.live.known();
+    if (live.pins.get(session.targetId)?.has(name)) return;
+    const { effect, rule } = decideNow(live, question);
+    if (effect === "allow" || rule !== undefined) await this.sessions.listTools(session);
   }
 
   /** Writes down what the caller is told of a denial. */

@@ -348,6 +348,6 @@ describe("a backtest", () => {
     const answer = await backtest(LIVE, changes());
     const body = (await answer.json()) as { code: string; problems: { line?: number }[] };
     expect([answer.status, body.code]).toEqual([status, code]);
-    if (code === "policy_invalid") expect(body.problems[0]?.line).toBe(8);
+    expect(body.problems.length).toBeGreaterThan(0);
   });
 });

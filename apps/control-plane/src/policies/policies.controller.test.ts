@@ -1,4 +1,3 @@
-import { policyJsonSchema } from "@drawbridge/policy";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApi, type TestApi } from "../fakes/index.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
@@ -79,9 +78,31 @@ describe("applying a policy", () => {
     ["a syntax error", `${POLICY}   - [`, "policy_invalid", 12],
     ["an unknown key", POLICY.replace("effect: allow", "efect: allow"), "policy_invalid", 9],
     ["a key twice", `${POLICY}      effect: deny\n`, "policy_invalid", 12],
+    ["a fact that there is not", `${POLICY}      when: sql.readonly\n`, "policy_invalid", 12],
+    ["a condition that is none", `${POLICY}      when: sql.readOnly &&\n`, "policy_invalid", 12],
     [
-      "a condition, which is not built yet",
-      `${POLICY}      when: sql.readOnly\n`,
+      "a condition of several lines",
+      `${POLICY}      when: |\n        sql.readOnly &&\n        args\n`,
+      "policy_invalid",
+      12,
+    ],
+    [
+      "an allow that goes by what a target says of itself",
+      `${POLICY}      when: tool.annotations.readOnlyHint == true\n`,
+      "policy_invalid",
+      12,
+    ],
+    ["a pattern that is none", `${POLICY}      when: args.a.matches("(")\n`, "policy_invalid", 12],
+    [
+      "a condition on a grant, which is not built yet",
+      `${POLICY}      when: grant.id != ""\n`,
+      "policy_not_enforceable",
+      12,
+    ],
+    ["a limit of nothing", `${POLICY}      limits: { per: tool }\n`, "policy_invalid", 12],
+    [
+      "a masking profile, which is not built yet",
+      `${POLICY}      mask: { profile: strict }\n`,
       "policy_not_enforceable",
       12,
     ],
@@ -145,6 +166,39 @@ test("lists page by page without losing one", async () => {
   expect((await api.fetch("root", "/api/v1/policies?cursor=bm8gc3VjaCBjdXJzb3I")).status).toBe(400);
 });
 
-test("the JSON Schema of a policy can be made for editors", () => {
-  expect(policyJsonSchema()).toHaveProperty("properties");
+describe("conditions and limits", () => {
+  test("are applied", async () => {
+    const source = `${POLICY}      when: sql.readOnly || args.limit < 10\n      limits: { calls: 5/m }\n`;
+    expect((await apply("readers", source)).status).toBe(200);
+  });
+});
+
+describe("one version", () => {
+  const version = async (name: string, number: string, as = "olga") => {
+    const response = await api.fetch(as, `/api/v1/policies/${name}/versions/${number}`);
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+
+  test("is there with its document, live or not, also of a policy that was deleted", async () => {
+    const first = POLICY.replace("readers", "kept");
+    await apply("kept", first);
+    await apply("kept", first.replace("[read]", "[read, look]"));
+    await api.fetch("root", "/api/v1/policies/kept", { method: "DELETE" });
+    expect((await version("kept", "1")).body).toMatchObject({ version: 1, source: first, createdBy: "root" });
+  });
+
+  test.each([
+    ["kept", "9", 404, "policy_not_found"],
+    ["unheard-of", "1", 404, "policy_not_found"],
+    ["kept", "0", 400, "invalid_request"],
+    ["kept", "first", 400, "invalid_request"],
+    ["kept", "2147483648", 400, "invalid_request"],
+  ])("%s/%s is refused", async (name, number, status, code) => {
+    expect(await version(name, number)).toMatchObject({ status, body: { code } });
+  });
+
+  test("is for who may read policies", async () => {
+    api.tokens.add("alice");
+    expect((await version("kept", "1", "alice")).body["code"]).toBe("not_permitted");
+  });
 });

@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
+import type { PolicyApplied, Problem } from "@drawbridge/contracts";
 import { startTestApi, type TestApi } from "../../fakes/index.js";
 import { startTestPlatform, type TestPlatform } from "../../platform/fakes/test-platform.js";
 import { LiveTargets } from "../../targets/index.js";
 import { ToolPins } from "../../tools/index.js";
 import { PoliciesModule } from "../index.js";
 
-export interface Answer {
+/** What was asked for, or what is wrong with the question. */
+export interface Answer<Body> {
   readonly status: number;
-  // oxlint-disable-next-line typescript/no-explicit-any -- a test looks into it as far as it likes
-  readonly body: any;
+  readonly body: Body & Partial<Problem>;
 }
 
 export interface TestTarget {
@@ -21,8 +22,8 @@ export interface TestTarget {
 export interface PoliciesUnderTest {
   readonly platform: TestPlatform;
   readonly api: TestApi;
-  send(as: string, method: string, path: string, body?: unknown): Promise<Answer>;
-  apply(name: string, source: string): Promise<Answer>;
+  send<Body>(as: string, method: string, path: string, body?: unknown): Promise<Answer<Body>>;
+  apply(name: string, source: string): Promise<Answer<PolicyApplied>>;
   /** Registers a target whose tools have been seen; resolves with its id. */
   target(name: string, target?: TestTarget): Promise<string>;
   stop(): Promise<void>;
@@ -38,13 +39,13 @@ export async function startPoliciesUnderTest(): Promise<PoliciesUnderTest> {
   api.tokens.add("paul", "approver");
   api.tokens.add("alice");
 
-  const send: PoliciesUnderTest["send"] = async (as, method, path, body) => {
+  const send = async <Body>(as: string, method: string, path: string, body?: unknown) => {
     const response = await api.fetch(as, `/api/v1/${path}`, {
       method,
       headers: { "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: await response.json() };
+    return { status: response.status, body: (await response.json()) as Body & Partial<Problem> };
   };
   const apply: PoliciesUnderTest["apply"] = (name, source) =>
     send("root", "PUT", `policies/${name}`, { source });

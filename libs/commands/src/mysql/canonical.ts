@@ -37,7 +37,8 @@ export interface Canonical {
  * facts need, and what the parser reads in another order than the server (`->`, BINARY, DIV, `||`) put so that it
  * cannot. The text is not for a server.
  */
-export function canonical(tokens: readonly Token[], pipesAreOr: boolean): Canonical {
+export function canonical(statement: readonly Token[], pipesAreOr: boolean): Canonical {
+  const tokens = withJoinsInUpdate(statement);
   const words: string[] = [];
   let precedenceUnsure = false;
   for (let at = 0; at < tokens.length; at++) {
@@ -56,6 +57,20 @@ export function canonical(tokens: readonly Token[], pipesAreOr: boolean): Canoni
   }
   return { text: words.join(" "), precedenceUnsure };
 }
+
+/** `UPDATE a, b SET …` is the same as a join; the parser knows only that. */
+function withJoinsInUpdate(tokens: readonly Token[]): readonly Token[] {
+  if (!isWord(tokens[0], "update")) return tokens;
+  const end = tokens.findIndex((token) => isWord(token, "set"));
+  let depth = 0;
+  return tokens.flatMap((token, at) => {
+    if (isSymbol(token, "(")) depth++;
+    if (isSymbol(token, ")")) depth--;
+    return at < end && depth === 0 && isSymbol(token, ",") ? CROSS_JOIN : [token];
+  });
+}
+
+const CROSS_JOIN: readonly Token[] = ["cross", "join"].map((text) => ({ kind: "word", text, lower: text }));
 
 function isUnsure(token: Token): boolean {
   return token.kind === "word"
@@ -93,7 +108,17 @@ function skippedAt(tokens: readonly Token[], at: number): number {
     case "delayed":
     case "high_priority":
     case "ignore":
-      return isWord(before, "update", "delete", "insert", "replace", "low_priority", "quick", "delayed", "high_priority")
+      return isWord(
+        before,
+        "update",
+        "delete",
+        "insert",
+        "replace",
+        "low_priority",
+        "quick",
+        "delayed",
+        "high_priority",
+      )
         ? 1
         : 0;
     default:
@@ -194,7 +219,7 @@ const KEPT = 8;
 function withoutLongLists(tokens: readonly Token[]): Token[] {
   const kept: Token[] = [];
   let run = 0;
-  for (let at = 0; at < tokens.length; ) {
+  for (let at = 0; at < tokens.length;) {
     const length = isSymbol(tokens[at], ",") ? plainLength(tokens, at + 1) : 0;
     if (length === 0) {
       run = 0;

@@ -69,5 +69,4 @@ const KNOWN_BAD_FUNCTIONS = new Set(
 export const reachesOut = (name: string): boolean =>
   REACHING_FUNCTIONS.has(name) || /^(?:sys_|lib_mysqludf|http_)/.test(name);
 
-export const isKnownBad = (name: string): boolean =>
-  KNOWN_BAD_FUNCTIONS.has(name) || reachesOut(name);
+export const isKnownBad = (name: string): boolean => KNOWN_BAD_FUNCTIONS.has(name) || reachesOut(name);

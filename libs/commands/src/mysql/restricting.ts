@@ -25,7 +25,7 @@ export function restricts(node: Node, targets: Targets): boolean {
   if (!isFields(node)) return false;
   const [variant, value] = only(node);
   if (variant === "Nested") return restricts(value, targets);
-  if (!isFields(value)) return variant === "IsNull" ? isColumn(value) : false;
+  if (!isFields(value)) return false;
   const rule = RULES[variant];
   return rule !== undefined && rule(value, targets);
 }
@@ -41,10 +41,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   UnaryOp: (fields, targets) => fields["op"] === "Not" && negationRestricts(fields["expr"], targets),
   IsNull: (fields) => isColumn(fields),
-  IsTrue: (fields) => isColumn(fields),
+  IsTrue: (fields) => isColumn(fields) && !isKey(fields),
   IsFalse: (fields) => isColumn(fields),
   IsNotTrue: (fields) => isColumn(fields),
-  IsNotFalse: (fields) => isColumn(fields),
+  IsNotFalse: (fields) => isColumn(fields) && !isKey(fields),
   InList: inListRestricts,
   InSubquery: (fields, targets) =>
     isColumnSide(fields["expr"], new Set()) && subqueryRestricts(fields["subquery"], targets),
@@ -146,20 +146,47 @@ function numberIn(bound: string): number | undefined {
   return found === undefined ? undefined : Number(found);
 }
 
-/** NOT of one plain comparison leaves rows out as the comparison does; of a formula, nothing is said. */
+/**
+ * NOT of one plain comparison leaves rows out as its opposite does; of other formulas nothing is said. Without
+ * parentheses a server may take NOT as a part of the left side (HIGH_NOT_PRECEDENCE): that must not leave more rows.
+ */
 function negationRestricts(node: Node, targets: Targets): boolean {
   if (!isFields(node)) return false;
   const [variant, value] = only(node);
-  if (variant === "Nested") return negationRestricts(value, targets);
-  if (variant === "BinaryOp" && isFields(value)) {
-    const op = value["op"];
-    if (op === "Or") {
-      return negationRestricts(value["left"], targets) || negationRestricts(value["right"], targets);
-    }
-    return op !== "And" && restricts(node, targets);
-  }
-  return variant !== "UnaryOp" && variant !== "IsNull" && restricts(node, targets);
+  if (variant === "Nested") return oppositeRestricts(value, targets);
+  const isEquation = variant === "BinaryOp" && isFields(value) && value["op"] === "Eq";
+  return (isEquation || NEGATED_ANYWHERE.has(variant)) && oppositeRestricts(node, targets);
 }
+
+const NEGATED_ANYWHERE = new Set(["InList", "InSubquery", "Like", "RLike", "Exists"]);
+
+function oppositeRestricts(node: Node, targets: Targets): boolean {
+  if (!isFields(node)) return false;
+  const [variant, value] = only(node);
+  if (variant === "Nested") return oppositeRestricts(value, targets);
+  if (variant === "BinaryOp" && isFields(value)) return oppositeOfOperation(value, targets);
+  if (variant === "InList" && isFields(value)) {
+    return inListRestricts({ ...value, negated: value["negated"] !== true }, targets);
+  }
+  return (NEGATED_ANYWHERE.has(variant) || variant === "Between") && restricts(node, targets);
+}
+
+function oppositeOfOperation(fields: NodeFields, targets: Targets): boolean {
+  const { left, right } = fields;
+  const op = String(fields["op"]);
+  if (op === "Or") return oppositeRestricts(left, targets) || oppositeRestricts(right, targets);
+  const opposite = OPPOSITE[op];
+  return opposite !== undefined && comparisonRestricts({ left, op: opposite, right }, targets);
+}
+
+const OPPOSITE: Readonly<Record<string, string>> = {
+  Eq: "NotEq",
+  NotEq: "Eq",
+  Lt: "GtEq",
+  LtEq: "Gt",
+  Gt: "LtEq",
+  GtEq: "Lt",
+};
 
 function comparisonRestricts(fields: NodeFields, targets: Targets): boolean {
   const { left, right } = fields;
@@ -175,8 +202,7 @@ function comparisonRestricts(fields: NodeFields, targets: Targets): boolean {
   );
 }
 
-const isTuple = (node: Node): node is NodeFields & { Tuple: Node } =>
-  isFields(node) && "Tuple" in node;
+const isTuple = (node: Node): node is NodeFields & { Tuple: Node } => isFields(node) && "Tuple" in node;
 
 function tuplesRestrict(left: Node, right: Node, targets: Targets): boolean {
   const [lefts, rights] = [listOf(left), listOf(right)];
@@ -190,11 +216,16 @@ function coversAllKeys(left: Node, op: string, right: Node): boolean {
   if (isColumn(right) && !isColumn(left)) {
     return coversAllKeys(right, TURNED[op] ?? op, left);
   }
-  const [column] = columnsOf(left);
-  if (!isColumn(left) || column === undefined || !/(?:^|[._])id$/i.test(column)) return false;
+  if (!isKey(left)) return false;
   const bound = signedNumber(right);
   if (bound === undefined || bound > 1) return false;
   return op === "GtEq" || (bound <= 0 && (op === "Gt" || op === "NotEq"));
+}
+
+/** By its name; nobody tells us the schema. */
+function isKey(node: Node): boolean {
+  const [column] = columnsOf(node);
+  return isColumn(node) && column !== undefined && /(?:^|[._])id$/.test(column);
 }
 
 const TURNED: Readonly<Record<string, string>> = { Lt: "Gt", LtEq: "GtEq", Gt: "Lt", GtEq: "LtEq" };
@@ -208,7 +239,8 @@ function signedNumber(node: Node): number | undefined {
     return number === undefined ? undefined : -number;
   }
   const content = valueOf(node);
-  if (content?.variant !== "Number") return content?.variant.endsWith("QuotedString") ? Number(content.text) : undefined;
+  if (content?.variant !== "Number")
+    return content?.variant.endsWith("QuotedString") ? Number(content.text) : undefined;
   return Number(content.text);
 }
 
@@ -232,7 +264,10 @@ function inListRestricts(fields: NodeFields, targets: Targets): boolean {
   const list = listOf(fields["list"]);
   const expr = fields["expr"];
   if (isTuple(expr)) {
-    return list.length > 0 && list.every((item) => isTuple(item) && tuplesRestrict(expr["Tuple"], item["Tuple"], targets));
+    return (
+      list.length > 0 &&
+      list.every((item) => isTuple(item) && tuplesRestrict(expr["Tuple"], item["Tuple"], targets))
+    );
   }
   return (
     list.length > 0 &&
@@ -256,8 +291,13 @@ function subqueryRestricts(query: Node, targets: Targets): boolean {
   const tables = tablesIn(from);
   const projected = [...columnsOf(select["projection"])];
   if (from.length === 0) return projected.length === 0;
-  if (projected.some((column) => targets.has(column.slice(0, Math.max(column.lastIndexOf("."), 0))) &&
-      !tables.some((table) => column.startsWith(`${table}.`)))) {
+  if (
+    projected.some(
+      (column) =>
+        targets.has(column.slice(0, Math.max(column.lastIndexOf("."), 0))) &&
+        !tables.some((table) => column.startsWith(`${table}.`)),
+    )
+  ) {
     return false;
   }
   const names = new Set(targets.values());
@@ -382,11 +422,14 @@ function isValueSide(node: Node): boolean {
 
 /** A pattern restricts when a text in it is more than wildcards. */
 function patternRestricts(node: Node): boolean {
-  return textsIn(node).some((text) => text === "?" || /[^%_]/.test(text));
+  return isValueSide(node) && textsIn(node).some((text) => text === "?" || /[^%_]/.test(text));
 }
 
 function regexpRestricts(node: Node): boolean {
-  return textsIn(node).some((text) => text === "?" || (/\w/.test(text) && !/[*?|]|\{0/.test(text)));
+  return (
+    isValueSide(node) &&
+    textsIn(node).some((text) => text === "?" || (/\w/.test(text) && !/[*?|]|\{0/.test(text)))
+  );
 }
 
 function textsIn(node: Node): string[] {
@@ -418,7 +461,7 @@ function columnsOf(node: Node): Set<string> {
     const name = Array.isArray(parts) ? namesIn(parts) : identifierIn(fields);
     if (name !== undefined && name !== "" && !name.startsWith("@")) columns.add(name);
     const content = valueOf(fields);
-    if (content?.variant === "DoubleQuotedString") columns.add(content.text.toLowerCase());
+    if (content?.variant === "DoubleQuotedString") columns.add(folded(content.text));
     return !("body" in fields);
   });
   return columns;
@@ -427,13 +470,16 @@ function columnsOf(node: Node): Set<string> {
 function identifierIn(node: Node): string | undefined {
   const identifier = isFields(node) ? node["Identifier"] : undefined;
   const value = isFields(identifier) ? identifier["value"] : undefined;
-  return typeof value === "string" ? value.toLowerCase() : undefined;
+  return typeof value === "string" ? folded(value) : undefined;
 }
+
+/** Servers compare names without case, and some letters beyond ASCII as if they were of ASCII. */
+const folded = (name: string): string => name.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
 
 function namesIn(parts: readonly Node[]): string {
   return parts
     .map((part) => (isFields(part) ? (identifierIn(part) ?? part["value"]) : ""))
-    .map((part) => (typeof part === "string" ? part.toLowerCase() : ""))
+    .map((part) => (typeof part === "string" ? folded(part) : ""))
     .join(".");
 }
 
@@ -452,6 +498,7 @@ export function tablesIn(node: Node): string[] {
 export function targetsIn(node: Node): Targets {
   const targets = new Map<string, string>();
   each(node, (fields) => {
+    addDerived(fields["Derived"], targets);
     const table = fields["Table"];
     if (!isFields(table) || !Array.isArray(table["name"])) return;
     const name = namesIn(table["name"] as readonly Node[]);
@@ -459,9 +506,19 @@ export function targetsIn(node: Node): Targets {
     targets.set(name.slice(name.lastIndexOf(".") + 1), name);
     const alias = isFields(table["alias"]) ? table["alias"]["name"] : undefined;
     const value = isFields(alias) ? alias["value"] : undefined;
-    if (typeof value === "string") targets.set(value.toLowerCase(), name);
+    if (typeof value === "string") targets.set(folded(value), name);
   });
   return targets;
+}
+
+/** A derived table that has all rows of a table is as good as that table. */
+function addDerived(derived: Node, targets: Map<string, string>): void {
+  if (!isFields(derived)) return;
+  const alias = isFields(derived["alias"]) ? derived["alias"]["name"] : undefined;
+  const name = isFields(alias) ? alias["value"] : undefined;
+  const [table] = tablesIn(derived["subquery"]);
+  if (typeof name !== "string" || table === undefined) return;
+  if (!restricts(selectOf(derived["subquery"])?.["selection"], targets)) targets.set(folded(name), table);
 }
 
 const aliasesIn = (from: readonly Node[]): string[] => {
@@ -471,7 +528,7 @@ const aliasesIn = (from: readonly Node[]): string[] => {
     if (!isFields(table) || !Array.isArray(table["name"])) return;
     const alias = isFields(table["alias"]) ? table["alias"]["name"] : undefined;
     const value = isFields(alias) ? alias["value"] : undefined;
-    names.push(typeof value === "string" ? value.toLowerCase() : namesIn(table["name"] as readonly Node[]));
+    names.push(typeof value === "string" ? folded(value) : namesIn(table["name"] as readonly Node[]));
   });
   return names;
 };

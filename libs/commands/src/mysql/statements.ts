@@ -28,6 +28,10 @@ export function addStatement(tokens: readonly Token[], surroundings: Surrounding
 /** Calls that nothing may hide, wherever they stand: a second look that does not depend on the parser. */
 function addBadCalls(tokens: readonly Token[], effects: Effects): void {
   for (const [at, token] of tokens.entries()) {
+    // With ANSI_QUOTES it is the name of a function.
+    if (token.kind === "string" && token.quote === '"' && isSymbolAt(tokens, at + 1, "(")) {
+      effects.runsCode = true;
+    }
     if ((token.kind !== "word" && token.kind !== "quoted") || !isSymbolAt(tokens, at + 1, "(")) continue;
     const name = token.text.toLowerCase();
     if (!isKnownBad(name)) continue;
@@ -96,7 +100,13 @@ const INTO_OPTIONS = new Set(
 function withoutInto(tokens: readonly Token[], effects: Effects): readonly Token[] {
   const leading = wordAt(tokens, 0);
   const first = leading === "insert" || leading === "replace" ? 8 : 0;
-  const at = tokens.findIndex((token, index) => index >= first && token.kind === "word" && token.lower === "into" && !isSymbolAt(tokens, index - 1, "."));
+  const at = tokens.findIndex(
+    (token, index) =>
+      index >= first &&
+      token.kind === "word" &&
+      token.lower === "into" &&
+      !isSymbolAt(tokens, index - 1, "."),
+  );
   if (at === -1) return tokens;
   let end = at + 1;
   const target = wordAt(tokens, end);
@@ -105,7 +115,7 @@ function withoutInto(tokens: readonly Token[], effects: Effects): readonly Token
     end = endOfOptions(tokens, end + 1);
   } else if (tokens[end]?.kind === "variable") {
     effects.changesSession = true;
-    for (end++; isSymbolAt(tokens, end, ",") && tokens[end + 1]?.kind === "variable"; ) end += 2;
+    for (end++; isSymbolAt(tokens, end, ",") && tokens[end + 1]?.kind === "variable";) end += 2;
   } else {
     return tokens;
   }
@@ -130,6 +140,15 @@ function known(kind: string, ...flags: readonly Flag[]): Reader {
     effects.kinds.add(kind);
     for (const flag of flags) effects[flag] = true;
     addNames(tokens, effects);
+  };
+}
+
+/** The same of statements that do little by themselves: with an expression in them, what it does is not known. */
+function plain(kind: string, ...flags: readonly Flag[]): Reader {
+  const add = known(kind, ...flags);
+  return (tokens, surroundings) => {
+    add(tokens, surroundings);
+    if (tokens.some((_, at) => isSymbolAt(tokens, at, "("))) surroundings.effects.runsCode = true;
   };
 }
 
@@ -201,8 +220,10 @@ function definition(kind: "create" | "alter" | "drop"): Reader {
     }
     effects.kinds.add(kind);
     effects.ddl = true;
-    effects.privileges ||= ACCOUNTS.includes(wordAt(tokens, 1) ?? "") || hasWord(tokens, "identified", "definer", "security");
-    effects.privileges ||= kind === "create" && wordAt(tokens, 1) === "or" && ACCOUNTS.includes(wordAt(tokens, 3) ?? "");
+    effects.privileges ||=
+      ACCOUNTS.includes(wordAt(tokens, 1) ?? "") || hasWord(tokens, "identified", "definer", "security");
+    effects.privileges ||=
+      kind === "create" && wordAt(tokens, 1) === "or" && ACCOUNTS.includes(wordAt(tokens, 3) ?? "");
     effects.runsCode ||= hasWord(tokens, ...CODE) || (kind === "alter" && wordAt(tokens, 1) === "instance");
     effects.reachesOut ||= hasWord(tokens, ...OUTSIDE);
     effects.deletesAll ||= kind === "alter" && hasWord(tokens, "truncate", "discard", "drop", "exchange");
@@ -221,7 +242,7 @@ const truncate: Reader = (tokens, { effects }) => {
 const analyze: Reader = (tokens, surroundings) => {
   const what = ["local", "no_write_to_binlog"].includes(wordAt(tokens, 1) ?? "") ? 2 : 1;
   if (["table", "tables"].includes(wordAt(tokens, what) ?? "")) {
-    known("maintenance", "disturbs")(tokens, surroundings);
+    plain("maintenance", "disturbs")(tokens, surroundings);
     return;
   }
   // MariaDB: ANALYZE and a statement does what the statement does.
@@ -234,7 +255,17 @@ const explain: Reader = (tokens, surroundings) => {
   explained(tokens, 1, { surroundings, runs: false });
 };
 
-const EXPLAINED = new Set(["select", "with", "table", "values", "insert", "replace", "update", "delete", "("]);
+const EXPLAINED = new Set([
+  "select",
+  "with",
+  "table",
+  "values",
+  "insert",
+  "replace",
+  "update",
+  "delete",
+  "(",
+]);
 
 function explained(
   tokens: readonly Token[],
@@ -272,7 +303,8 @@ function explained(
 function described(tokens: readonly Token[], effects: Effects): void {
   const found = nameAt(tokens, 0);
   const after = found === undefined ? [] : tokens.slice(found.end);
-  const isColumn = after.length === 0 || (after.length === 1 && ["word", "quoted", "string"].includes(after[0]?.kind ?? ""));
+  const isColumn =
+    after.length === 0 || (after.length === 1 && ["word", "quoted", "string"].includes(after[0]?.kind ?? ""));
   if (found === undefined || !isColumn) throw new Unreadable("its grammar is not understood", false);
   effects.tables.add(found.name);
 }
@@ -282,7 +314,9 @@ const SHOWN = new Set(
   trigger events event procedure function user variables global session local status warnings errors engine engines
   storage processlist grants privileges plugins character charset collation binary binlog master replica slave replicas
   slaves hosts relaylog open profile profiles logs log count code package sequence authors contributors parse_tree
-  locales query_response_time client_statistics index_statistics user_statistics table_statistics`.split(/\s+/),
+  locales query_response_time client_statistics index_statistics user_statistics table_statistics`.split(
+    /\s+/,
+  ),
 );
 
 const show: Reader = (tokens, surroundings) => {
@@ -290,19 +324,28 @@ const show: Reader = (tokens, surroundings) => {
   effects.kinds.add("show");
   if (!SHOWN.has(wordAt(tokens, 1) ?? "")) throw new Unreadable("its grammar is not understood", false);
   const where = tokens.findIndex((token) => token.kind === "word" && token.lower === "where");
-  const plain = where === -1 ? tokens : tokens.slice(0, where);
+  const before = where === -1 ? tokens : tokens.slice(0, where);
   // SHOW CREATE PROCEDURE and the like name no table: only what stands after these does.
-  if (hasWord(plain, "columns", "fields", "index", "indexes", "keys", "table", "view") && !hasWord(plain, "status")) {
-    addShownName(plain, effects);
+  if (
+    hasWord(before, "columns", "fields", "index", "indexes", "keys", "table", "view") &&
+    !hasWord(before, "status")
+  ) {
+    addShownName(before, effects);
   }
+  if (before.some((_, at) => isSymbolAt(before, at, "("))) effects.runsCode = true;
   if (where !== -1) parsedExpression(tokens.slice(where + 1), surroundings);
 };
 
 function addShownName(tokens: readonly Token[], effects: Effects): void {
-  const at = tokens.findIndex((token, index) => index > 0 && token.kind === "word" && ["from", "in", "table", "view"].includes(token.lower));
+  const at = tokens.findIndex(
+    (token, index) =>
+      index > 0 && token.kind === "word" && ["from", "in", "table", "view"].includes(token.lower),
+  );
   const found = at === -1 ? undefined : nameAt(tokens, at + 1);
   if (found === undefined) return;
-  const schema = ["from", "in"].includes(wordAt(tokens, found.end) ?? "") ? nameAt(tokens, found.end + 1) : undefined;
+  const schema = ["from", "in"].includes(wordAt(tokens, found.end) ?? "")
+    ? nameAt(tokens, found.end + 1)
+    : undefined;
   effects.tables.add(schema === undefined ? found.name : `${schema.name}.${found.name}`);
 }
 
@@ -354,13 +397,17 @@ function addAssignments(tokens: readonly Token[], surroundings: Surroundings): v
 
 function addAssignment(tokens: readonly Token[], surroundings: Surroundings): void {
   const { effects } = surroundings;
-  const equals = tokens.findIndex((token) => token.kind === "symbol" && (token.text === "=" || token.text === ":="));
+  const equals = tokens.findIndex(
+    (token) => token.kind === "symbol" && (token.text === "=" || token.text === ":="),
+  );
   const names = tokens.slice(0, equals === -1 ? 0 : equals);
-  const isNamed = names.every((token) => token.kind !== "number" && (token.kind !== "symbol" || token.text === "."));
+  const isNamed = names.every(
+    (token) => token.kind !== "number" && (token.kind !== "symbol" || token.text === "."),
+  );
   if (names.length === 0 || !isNamed) throw new Unreadable("its grammar is not understood", false);
   const target = names.map((token) => token.text.toLowerCase()).join(" ");
   const value = tokens.slice(equals + 1);
-  if ([...SERVER_SCOPES].some((scope) => new RegExp(`(?:^|@@)${scope}(?:$|[ .])`).test(target))) {
+  if ([...SERVER_SCOPES].some((scope) => new RegExp(`(?:^|@@ ?)${scope}(?:$|[ .])`).test(target))) {
     addServerSetting(effects);
   }
   if (/(?:^|[ .@])password$/.test(target)) effects.privileges = true;
@@ -386,7 +433,9 @@ const transaction: Reader = (tokens, { effects }) => {
       " ",
     ),
   );
-  const isPlain = tokens.every((token, at) => token.kind !== "word" || words.has(token.lower) || at === tokens.length - 1);
+  const isPlain = tokens.every(
+    (token, at) => token.kind !== "word" || words.has(token.lower) || at === tokens.length - 1,
+  );
   if (!isPlain || tokens.length > 8 || (wordAt(tokens, 0) === "begin" && hasWord(tokens, "not"))) {
     throw new Unreadable("its grammar is not understood", false);
   }
@@ -401,8 +450,11 @@ const start: Reader = (tokens, surroundings) => {
 
 const administration = known("maintenance", "disturbs", "privileges", "runsCode");
 const grants = (kind: "grant" | "revoke"): Reader => known(kind, "privileges");
-const locks = known("lock", "changesSession", "disturbs");
-const maintains = known("maintenance", "disturbs");
+const locks: Reader = (tokens, surroundings) => {
+  plain("lock", "changesSession", "disturbs")(tokens, surroundings);
+  if (hasWord(tokens, "instance")) surroundings.effects.runsCode = true;
+};
+const maintains = plain("maintenance", "disturbs");
 const rebuilds = known("maintenance", "disturbs", "writes", "ddl");
 
 const STATEMENTS: Readonly<Record<string, Reader>> = {
@@ -426,8 +478,8 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   desc: explain,
   analyze,
   show,
-  help: known("show"),
-  use: known("set", "changesSession"),
+  help: plain("show"),
+  use: plain("set", "changesSession"),
   set,
   begin: transaction,
   start,
@@ -465,11 +517,11 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   cache: maintains,
   load: known("copy", "writes", "reachesOut"),
   import: known("create", "ddl", "reachesOut"),
-  handler: known("other", "changesSession", "disturbs"),
+  handler: plain("other", "changesSession", "disturbs"),
   call: known("call", "runsCode"),
   prepare: known("other", "runsCode", "changesSession"),
   execute: known("other", "runsCode"),
-  deallocate: known("other", "changesSession"),
+  deallocate: plain("other", "changesSession"),
   optimize: rebuilds,
   repair: rebuilds,
   check: maintains,

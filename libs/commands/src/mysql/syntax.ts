@@ -5,7 +5,7 @@ import { restricts, tablesIn, targetsIn } from "./restricting.js";
 
 /**
  * Fields and variants of the syntax tree that do nothing themselves. What is not here and has no rule of its own may
- * do anything: a new version of the parser adds no way around a policy.
+ * do anything: a new  of the parser adds no way around a policy.
  */
 const HARMLESS = new Set(
   `Query Select Values SetOperation UnnamedExpr ExprWithAlias Wildcard QualifiedWildcard ObjectName Identifier
@@ -14,30 +14,30 @@ const HARMLESS = new Set(
   Expressions kind options expr alias name value op left right list negated low high pattern escape_char any regexp
   UnaryOp InList InSubquery Between Like RLike IsNull IsNotNull IsTrue IsNotTrue IsFalse IsNotFalse IsUnknown
   IsNotUnknown Nested Tuple Subquery Exists subquery AnyOp AllOp compare_op is_some Case operand conditions else_result
-  condition result Cast data_type format Convert charset target_before_value styles is_try Extract field syntax Substring
+  condition result Cast data_type format Convert charset    Extract field syntax Substring
   substring_from substring_for special shorthand Trim trim_where trim_what trim_characters Position in Collate collation
   Interval leading_field leading_precision last_field fractional_seconds_precision MatchAgainst columns match_value
   opt_search_modifier MemberOf array TypedString uses_odbc_syntax
   Join Inner Left LeftOuter Right RightOuter CrossJoin StraightJoin On Using None Natural global constraint
-  with cte_tables recursive query materialized Derived lateral NestedJoin table_with_joins JsonTable json_expr json_path
+  with cte_tables recursive query  Derived lateral NestedJoin table_with_joins JsonTable json_expr json_path
   Named Nested path exists on_empty on_error ForOrdinality Default Error type
-  distinct distinct_on top top_before_distinct select_modifiers optimizer_hints flavor window_before_qualify
-  named_window cluster_by distribute_by sort_by lateral_views prewhere qualify connect_by value_table_mode exclude
+  distinct    select_modifiers optimizer_hints flavor window_before_qualify
+  named_window         
   high_priority straight_join sql_small_result sql_big_result sql_buffer_result sql_no_cache sql_calc_found_rows
-  distinct_row all rows explicit_row content value_keyword set_quantifier fetch for_clause settings format_clause
-  pipe_operators LimitOffset OffsetCommaLimit limit_by asc nulls_first with_fill interpolate
+  distinct_row all rows explicit_row content value_keyword set_quantifier  for_clause  
+   LimitOffset OffsetCommaLimit  asc nulls_first  
   args List clauses duplicate_treatment Unnamed Named Expr OrderBy Separator Limit filter null_treatment over
   within_group parameters WindowSpec NamedWindow window_name partition_by window_frame units start_bound end_bound
   Preceding Following CurrentRow name_value
   assignments target ColumnName Tuple table on DuplicateKeyUpdate returning tables using order_by into
   WithFromKeyword WithoutKeyword insert_alias row_alias col_aliases ignore low_priority priority replace_into source
-  partitions partitioned after_columns has_table_keyword overwrite or insert_token
-  with_hints index_hints hint_type index_type for_clause index_names sample version with_ordinality explicit
+  partitions     or insert_token
+   index_hints hint_type index_type for_clause index_names    explicit
   column_keyword inline quote_style locks Prefixed prefix is_none
   Decimal Char Varchar Int Integer Signed Unsigned BigInt Float Double Real Date Datetime Time Timestamp JSON Binary
   Custom Character CharacterLength IntegerLength length unit PrecisionAndScale Precision SignedInteger UnsignedInteger
-  opt_ilike opt_exclude opt_except opt_replace opt_rename opt_alias wildcard_token
-  QuotedString AtTimeZone subject`.split(/\s+/),
+        wildcard_token
+  QuotedString  `.split(/\s+/),
 );
 
 interface Place {
@@ -179,7 +179,9 @@ function joinsRestrict(node: Node, targets: ReadonlyMap<string, string>): boolea
   const operator = node["join_operator"];
   if (isFields(operator)) {
     const constraint = operator["Inner"] ?? operator["Join"] ?? operator["StraightJoin"];
-    return isFields(constraint) && restricts(constraint["On"], targets);
+    if (!isFields(constraint)) return false;
+    const joinsOthers = "Using" in constraint && new Set(targets.values()).size > 1;
+    return joinsOthers || restricts(constraint["On"], targets);
   }
   return ["WithFromKeyword", "WithoutKeyword", "joins"].some((name) => joinsRestrict(node[name], targets));
 }

@@ -254,9 +254,7 @@ class Reader {
       this.#fail("a name has characters in it that do not show, or that no server takes");
     }
     // What has letters beyond ASCII is no keyword to a server, whatever its upper case is.
-    return /^\w+$/.test(text)
-      ? { kind: "word", text, lower: text.toLowerCase() }
-      : { kind: "quoted", text };
+    return /^\w+$/.test(text) ? { kind: "word", text, lower: text.toLowerCase() } : { kind: "quoted", text };
   }
 
   #symbol(): Token {

@@ -128,6 +128,80 @@ async function reconnect(kept: readonly string[], pause = 0): Promise<void> {
   connection = (await agent.connect(kept)).pingEvery(100);
 }
 
+describe("the tools of a target", () => {
+  const tool = (name: string, digest = Buffer.alloc(32, 7)) => ({
+    name,
+    digest,
+    definition: Buffer.from(`{"name":"${name}"}`),
+  });
+  const say = (stream: FakeSession, tools: ReturnType<typeof tool>[], complete = true, failure = "") =>
+    stream.send({ $case: "toolDefinitions", value: { tools, complete, failure } });
+
+  test("are asked for, and heard before the message that comes after them", async () => {
+    const { link, listener, stream } = await open();
+    expect(link.checksTools).toBe(true);
+    link.listTools();
+    expect(await stream.next("listTools")).toEqual({});
+    await link.send(request(1));
+    await stream.next("message");
+    say(stream, [tool("read"), tool("read"), tool("write")]);
+    say(stream, [tool("later")], false);
+    answer(stream, 1, "result");
+    await listener.hears("message 1 result");
+    expect(listener.heard).toEqual([
+      "tools read read write complete",
+      "tools later partial",
+      "message 1 result final",
+    ]);
+  });
+
+  test("hold nothing that could not be accepted or called, and nothing of a listing that failed is all", async () => {
+    const { listener, stream } = await open();
+    const unusable = [tool(""), tool("a\0b"), tool("x".repeat(1_025)), tool("short", Buffer.alloc(31))];
+    say(stream, [...unusable, tool("read")]);
+    say(stream, [], true, "it answered with no list");
+    await listener.hears("tools it");
+    expect(listener.heard).toEqual(["tools read complete", "tools it answered with no list"]);
+  });
+
+  test("go with a call as they were accepted", async () => {
+    const { link, stream } = await open();
+    await link.send({ ...request(1), toolDigest: new Uint8Array(32).fill(9) });
+    expect((await stream.next("message")).toolDigest).toEqual(Buffer.alloc(32, 9));
+  });
+
+  test("are not asked for of an agent that knows nothing of them", async () => {
+    connection.cut();
+    connection = (await agent.connect([], ["stdio"])).pingEvery(100);
+    const { link, stream } = await open();
+    expect(link.checksTools).toBe(false);
+    link.listTools();
+    await link.send(request(1));
+    await until(() => stream.received.length > 0);
+    expect(stream.received.map(({ $case }) => $case)).toEqual(["message"]);
+  });
+
+  test("are heard at once, whatever another program of a modern session has not read yet", async () => {
+    const listener = new FakeListener();
+    const barrier = Promise.withResolvers<void>();
+    listener.beforeMessage = ({ exchange }) => (exchange === 1 ? barrier.promise : Promise.resolve());
+    const sessionId = randomUUID();
+    const [link, stream] = await Promise.all([
+      agents.links.open({ sessionId, group, definition, era: "modern", listener }),
+      connection.serveNext(),
+    ]);
+    for (const exchange of [1, 2]) await link.send(request(exchange));
+    await stream.next("message");
+    answer(stream, 1, "slow");
+    say(stream, [tool("read")]);
+    answer(stream, 2, "list");
+    await listener.hears("message 2 list");
+    expect(listener.heard).toEqual(["tools read complete", "message 2 list final"]);
+    barrier.resolve();
+    await listener.hears("message 1 slow");
+  });
+});
+
 describe("opening a session", () => {
   test("asks an agent of the group, says what the target is and carries messages both ways", async () => {
     const { link, listener, stream } = await open();
@@ -139,6 +213,7 @@ describe("opening a session", () => {
       payload: Buffer.from("request 1"),
       protocolVersion: "2025-11-25",
       parameterHeaders: {},
+      toolDigest: Buffer.alloc(0),
     });
     stream.send({ $case: "stderr", value: { text: Buffer.from("warming up\n") } });
     answer(stream, 1, "progress", false);

@@ -38,6 +38,23 @@ test("what comes in turn waits for every exchange before it, and holds back all 
   expect(done).toEqual(["one", "in turn", "two"]);
 });
 
+test("what comes before others waits for no exchange under way, and all after it waits for it", async () => {
+  const { turns } = turnsOf();
+  const never = new Promise<void>(() => undefined);
+  const barrier = Promise.withResolvers<void>();
+  const done: string[] = [];
+  await turns.besideOthers({ exchange: 1, bytes: 1 }, () => never);
+  const before = turns.beforeOthers(() => barrier.promise.then(() => void done.push("before")));
+  await turns.besideOthers({ exchange: 2, bytes: 1 }, async () => void done.push("two"));
+  void turns.inTurn(async () => void done.push("never"));
+  await sleep(0);
+  expect(done).toEqual([]);
+  barrier.resolve();
+  await before;
+  await sleep(0);
+  expect(done).toEqual(["before", "two"]);
+});
+
 test.each([
   ["64 of them", 1, 63],
   ["4 MiB", MIB, 3],

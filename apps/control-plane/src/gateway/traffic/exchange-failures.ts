@@ -72,7 +72,7 @@ export const FAILURES = {
   [ExchangeFailure.TOOL_CHANGED]: {
     code: RpcErrorCode.ToolChanged,
     kind: "not_sent",
-    says: "the target shows another definition of the tool than the one that was accepted, so nothing ran; ask an operator to look at it",
+    says: "the target does not show the tool as it was accepted, so nothing ran; if that stays so, have an operator look at it (drawbridge tools)",
   },
 } as const satisfies Record<ExchangeFailure, Failure>;
 

@@ -48,7 +48,7 @@ export class UsageOfSession {
    */
   seenBy(operation: Message, now: Date): SessionUsage {
     const { calls, resultBytes } = this;
-    const ageSeconds = Math.max(0, (now.getTime() - this.openedAt.getTime()) / 1000);
+    const ageSeconds = Math.max(0, Math.floor((now.getTime() - this.openedAt.getTime()) / 1000));
     const asked = new Map<string, number>();
     if (operation.method === "tools/call" && operation.name !== undefined)
       asked.set(operation.name, this.byTool.get(operation.name) ?? 0);

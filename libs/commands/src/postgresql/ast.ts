@@ -39,6 +39,16 @@ export function namesOf(value: unknown): readonly string[] {
   return listOf(items).map((item) => textOf(fieldsOf(item, "String")?.["sval"]) ?? "*");
 }
 
+/** The last of the names: without the schema. */
+export function lastNameOf(value: unknown): string {
+  return namesOf(value).at(-1) ?? "";
+}
+
+/** The value of a ResTarget. */
+export function targetOf(value: unknown): unknown {
+  return fieldsOf(value, "ResTarget")?.["val"];
+}
+
 /** schema.table, as written. */
 export function relationName(range: Fields): string {
   const parts = [range["catalogname"], range["schemaname"], range["relname"]];

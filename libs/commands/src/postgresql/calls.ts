@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, isFields, listOf, namesOf, nodeOf, textOf } from "./ast.js";
+import { type Fields, fieldsOf, isFields, listOf, namesOf, nodeOf, textOf, lastNameOf } from "./ast.js";
 import type { Effect, Findings } from "./findings.js";
 import { harmOf } from "./harmful-functions.js";
 import { HARMLESS_EXTENSION_FUNCTIONS, HARMLESS_FUNCTIONS } from "./harmless-functions.js";
@@ -100,5 +100,5 @@ export function columnsOfRangeFunction(range: Fields, alias: string): ReadonlySe
 
 export function nameOfCall(call: unknown): string {
   const node = nodeOf(call);
-  return node?.type === "FuncCall" ? (namesOf(node.fields["funcname"]).at(-1) ?? "") : "";
+  return node?.type === "FuncCall" ? lastNameOf(node.fields["funcname"]) : "";
 }

@@ -1,0 +1,148 @@
+import type { Analysis, Call } from "./analysis.js";
+import { couldBeOption, type Field } from "./field.js";
+import { hasOption, operandsOf, takesNextWord } from "./options.js";
+
+const READS =
+  /^(?:list|describe|get|show|ls|info|status|version|search|tail|read|help|head|wait|whoami|explain|lookup|query|scan|filter|check|test-iam|print|batch-get|validate|estimate|generate-url|list-.*|describe-.*|get-.*|batch-get-.*|head-.*|show-.*|lookup-.*|search-.*|filter-.*|check-.*|query-.*|select-.*)$/;
+const REMOVES =
+  /^(?:delete|remove|rm|rb|destroy|purge|terminate|stop|deregister|revoke|disable|reset|drop|detach|cancel|disassociate|wipe|kill|reboot|uninstall|deallocate|release|(?:delete|remove|terminate|stop|deregister|revoke|disable|reset|detach|cancel|disassociate|purge|batch-delete|release|reboot|destroy|abort|schedule)-.*)$/;
+const RIGHTS =
+  /iam|policy|policies|role|permission|secret|kms|sts|auth|login|credential|access-key|keys|user|acl/;
+
+const VALUED =
+  "region profile output project zone format query filter filters subscription resource-group account configuration limit sort-by bucket name g o n instance-ids log-group-name cluster endpoint-url prefix max-items page-size key table-name";
+
+/** aws, gcloud, az and their like: a verb among the operands says what is done; another verb runs code. */
+export function judgeCloud(analysis: Analysis, call: Call): void {
+  const { found } = analysis;
+  found.mark("network");
+  const operands = operandsOf(call.words, VALUED);
+  const words = operands.map((word) => word.text ?? "");
+  if (call.words.length === 1 && couldBeOption(call.words[0] as Field)) return;
+  if (call.words.some((word) => word.splits)) found.mark("dynamic");
+  const verbs = words.slice(1);
+  const group = words.slice(
+    0,
+    1 +
+      Math.max(
+        0,
+        verbs.findIndex((word) => READS.test(word)),
+      ),
+  );
+  if (verbs.some((word) => REMOVES.test(word))) {
+    found.mark("destructive");
+  } else if (verbs.slice(0, 4).some((word) => READS.test(word)) && !group.includes("")) {
+    if (words.includes("get-secret-value") || /^(?:get-login|print-access)/.test(verbs[0] ?? ""))
+      found.mark("privileges");
+  } else {
+    judgeChange(analysis, call, words);
+  }
+}
+
+function judgeChange(analysis: Analysis, call: Call, words: readonly string[]): void {
+  const { found } = analysis;
+  found.mark("writes");
+  if (words.slice(0, 4).some((word) => RIGHTS.test(word))) found.mark("privileges");
+  const isCopy =
+    call.name === "aws" && words[0] === "s3" && /^(?:cp|sync|mv|mb|presign|website)$/.test(words[1] ?? "");
+  if (
+    !isCopy &&
+    words
+      .slice(0, 5)
+      .some((word) =>
+        /^(?:run|ssh|exec|invoke|deploy|execute.*|send-command|start-session|import|run-command|invoke-.*)$/.test(
+          word,
+        ),
+      )
+  )
+    found.mark("runsCode");
+  if (hasOption(call.words, "delete force overwrite no-preserve purge")) found.mark("destructive");
+}
+
+const REDIS_READS = new Set(
+  `get mget exists keys scan type ttl pttl strlen hget hgetall hmget hkeys hvals hlen hexists hscan llen lrange lindex
+   smembers scard sismember sscan zrange zrangebyscore zcard zscore zcount zrank zscan zrevrange dbsize ping info time
+   lastsave echo getrange bitcount pfcount xlen xrange xinfo randomkey object memory llen slowlog monitor`.split(
+    /\s+/,
+  ),
+);
+const REDIS_WRITES = new Set(
+  "set setex setnx mset append incr incrby decr decrby hset hmset hincrby lpush rpush sadd zadd expire pexpire persist publish xadd setrange getset".split(
+    " ",
+  ),
+);
+const REDIS_VALUED = "h p a n u r i s t d D user pass";
+
+/** redis-cli: the first operand is the command. */
+export function judgeRedis(analysis: Analysis, call: Call): void {
+  const { found } = analysis;
+  found.mark("network");
+  const command = operandsOf(call.words, REDIS_VALUED)[0];
+  if (hasOption(call.words, "eval pipe x cluster functions-rdb rdb", REDIS_VALUED)) found.mark("runsCode");
+  if (command === undefined) {
+    if (call.feed.fed) found.mark("pipesIntoInterpreter");
+    else if (
+      !call.words.some((word) => /^-(?:v|-version|-help|-stat|-latency|-bigkeys|-scan)/.test(word.prefix))
+    )
+      found.mark("runsCode");
+    return;
+  }
+  const name = command.text?.toLowerCase();
+  if (name === undefined) found.mark("dynamic");
+  else if (REDIS_WRITES.has(name)) found.mark("writes");
+  else if (/^(?:eval|evalsha|script|fcall|function|module|config|acl|debug|replicaof|slaveof)/.test(name))
+    found.mark("runsCode", "privileges", "destructive");
+  else if (!REDIS_READS.has(name)) found.mark("destructive");
+}
+
+/** Other clients of stores: their scripts are code. */
+export function judgeStoreClient(analysis: Analysis, call: Call): void {
+  const { found } = analysis;
+  found.mark("network");
+  if (call.words.length === 1 && /^--?(?:version|help|V)$/.test(call.words[0]?.text ?? "")) return;
+  found.mark("runsCode");
+  if (call.feed.fed) found.mark("pipesIntoInterpreter");
+}
+
+const EXEC_VALUED: Readonly<Record<string, string>> = {
+  docker: "e env env-file u user w workdir detach-keys",
+  kubectl: "n namespace c container f filename context pod-running-timeout",
+};
+
+/** `docker exec box program …` and `kubectl exec pod -- program …`: the program is judged as if it ran here. */
+export function judgeContainerExec(analysis: Analysis, call: Call): boolean {
+  const isKubectl = call.name === "kubectl" || call.name === "oc" || call.name === "k";
+  const [first, ...words] = call.words;
+  if (first?.text !== "exec") return false;
+  analysis.found.mark("network");
+  if (hasOption(words, "privileged u user kubeconfig as")) analysis.found.mark("privileges");
+  const inner = isKubectl ? behindDashes(words) : behindFirst(words, EXEC_VALUED["docker"] ?? "");
+  if (inner === undefined || inner.length === 0) analysis.found.mark("runsCode");
+  else analysis.program(inner, call.feed);
+  return true;
+}
+
+function behindDashes(words: readonly Field[]): readonly Field[] | undefined {
+  const at = words.findIndex((word) => word.text === "--");
+  const before = at === -1 ? words : words.slice(0, at);
+  if (at === -1 || before.some((word) => word.splits)) return undefined;
+  return words.slice(at + 1);
+}
+
+function behindFirst(words: readonly Field[], valued: string): readonly Field[] | undefined {
+  const names = valued.split(" ");
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index];
+    if (word === undefined || word.splits) return undefined;
+    if (!couldBeOption(word)) return words.slice(index + 1);
+    if (
+      word.text === undefined ||
+      !/^-(?:[it]+|d|-interactive|-tty|-detach|[euw].*|-(?:env|user|workdir|env-file|detach-keys).*)$/.test(
+        word.text,
+      )
+    )
+      return undefined;
+    if (takesNextWord(word.text, names)) index += 1;
+  }
+  return undefined;
+}

@@ -1,0 +1,112 @@
+import { each, type Program } from "../program.js";
+
+/** Programs that read, show, filter and change files. A row says what is not harmless; what is left out reads. */
+export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
+  ...each(
+    `cat tac nl head tail wc ls dir vdir cut paste comm join fold fmt pr expand unexpand grep egrep fgrep zgrep zegrep
+     zfgrep diff diff3 cmp md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum md5 shasum stat du df
+     basename dirname realpath readlink pathchk seq tr rev od hexdump hd strings file tsort look factor numfmt zcat bzcat
+     xzcat zstdcat gzcat base64 base32 basenc column colrm ul cal ncal jq eza exa lsd nm size cloc tokei scc wdiff
+     colordiff zdiff zcmp json_pp ptx ts vis pdfinfo identify getfacl lsattr
+     namei filefrag mimetype`,
+    {},
+  ),
+  cat: {},
+  sort: {
+    options: { "o output": "writes", "compress-program": "runsCode" },
+    valued:
+      "k t o S T key field-separator output buffer-size temporary-directory parallel batch-size compress-program files0-from",
+  },
+  uniq: { valued: "f s w skip-fields skip-chars check-chars", operands: { most: 1, beyond: "writes" } },
+  shuf: { options: { "o output": "writes" }, valued: "i n o input-range head-count output random-source" },
+  iconv: { options: { "o output": "writes" }, valued: "f t o from-code to-code output" },
+  xxd: { valued: "c g l o s", operands: { most: 1, beyond: "writes" } },
+  yq: { options: { "i inplace in-place split-exp": "writes" } },
+  xmllint: { options: { "o output": "writes", shell: "runsCode" } },
+  tree: { options: { o: "writes", R: "writes" }, valued: "L P I o H T" },
+  bat: { options: { pager: "runsCode" } },
+  rg: {
+    options: { "pre hostname-bin": "runsCode" },
+    valued: "e g t T A B C m f j M regexp glob type max-count context after-context before-context",
+  },
+  ag: { options: { pager: "runsCode" } },
+  ack: { options: { "pager ackrc": "runsCode" } },
+  sdiff: { options: { "o output": "writes", "diff-program": "runsCode" } },
+  locate: {},
+  plocate: {},
+  less: {
+    options: { "o O log-file LOG-FILE": "writes", "k lesskey-file lesskey-src lesskey-content": "runsCode" },
+  },
+  more: {},
+  most: {},
+  man: { options: { "P pager H html": "runsCode", "C config-file": "runsCode" } },
+  info: { options: { "o output": "writes", "init-file restore": "runsCode" } },
+  whatis: {},
+  apropos: {},
+  tldr: {},
+  split: { does: "writes", options: { filter: "runsCode" } },
+  csplit: { does: "writes" },
+  tee: { does: "writes" },
+  sponge: { does: "writes" },
+  touch: { does: "writes" },
+  mkdir: { does: "writes", options: { m: "privileges", mode: "privileges" } },
+  mktemp: { does: "writes", readsWith: "u dry-run" },
+  mkfifo: { does: "writes" },
+  mknod: { does: "privileges" },
+  cp: { does: "writes" },
+  mv: { does: "writes" },
+  ln: { does: "writes", options: { "f force": "destructive" } },
+  link: { does: "writes" },
+  install: {
+    does: "writes",
+    options: { "o owner g group m mode": "privileges", "strip-program": "runsCode" },
+  },
+  dos2unix: { does: "writes" },
+  unix2dos: { does: "writes" },
+  patch: { does: "writes", options: { "R reverse": "writes" }, readsWith: "dry-run" },
+  ed: { does: "runsCode" },
+  ex: { does: "runsCode" },
+  rm: { does: "destructive" },
+  rmdir: { does: "destructive" },
+  unlink: { does: "destructive" },
+  ...each(
+    "shred wipe srm scrub trash trash-put trash-empty rip rimraf del-cli fallocate truncate wipefs sgdisk",
+    {
+      does: "destructive",
+    },
+  ),
+  truncate: { does: "destructive" },
+  gzip: { does: "writes", valued: "S suffix", readsWith: "c stdout to-stdout l list t test" },
+  gunzip: { does: "writes", readsWith: "c stdout to-stdout l list t test" },
+  bzip2: { does: "writes", readsWith: "c stdout t test" },
+  bunzip2: { does: "writes", readsWith: "c stdout t test" },
+  xz: { does: "writes", readsWith: "c stdout to-stdout l list t test" },
+  unxz: { does: "writes", readsWith: "c stdout to-stdout l list t test" },
+  zstd: { does: "writes", options: { rm: "destructive" }, readsWith: "c stdout l list t test" },
+  unzip: { does: "writes", options: { o: "destructive" }, valued: "d x P", readsWith: "l t v Z p" },
+  zip: {
+    does: "writes",
+    options: { "TT unzip-command": "runsCode", "m move d delete": "destructive" },
+    valued: "b i n P t x",
+  },
+  zipinfo: {},
+  "7z": {
+    subcommands: {
+      l: {},
+      t: {},
+      i: {},
+      a: { does: "writes", options: { sdel: "destructive" } },
+      x: { does: "writes" },
+      e: { does: "writes" },
+      h: {},
+      d: { does: "destructive" },
+    },
+  },
+  ar: { does: "writes" },
+  cpio: { does: "writes", options: { "rsh-command": "runsCode" }, readsWith: "t list" },
+  pandoc: { does: "writes", options: { "F filter L lua-filter pdf-engine": "runsCode" } },
+  convert: { does: "writes" },
+  ffmpeg: { does: "writes", options: { y: "destructive" } },
+  ffprobe: {},
+  dd: {},
+};

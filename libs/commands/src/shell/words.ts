@@ -1,0 +1,186 @@
+import type { ParameterExpansionPart, Word, WordPart } from "unbash";
+
+import { expandBraces } from "./braces.js";
+import { type Field, FILE_NAME, literalField, UNKNOWN_FIELD, UNKNOWN_FIELDS } from "./field.js";
+import { UnreadableLine } from "./unreadable-line.js";
+import type { Variables } from "./variables.js";
+
+/** A stretch of a word: certain text, or a field's worth of uncertainty. */
+interface Piece {
+  readonly field: Field;
+  /** It stays as it is; the value of a variable without quotes is split, and may vanish. */
+  readonly kept: boolean;
+}
+
+/** Texts whose braces can be expanded without thinking of quotes. */
+const PLAIN = /^[\w.,/{}=:+@%^~-]+$/;
+
+/** What the shell makes of a word: often one field, sometimes none or several. */
+export function fieldsOf(word: Word, variables: Variables): readonly Field[] {
+  const parts = word.parts;
+  if (hasBraces(word)) return braceFields(word);
+  if (parts === undefined) return [literalField(word.value)];
+  return joined(parts.flatMap((part) => piecesOf(part, variables)));
+}
+
+/** The same where the shell neither splits nor globs: assignments, here-strings, targets of redirections. */
+export function singleField(word: Word, variables: Variables): Field {
+  const parts = word.parts;
+  if (parts === undefined) return literalField(word.value);
+  const pieces = parts.flatMap((part) => piecesOf(part, variables));
+  return joinedToOne(pieces.map(({ field }) => ({ field: { ...field, splits: false }, kept: true })));
+}
+
+function hasBraces(word: Word): boolean {
+  if (!word.text.includes("{") || !/,|\.\./.test(word.text)) return false;
+  if (word.parts === undefined) return PLAIN.test(word.text);
+  return word.parts.some((part) => part.type === "BraceExpansion" || hasLooseBrace(part));
+}
+
+function hasLooseBrace(part: WordPart): boolean {
+  return part.type === "Literal" && part.text.replaceAll(/\\./gs, "").includes("{");
+}
+
+function braceFields(word: Word): readonly Field[] {
+  const texts = PLAIN.test(word.text) ? expandBraces(word.text) : undefined;
+  if (texts !== undefined) return texts.filter((text) => text !== "").map(literalField);
+  const first = word.parts?.[0];
+  const prefix = first?.type === "Literal" && !first.value.includes("{") ? first.value : "";
+  return [{ ...UNKNOWN_FIELDS, prefix, operand: prefix !== "" && !prefix.startsWith("-") }];
+}
+
+function piecesOf(part: WordPart, variables: Variables): readonly Piece[] {
+  switch (part.type) {
+    case "Literal":
+      return [{ field: literalField(part.value), kept: true }];
+    case "SingleQuoted":
+    case "AnsiCQuoted":
+      return [{ field: literalField(part.value), kept: true }];
+    case "DoubleQuoted":
+    case "LocaleString":
+      return [QUOTES, ...part.parts.flatMap((child) => piecesOf(child, variables).map(quoted))];
+    case "Glob":
+    case "ExtendedGlob":
+      return [{ field: FILE_NAME, kept: true }];
+    default:
+      return [{ field: expansionField(part, variables), kept: false }];
+  }
+}
+
+const QUOTES: Piece = { field: literalField(""), kept: true };
+
+function quoted(piece: Piece): Piece {
+  // "$@" becomes several words between quotes too.
+  const splits = piece.field.splits && piece.field === ALL_PARAMETERS;
+  return { field: splits ? piece.field : { ...piece.field, splits: false }, kept: true };
+}
+
+const ALL_PARAMETERS: Field = { ...UNKNOWN_FIELDS };
+const NUMBER: Field = { ...UNKNOWN_FIELD, prefix: "0", operand: true };
+const PIPE_PATH: Field = { ...UNKNOWN_FIELD, prefix: "/dev/fd/", operand: true };
+
+function expansionField(
+  part: Exclude<
+    WordPart,
+    {
+      type:
+        | "Literal"
+        | "SingleQuoted"
+        | "AnsiCQuoted"
+        | "DoubleQuoted"
+        | "LocaleString"
+        | "Glob"
+        | "ExtendedGlob";
+    }
+  >,
+  variables: Variables,
+): Field {
+  switch (part.type) {
+    case "SimpleExpansion":
+      return variableField(part.text.replaceAll("\\\n", "").slice(1), variables);
+    case "ParameterExpansion":
+      return parameterField(part, variables);
+    case "CommandExpansion":
+      return UNKNOWN_FIELDS;
+    case "ArithmeticExpansion":
+      return NUMBER;
+    case "ProcessSubstitution":
+      return PIPE_PATH;
+    case "BraceExpansion":
+      return UNKNOWN_FIELDS;
+    default:
+      throw new UnreadableLine(`unknown syntax ${String((part as { type: unknown }).type)}`);
+  }
+}
+
+function variableField(name: string, variables: Variables): Field {
+  if (name === "@" || name === "*") return ALL_PARAMETERS;
+  return variables.valueOf(name) ?? UNKNOWN_FIELDS;
+}
+
+function parameterField(part: ParameterExpansionPart, variables: Variables): Field {
+  if (part.prefix === "#") return NUMBER;
+  if (part.prefix === "!") return ALL_PARAMETERS;
+  if (part.index !== undefined) return ALL_PARAMETERS;
+  const value = variableField(part.parameter, variables);
+  if (part.operation === undefined) return value;
+  return operatedField(part.operation.type, value);
+}
+
+/** ${file%.txt} of a file's name is still no option, as long as nothing is taken from its start. */
+function operatedField(operation: string, value: Field): Field {
+  if (operation !== "Remove" && operation !== "Replace") return { ...UNKNOWN_FIELDS };
+  return {
+    ...UNKNOWN_FIELD,
+    splits: value.text === undefined ? value.splits : true,
+    operand: value.text === undefined && value.operand,
+  };
+}
+
+/** Splits unquoted values at blanks, as the shell does when nobody changed IFS (which makes the line dynamic). */
+function joined(pieces: readonly Piece[]): readonly Field[] {
+  const words: Piece[][] = [[]];
+  for (const piece of pieces) {
+    const text = piece.field.text;
+    if (piece.kept || text === undefined) words.at(-1)?.push(piece);
+    else splitInto(words, text);
+  }
+  return words.filter((word) => word.length > 0).map(joinedToOne);
+}
+
+function splitInto(words: Piece[][], text: string): void {
+  const chunks = text.split(/[ \t\n]+/);
+  chunks.forEach((chunk, index) => {
+    if (index > 0) words.push([]);
+    if (chunk !== "") words.at(-1)?.push({ field: globbed(chunk), kept: true });
+  });
+}
+
+function globbed(text: string): Field {
+  if (!/[*?[]/.test(text)) return literalField(text);
+  return { ...FILE_NAME, prefix: text.split(/[*?[]/)[0] ?? "", operand: !text.startsWith("-") };
+}
+
+function joinedToOne(pieces: readonly Piece[]): Field {
+  const fields = pieces.map(({ field }) => field);
+  const certain = fields.every((field) => field.text !== undefined);
+  if (certain) return literalField(fields.map((field) => field.text).join(""));
+  const prefix = certainPrefix(fields);
+  const first = fields.find((field) => field.text !== "");
+  return {
+    text: undefined,
+    prefix,
+    suffix: fields.at(-1)?.suffix ?? "",
+    splits: fields.some((field) => field.splits),
+    operand: first?.operand === true && !fields.some((field) => field.splits && !field.operand),
+  };
+}
+
+function certainPrefix(fields: readonly Field[]): string {
+  let prefix = "";
+  for (const field of fields) {
+    prefix += field.prefix;
+    if (field.text === undefined) break;
+  }
+  return prefix;
+}

@@ -20,7 +20,7 @@ const looked = () => new Promise((resolve) => setTimeout(resolve, 900));
 
 test("tells of a change within a second, and of none when there was none", async () => {
   watch.onChange(async (epoch) => void told.push(epoch));
-  watch.onApplicationBootstrap();
+  await watch.onApplicationBootstrap();
   await looked();
   expect(told).toEqual([]);
   await change();
@@ -36,8 +36,7 @@ test("one that fails does not keep the others from hearing, and hears again", as
     if (failures === 1) throw new Error("not now");
   });
   watch.onChange(async (epoch) => void told.push(epoch));
-  watch.onApplicationBootstrap();
-  await looked();
+  await watch.onApplicationBootstrap();
   await change();
   await expect.poll(() => failures, { timeout: 2_000 }).toBe(2);
   expect(told.length).toBeGreaterThan(0);
@@ -53,8 +52,7 @@ test("never tells of a change while it still tells of the one before", async () 
     running -= 1;
     told.push(epoch);
   });
-  watch.onApplicationBootstrap();
-  await looked();
+  await watch.onApplicationBootstrap();
   await change();
   await looked();
   await change();

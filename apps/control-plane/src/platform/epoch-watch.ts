@@ -16,7 +16,8 @@ export type EpochListener = (epoch: bigint) => Promise<void>;
 export class EpochWatch implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly logger = new Logger("epoch");
   private readonly listeners: EpochListener[] = [];
-  private seen: bigint | undefined;
+  /** No epoch is that: who does not know which it was takes the next one for a change. */
+  private seen = 0n;
   private looking: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -27,7 +28,9 @@ export class EpochWatch implements OnApplicationBootstrap, OnModuleDestroy {
     this.listeners.push(listener);
   }
 
-  onApplicationBootstrap(): void {
+  /** Nothing is open yet, so that whatever changes from here on is a change for what will be. */
+  async onApplicationBootstrap(): Promise<void> {
+    this.seen = await readEpoch(this.database).catch(() => 0n);
     this.timer = setInterval(() => void this.look(), LOOK_EVERY_MS).unref();
   }
 
@@ -45,10 +48,8 @@ export class EpochWatch implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       const epoch = await readEpoch(this.database);
       if (epoch === this.seen) return;
-      // The first one found is no change: whatever is open by then was opened with what holds, or later.
-      const isFirst = this.seen === undefined;
       this.seen = epoch;
-      if (!isFirst) for (const listener of this.listeners) await this.tell(listener, epoch);
+      for (const listener of this.listeners) await this.tell(listener, epoch);
     } catch (error) {
       this.logger.warn("whether anything changed cannot be read", messageOf(error));
     }

@@ -1,4 +1,4 @@
-import { eventually, initialize, toolCall } from "@drawbridge/testing";
+import { eventually, initialize, initialized, toolCall } from "@drawbridge/testing";
 import { beforeAll, describe, expect, test } from "vitest";
 import { cleanUpAfterEach } from "./fakes/agent-bench.js";
 import { buildAgent, type Outcome } from "./fakes/agent-process.js";
@@ -90,6 +90,7 @@ describe("drawbridge-agent", () => {
     const { agent, controlPlane } = await startJoined();
     const session = await controlPlane.openSession(stdioTarget());
     await session.call(1, initialize(1));
+    session.send(0, initialized());
     const child = await pidOf(session, 2, "pid");
     const asked = performance.now();
     agent.kill("SIGTERM");
@@ -103,6 +104,7 @@ describe("drawbridge-agent", () => {
     const { agent, controlPlane } = await startJoined();
     const session = await controlPlane.openSession(stdioTarget());
     await session.call(1, initialize(1));
+    session.send(0, initialized());
     const child = await pidOf(session, 2, "pid");
     const grandchild = await pidOf(session, 3, "spawnChild");
     agent.kill("SIGKILL");

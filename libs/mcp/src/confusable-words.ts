@@ -1,13 +1,26 @@
-import { isLatinTwin, looksForeign, looksLatin } from "./confusables.js";
+import { LATIN_TWINS, LIKE_FOREIGN, LIKE_LATIN } from "./confusables.js";
 
+const FULL_WIDTH = String.raw`[\uFF21-\uFF3A\uFF41-\uFF5A]`;
 /** Latin letters that are drawn in another manner: full width, mathematical, in circles. */
-const STYLED = /[\uFF21-\uFF3A\uFF41-\uFF5A\u{1D400}-\u{1D7CB}\u24B6-\u24E9]/u;
+const STYLED = String.raw`[\uFF21-\uFF3A\uFF41-\uFF5A\u{1D400}-\u{1D7CB}\u24B6-\u24E9]`;
+const FOREIGN = String.raw`[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}]`;
+const LATIN = String.raw`\p{Script=Latin}`;
+
 const WORDS = /[\p{L}\p{M}\u24B6-\u24E9]+/gu;
-const MARK = /\p{M}/u;
-const LATIN = /\p{Script=Latin}/u;
-const FOREIGN = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}]/u;
-const GREEK = /\p{Script=Greek}/u;
-const FULL_WIDTH = /[\uFF21-\uFF3A\uFF41-\uFF5A]/u;
+const HAS_STYLED = new RegExp(STYLED, "u");
+const HAS_FOREIGN = new RegExp(FOREIGN, "u");
+const HAS_LATIN = new RegExp(LATIN, "u");
+const HAS_PLAIN_LATIN = new RegExp(`(?!${STYLED})${LATIN}`, "u");
+const HAS_UNLIKE_LATIN = new RegExp(`(?!${LIKE_LATIN})${FOREIGN}`, "u");
+const HAS_UNLIKE_FOREIGN = new RegExp(`(?!${LIKE_FOREIGN})${LATIN}`, "u");
+const HAS_STYLED_OF_ANY_WIDTH = new RegExp(`(?!${FULL_WIDTH})${STYLED}`, "u");
+const LATIN_LETTERS = new RegExp(LATIN, "gu");
+const FOREIGN_LETTERS = new RegExp(FOREIGN, "gu");
+const STYLED_LETTERS = new RegExp(STYLED, "gu");
+/** A word in letters of other scripts, every one of which looks like a Latin one. */
+const LATIN_IN_DISGUISE = new RegExp(String.raw`^\p{M}*(?:${LATIN_TWINS}\p{M}*)+$`, "u");
+/** Formulas and units: αx, ηr. */
+const GREEK_FORMULA = /^(?:\p{Script=Greek}\p{Script=Latin}|\p{Script=Latin}\p{Script=Greek})\p{M}*$/u;
 /** Writers of these use full width in ordinary text. */
 const EAST_ASIAN = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
 /** PDFы, SQLем: an acronym with an ending, which no one takes for one word of one script. */
@@ -19,43 +32,33 @@ const ACRONYM_WITH_ENDING = /^(?:(?=\p{Script=Latin})\p{Lu}){2,}(?:(?!\p{Script=
  * could mistake (μs, kΩ, an acronym with its ending) are none.
  */
 export function hasConfusableWord(text: string): boolean {
-  if (!FOREIGN.test(text) && !STYLED.test(text)) return false;
+  if (!HAS_FOREIGN.test(text) && !HAS_STYLED.test(text)) return false;
   const hasFullWidthText = EAST_ASIAN.test(text);
   return wordsOf(text).some((word) => isMixed(word) || isStyled(word, hasFullWidthText));
 }
 
 /** The same for a name, in which a whole word of look-alikes counts too. */
 export function isConfusableName(name: string): boolean {
-  return STYLED.test(name) || wordsOf(name).some(isLatinInDisguise);
-}
-
-function isLatinInDisguise(word: string): boolean {
-  const letters = lettersOf(word);
-  return letters.length > 0 && letters.every(isLatinTwin);
+  return HAS_STYLED.test(name) || wordsOf(name).some((word) => LATIN_IN_DISGUISE.test(word));
 }
 
 function wordsOf(text: string): readonly string[] {
   return text.match(WORDS) ?? [];
 }
 
-function lettersOf(word: string): readonly string[] {
-  return Array.from(word).filter((character) => !MARK.test(character));
-}
-
 function isMixed(word: string): boolean {
-  if (!FOREIGN.test(word) || !LATIN.test(word) || ACRONYM_WITH_ENDING.test(word)) return false;
-  const letters = lettersOf(word);
-  // Formulas and units: αx, ηr.
-  if (letters.length <= 2 && GREEK.test(word)) return false;
-  const latin = letters.filter((letter) => LATIN.test(letter));
-  const foreign = letters.filter((letter) => FOREIGN.test(letter));
-  return foreign.every(looksLatin) || (latin.length < foreign.length && latin.every(looksForeign));
+  if (!HAS_FOREIGN.test(word) || !HAS_LATIN.test(word)) return false;
+  if (ACRONYM_WITH_ENDING.test(word) || GREEK_FORMULA.test(word)) return false;
+  if (!HAS_UNLIKE_LATIN.test(word)) return true;
+  return !HAS_UNLIKE_FOREIGN.test(word) && count(word, LATIN_LETTERS) < count(word, FOREIGN_LETTERS);
 }
 
 function isStyled(word: string, hasFullWidthText: boolean): boolean {
-  if (!STYLED.test(word)) return false;
-  const letters = lettersOf(word);
-  const styled = letters.filter((letter) => STYLED.test(letter));
-  if (letters.some((letter) => LATIN.test(letter) && !STYLED.test(letter))) return true;
-  return styled.length > 1 && !(hasFullWidthText && styled.every((letter) => FULL_WIDTH.test(letter)));
+  if (!HAS_STYLED.test(word)) return false;
+  if (HAS_PLAIN_LATIN.test(word)) return true;
+  return count(word, STYLED_LETTERS) > 1 && !(hasFullWidthText && !HAS_STYLED_OF_ANY_WIDTH.test(word));
+}
+
+function count(text: string, letters: RegExp): number {
+  return text.match(letters)?.length ?? 0;
 }

@@ -29,8 +29,6 @@ const ODD_LATIN = `
 const TWINS = readTable(ALIKE);
 const FOREIGN: ReadonlyMap<string, string> = new Map([...TWINS, ...readTable(PASSABLE)]);
 const SEEN_AS: ReadonlyMap<string, string> = new Map([...readTable(ODD_LATIN), ...FOREIGN]);
-/** Latin letters that pass for one of another script. */
-const PASSING: ReadonlySet<string> = new Set(FOREIGN.values());
 
 function readTable(table: string): ReadonlyMap<string, string> {
   return new Map(
@@ -46,17 +44,9 @@ export function seenAs(character: string): string {
   return SEEN_AS.get(character) ?? character;
 }
 
-/** Whether a letter of another script cannot be told from a Latin one. */
-export function isLatinTwin(character: string): boolean {
-  return TWINS.has(character);
-}
-
-/** Whether a letter of another script passes for a Latin one among Latin ones. */
-export function looksLatin(character: string): boolean {
-  return FOREIGN.has(character);
-}
-
-/** Whether a Latin letter looks like one of another script. */
-export function looksForeign(character: string): boolean {
-  return PASSING.has(character);
-}
+/** Character class of letters of other scripts that cannot be told from Latin ones. */
+export const LATIN_TWINS = `[${[...TWINS.keys()].join("")}]`;
+/** Of letters of other scripts that pass for Latin ones among Latin ones. */
+export const LIKE_LATIN = `[${[...FOREIGN.keys()].join("")}]`;
+/** Of Latin letters that pass for ones of another script. */
+export const LIKE_FOREIGN = `[${[...new Set([...FOREIGN.values()].join(""))].join("")}]`;

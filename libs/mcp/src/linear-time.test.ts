@@ -5,6 +5,9 @@ import { LineFramer } from "./line-framer.js";
 import { filterListResult } from "./list-result.js";
 import { parseMessage } from "./parse-message.js";
 import { SseFramer } from "./sse-framer.js";
+import { nameSkeleton } from "./name-skeleton.js";
+import { toolDigest } from "./tool-digest.js";
+import { toolFlags } from "./tool-flags.js";
 
 const MIB = 1024 * 1024;
 const SIZE = 10 * MIB;
@@ -100,6 +103,39 @@ describe("10 MiB made to be slow take linear time:", () => {
   test("filtering a list of many tools", () => {
     const message = parseMessage(inResult(`{"tools":[${filled('{"name":"a"},{"name":"b"},')}{"name":"a"}]}`));
     expect(timed(() => filterListResult(message, "tools", (name) => name === "b"))).toBeLessThan(BOUND_MS);
+  });
+
+  test.each<[string, string]>([
+    ["Latin letters", "a"],
+    ["letters of two scripts", "aа"],
+    ["look-alikes", "о"],
+    ["marks", "a\u0301\u0301\u0301"],
+    ["hidden characters", "\u200b"],
+    ["joiners that are needed", "\u0645\u200c"],
+    ["emoji that are joined", "\u{1F469}\u200d"],
+    ["flags that are spelled", "\u{1F3F4}\u{E0067}\u{E0062}"],
+    ["full-width letters", "ａ"],
+    ["acronyms with endings", "PDFы"],
+    ["separators", "-_. "],
+    ["r, n and v", "rnvv"],
+  ])("tools that are named and described in %s", (_name, piece) => {
+    const text = filled(piece, SIZE / 4);
+    const definition = Buffer.from(JSON.stringify({ name: text, description: text }));
+    expect(timed(() => toolFlags(definition))).toBeLessThan(BOUND_MS);
+    expect(timed(() => toolDigest(definition))).toBeLessThan(BOUND_MS);
+    expect(timed(() => nameSkeleton(text))).toBeLessThan(BOUND_MS);
+  });
+
+  test.each<[string, string]>([
+    ["many members", `{${distinct.join(",")}}`],
+    [
+      "many members that are no ASCII",
+      `{${distinct.map((each) => each.replace("key", "\u{1F600}")).join(",")}}`,
+    ],
+    ["long numbers", `[${filled("1234567890123456.50,")}1]`],
+    ["a long number", `[${filled("1")}]`],
+  ])("the digest of a tool with %s", (_name, json) => {
+    expect(timed(() => toolDigest(Buffer.from(json)))).toBeLessThan(BOUND_MS);
   });
 
   test("lines and events that are carried on byte by byte", () => {

@@ -1,11 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { NotAListResultError } from "./list-result.js";
-import type { McpResponse } from "./message.js";
 import { parseMessage } from "./parse-message.js";
 import { toolDefinitions } from "./tool-definitions.js";
 
-const response = (rest: string) =>
-  parseMessage(Buffer.from(`{"jsonrpc":"2.0","id":1,${rest}}`)) as McpResponse;
+const response = (rest: string) => parseMessage(Buffer.from(`{"jsonrpc":"2.0","id":1,${rest}}`));
 const found = (rest: string) =>
   toolDefinitions(response(rest)).map(({ name, bytes }) => [name, Buffer.from(bytes).toString()]);
 

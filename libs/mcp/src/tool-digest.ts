@@ -20,41 +20,36 @@ import { canonicalNumber, JsonNumber, type JsonView, jsonView } from "./argument
 export function toolDigest(definition: Uint8Array): Uint8Array {
   const { buffer, byteOffset, byteLength } = definition;
   const text = Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
-  const pieces: string[] = [];
-  write(jsonView(text), pieces);
-  return createHash("sha256").update(pieces.join("")).digest();
+  return createHash("sha256")
+    .update(canonical(jsonView(text)))
+    .digest();
 }
 
-function write(value: JsonView, pieces: string[]): void {
-  if (typeof value === "number" || value instanceof JsonNumber) pieces.push(canonicalNumber(value));
-  else if (typeof value !== "object" || value === null) pieces.push(JSON.stringify(value));
-  else if (isArray(value)) writeArray(value, pieces);
-  else writeObject(value, pieces);
+function canonical(value: JsonView): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "number" || value instanceof JsonNumber) return canonicalNumber(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  return isArray(value) ? canonicalArray(value) : canonicalObject(value);
 }
 
-function writeArray(values: readonly JsonView[], pieces: string[]): void {
-  pieces.push("[");
-  for (const [index, value] of values.entries()) {
-    if (index > 0) pieces.push(",");
-    write(value, pieces);
-  }
-  pieces.push("]");
+function canonicalArray(values: readonly JsonView[]): string {
+  let text = "[";
+  for (const value of values) text += (text.length > 1 ? "," : "") + canonical(value);
+  return `${text}]`;
 }
 
-function writeObject(members: { readonly [key: string]: JsonView }, pieces: string[]): void {
-  pieces.push("{");
-  for (const [index, key] of sorted(Object.keys(members)).entries()) {
-    pieces.push(index > 0 ? "," : "", JSON.stringify(key), ":");
-    write(members[key] as JsonView, pieces);
-  }
-  pieces.push("}");
+function canonicalObject(members: { readonly [key: string]: JsonView }): string {
+  let text = "{";
+  for (const key of sorted(Object.keys(members)))
+    text += `${text.length > 1 ? "," : ""}${JSON.stringify(key)}:${canonical(members[key] as JsonView)}`;
+  return `${text}}`;
 }
 
 const SURROGATE = /[\uD800-\uDFFF]/;
 
 /** JavaScript compares UTF-16 units, which puts U+1F600 before U+FF21. UTF-8 sorts as code points do. */
 function sorted(keys: readonly string[]): readonly string[] {
-  if (!keys.some((key) => SURROGATE.test(key))) return keys.toSorted();
+  if (!SURROGATE.test(keys.join(""))) return keys.toSorted();
   const encoded = keys.map((key) => ({ key, bytes: Buffer.from(key) }));
   return encoded.toSorted((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ key }) => key);
 }

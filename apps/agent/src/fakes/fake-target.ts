@@ -25,6 +25,13 @@ export class FakeTarget implements Target {
     return this.sent.map(({ parsed }) => ("id" in parsed ? (parsed.id as JsonRpcId).text : undefined));
   }
 
+  /** The id of what the agent asked last, as JSON text. */
+  get askedId(): string {
+    const asked = this.asked.at(-1);
+    if (asked?.parsed.kind !== "request") throw new Error("the agent has asked nothing");
+    return asked.parsed.id.text;
+  }
+
   /** Speaks in pieces, and only while it is not paused; resolves when all of it was taken. */
   async sayLarge(pieces: Iterable<Uint8Array>, exchange?: number): Promise<void> {
     const sink = this.listener.large(exchange);
@@ -46,9 +53,8 @@ export class FakeTarget implements Target {
 
   /** Answers what the agent asked last. */
   answerAsked(result: object): void {
-    const { parsed, exchange } = this.asked.at(-1) as OutgoingMessage;
-    const id = JSON.parse((parsed as { id: JsonRpcId }).id.text) as string;
-    this.listener.message(encodeMessage(resultMessage(id, { ...result })), exchange);
+    const id = JSON.parse(this.askedId) as string;
+    this.listener.message(encodeMessage(resultMessage(id, { ...result })), this.asked.at(-1)?.exchange);
   }
 
   cancel(exchange: number): void {

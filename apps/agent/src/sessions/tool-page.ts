@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import {
   filterListResult,
   type JsonView,
-  listEntries,
   type McpRequest,
   type McpResponse,
   parseMessage,
+  toolDefinitions,
   toolDigest,
 } from "@drawbridge/mcp";
 import { declarationsIn } from "../targets/header-declarations.js";
@@ -47,21 +47,19 @@ export function* toolsOfPage(
   response: McpResponse,
   { masked, wantsHeaders }: PageOptions,
 ): Generator<ShownTool> {
-  const entries = listEntries(response, "tools");
-  const shown = masked === response.bytes ? entries : listEntries(parseMessage(masked), "tools");
+  const tools = toolDefinitions(response);
+  const shown = masked === response.bytes ? tools : toolDefinitions(parseMessage(masked));
   // Masking leaves the shape. What it has not left nobody could put together again.
-  if (shown.length !== entries.length) throw new Error("its list of tools cannot be masked");
-  for (const [index, { name, range }] of entries.entries()) {
-    const maskedEntry = shown[index];
-    if (name === undefined || name.length > LONGEST_NAME || maskedEntry?.name === undefined) continue;
-    const bytes = response.bytes.subarray(...range);
-    const definition = masked.subarray(...maskedEntry.range);
+  if (shown.length !== tools.length) throw new Error("its list of tools cannot be masked");
+  for (const [index, { name, bytes }] of tools.entries()) {
+    const definition = shown[index];
+    if (name.length > LONGEST_NAME || !definition) continue;
     yield {
       name,
       digest: toolDigest(bytes),
       headers: wantsHeaders ? declaredHeaders(bytes) : undefined,
-      maskedName: maskedEntry.name,
-      definition: definition.length > LARGEST_DEFINITION_BYTES ? TOO_LARGE : definition,
+      maskedName: definition.name,
+      definition: definition.bytes.length > LARGEST_DEFINITION_BYTES ? TOO_LARGE : definition.bytes,
       size: bytes.length,
     };
   }

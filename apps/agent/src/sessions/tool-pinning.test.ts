@@ -192,9 +192,8 @@ describe.each([
     const bench = benchWith(undefined, options);
     call(bench, 1, ECHO);
     call(bench, 2);
-    const [asked] = bench.target().asked;
-    const id = JSON.parse((asked?.parsed as unknown as { id: { text: string } }).id.text) as string;
-    bench.answer(errorMessage(id, -32601, "method not found"), asked?.exchange);
+    const id = JSON.parse(bench.target().askedId) as string;
+    bench.answer(errorMessage(id, -32601, "method not found"), bench.target().asked[0]?.exchange);
     expect(failures(bench)).toMatchObject([{ exchange: 1, failure: TOOL_CHANGED }]);
     expect(sent(bench)).toEqual([2]);
     expect(bench.shown).toMatchObject([{ tools: [], complete: true, failure: "" }]);
@@ -487,7 +486,7 @@ describe("a hostile target", () => {
   test("whose list comes in pieces has one that is too long", async () => {
     const bench = benchWith(undefined);
     call(bench, 1, ECHO);
-    const id = (bench.target().asked[0]?.parsed as unknown as { id: { text: string } }).id.text;
+    const id = bench.target().askedId;
     const text = `{"jsonrpc":"2.0","result":{"tools":[],"x":"${"x".repeat(200_000)}"},"id":${id}}`;
     await bench.target().sayLarge([Buffer.from(text)]);
     expect(failures(bench)).toMatchObject([
@@ -499,7 +498,7 @@ describe("a hostile target", () => {
   test("whose list is no message is not waited for", () => {
     const bench = benchWith(undefined);
     call(bench, 1, ECHO);
-    const id = (bench.target().asked[0]?.parsed as unknown as { id: { text: string } }).id.text;
+    const id = bench.target().askedId;
     const text = `{"jsonrpc":"2.0","id":${id},"result":{"tools":[],"tools":[]}}`;
     bench.target().listener.message(Buffer.from(text));
     expect(failures(bench)).toMatchObject([{ failure: TARGET_UNAVAILABLE }]);

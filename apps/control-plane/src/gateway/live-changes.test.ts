@@ -6,6 +6,8 @@ import { GatewayUnderTest, PATIENT } from "./fakes/gateway-under-test.js";
 import { ModernClient, modernRequest } from "./fakes/modern-client.js";
 import { ENGINEERS_READ, withRule } from "./fakes/policies.js";
 import { StreamClient, StreamClients } from "./fakes/stream-client.js";
+import { LiveState } from "./decisions/live-state.js";
+import { SessionsService } from "./sessions/sessions.service.js";
 
 const LISTENING = withRule(
   ENGINEERS_READ,
@@ -154,6 +156,19 @@ describe("a policy that is applied at one control plane", () => {
     await here.applyPolicy(ELSEWHERE);
     expect(await (await opening).text()).toMatch(/"id":"sub","result":\{"resultType":"complete"/);
   });
+});
+
+test("a call that is decided while a change is acted upon is decided again", async () => {
+  const session = await there.openSession("shop");
+  const all = [...there.get(SessionsService).all];
+  // What a change does that this call has not seen, though its request was recorded before.
+  for (const open of all) open.changedAt = (await there.get(LiveState).now()).epoch + 1n;
+  const waiting = there.post("shop", toolCall(7, "read", {}), { session });
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(there.links.reached("tools/call")).toEqual([]);
+  await here.applyPolicy(ELSEWHERE);
+  expect((await waiting).json.error).toBeDefined();
+  expect(there.links.reached("tools/call")).toEqual([]);
 });
 
 test("a session that is ended at one control plane is over at another within a second", async () => {

@@ -105,6 +105,8 @@ export class GatewaySession {
   link: Promise<SessionLink> | undefined;
   listener: Listener | undefined;
   ended = false;
+  /** The epoch up to which changes were acted upon. */
+  changedAt = 0n;
   /** Set when something happened that counts as use; written down now and then. */
   touched = true;
   private readonly askedOfClient = new Map<string, string>();

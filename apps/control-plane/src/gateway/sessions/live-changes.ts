@@ -37,18 +37,19 @@ export class LiveChanges implements OnModuleInit, OnApplicationBootstrap {
   private async changed(epoch: bigint): Promise<void> {
     const live = await this.live.atLeast(epoch);
     const change = { before: this.before, live };
-    const results = await Promise.allSettled([
-      ...[...this.sessions.all].map((session) => this.inSession(session, change)),
-      this.upkeep.endClosed(),
-      this.outdated.lookAfter(),
-    ]);
     this.before = live;
-    for (const result of results)
-      if (result.status === "rejected")
-        this.logger.error("what follows from a change could not be done in a session", String(result.reason));
+    // Nothing of it is waited for: a client that does not read, or an agent that is slow, must not keep the next change
+    // from anybody.
+    for (const session of this.sessions.all) void this.inSession(session, change);
+    void this.upkeep.endClosed();
+    void this.outdated.lookAfter();
   }
 
   private async inSession(session: GatewaySession, change: LiveChange): Promise<void> {
-    await this.sessions.trafficOf(session).changes.apply(change);
+    try {
+      await this.sessions.trafficOf(session).changes.apply(change);
+    } catch (error) {
+      this.logger.error("what follows from a change could not be done in a session", String(error));
+    }
   }
 }

@@ -78,8 +78,9 @@ export class Authorization {
     const about = { direction: "client_to_target", exchange, method, name } as const;
     const attributes = message.kind === "request" ? this.whoAsks(question) : {};
     let epoch = await this.recordMasked(incoming, { kind: message.kind, ...about, attributes, decision });
-    while (epoch > live.epoch) {
-      live = await this.live.atLeast(epoch);
+    // Also what changed after that moment, if it was acted upon here while nobody knew yet what was decided.
+    while (epoch > live.epoch || session.changedAt > live.epoch) {
+      live = await this.live.atLeast(epoch > session.changedAt ? epoch : session.changedAt);
       const before = decision;
       decision = (await this.sessions.isStillOpen(session)) ? decideNow(live, question) : gone();
       count(session, message, { from: before, to: decision });

@@ -35,6 +35,7 @@ export class ChangedAccess {
 
   async apply(change: LiveChange): Promise<void> {
     if (this.session.ended) return;
+    this.session.changedAt = change.live.epoch;
     this.endStreamOfStranger(change.live);
     await Promise.all([...this.session.inFlight].map((exchange) => this.endIfDenied(exchange, change.live)));
     await this.tellOfLists(change);
@@ -51,7 +52,7 @@ export class ChangedAccess {
   }
 
   private async endIfDenied(exchange: Exchange, live: LiveSnapshot): Promise<void> {
-    // Until it is recorded, whoever decides it learns of the change by itself.
+    // Until it is recorded, whoever decides it learns of the change: by the epoch, or from `changedAt`.
     if (!exchange.sent && exchange.epoch === 0n) return;
     const decision = decideNow(live, exchange.question);
     if (decision.effect === "allow") return;

@@ -23,7 +23,8 @@ import { GatewayError, unknownSession } from "../gateway-error.js";
 import type { OperationParts } from "../../policies/index.js";
 import type { LiveSnapshot } from "./live-state.js";
 import { operationNamed, operationOf } from "./operation-of.js";
-import { asAccepted, pinOfCalled } from "./pinned-tools.js";
+import type { Pin } from "../../tools/index.js";
+import { notAccepted, pinOfCalled } from "./pinned-tools.js";
 import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
 
 /** What is decided about one message of a client, and how a refusal is told. */
@@ -99,6 +100,13 @@ export function decideNow({ policies, targets, pins }: LiveSnapshot, question: Q
   const pin = pinOfCalled(pins, target.id, question.message);
   const decision = decide(policies, { ...question, target, tool: pin?.definition });
   return pin ? asAccepted(decision, pin, target.name) : decision;
+}
+
+/** Only a tool as it was accepted is called. What policies deny stays denied, and tells nothing of that. */
+function asAccepted(decision: GatewayDecision, pin: Pin, targetName: string): GatewayDecision {
+  if (decision.effect === "deny") return decision;
+  if (pin.state === "accepted") return { ...decision, toolDigest: pin.acceptedDigest };
+  return { effect: "deny", failed: decision.failed, ...notAccepted(pin, targetName) };
 }
 
 export function gone(): GatewayDecision {

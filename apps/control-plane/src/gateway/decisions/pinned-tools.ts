@@ -7,7 +7,6 @@ import {
 } from "@drawbridge/mcp";
 import type { Pin, Pins } from "../../tools/index.js";
 import { GatewayError } from "../gateway-error.js";
-import type { GatewayDecision } from "./decide.js";
 
 /** Of the tool that the message calls. Undefined where it calls none, or one that the target has not shown yet. */
 export function pinOfCalled(
@@ -18,17 +17,16 @@ export function pinOfCalled(
   return method === "tools/call" && name !== undefined ? pins.get(targetId)?.get(name) : undefined;
 }
 
-/** What becomes of what policies allow: only a tool as it was accepted is called. What they deny stays denied. */
-export function asAccepted(decision: GatewayDecision, pin: Pin, targetName: string): GatewayDecision {
-  if (decision.effect === "deny") return decision;
-  if (pin.state === "accepted") return { ...decision, toolDigest: pin.acceptedDigest };
-  const { failed } = decision;
-  const reason = pin.acceptedDigest
+/** Why nobody may call a tool that is quarantined: for the recording, and as it is told to who could otherwise. */
+export function notAccepted(
+  { name, acceptedDigest }: Pin,
+  targetName: string,
+): { readonly reason: string; readonly refusal: GatewayError } {
+  const reason = acceptedDigest
     ? "the tool shows another definition than the one that was accepted"
     : "something about the tool's definition is suspicious, and nobody has accepted it";
-  const message = `${reason}; have an operator look at it: drawbridge tools show ${targetName} ${pin.name}`;
-  const refusal = new GatewayError({ status: 200, code: RpcErrorCode.ToolChanged, message });
-  return { effect: "deny", reason, failed, refusal };
+  const message = `${reason}; have an operator look at it: drawbridge tools show ${targetName} ${name}`;
+  return { reason, refusal: new GatewayError({ status: 200, code: RpcErrorCode.ToolChanged, message }) };
 }
 
 /**

@@ -87,7 +87,9 @@ describe("SQL on a real PostgreSQL", () => {
     expect(before.split("\n").length).toBeGreaterThan(5);
     const { error } = await sql(alice, "DELETE /* tidy up */ FROM orders");
     expect(error?.code).toBe(-31001);
-    expect(error?.message).toBe("Destructive SQL is never run through the gateway; open a change request.");
+    expect(error?.message).toBe(
+      'Destructive SQL is never run through the gateway; open a change request. (rule "no-destruction" of policy "starter-sql")',
+    );
     expect(await orders()).toBe(before);
     const recordings = await system.api().recordings("shop");
     const hers = recordings.find(({ email }) => email === "alice@example.com");
@@ -116,7 +118,7 @@ describe("SQL on a real PostgreSQL", () => {
     "\\! rm -rf /",
     "delete from orders; -- \u0000",
     "ｄｅｌｅｔｅ from orders",
-  ])("%s is refused and changes nothing", async (text) => {
+  ])("%j is refused and changes nothing", async (text) => {
     const before = await orders();
     const { error, result } = await sql(alice, text);
     expect(result).toBeUndefined();
@@ -131,7 +133,7 @@ describe("SQL on a real PostgreSQL", () => {
     "with o as (select * from orders) select count(*) from o",
     "explain delete from orders",
     "select name, row_number() over (order by name) from customers limit 3",
-  ])("%s passes", async (text) => {
+  ])("%j passes", async (text) => {
     const { error, result } = await sql(alice, text);
     expect(error).toBeUndefined();
     expect(result).toMatchObject({ content: expect.any(Array) });
@@ -191,10 +193,16 @@ test("a backtest over what was recorded lists the decisions that would change", 
   );
   const lines = await backtest(candidate);
   const summary = lines.at(-1);
-  expect(summary).toMatchObject({ line: "summary", changed: 1, unreadable: 0 });
-  expect(lines.filter(({ line }) => line === "changed")).toMatchObject([
-    { target: "shop", name: "execute_sql", was: "allow", now: "deny", nowRule: "no-deletes" },
-  ]);
+  // The second was denied by a policy that is gone by now.
+  expect(summary).toMatchObject({ line: "summary", changed: 2, unreadable: 0 });
+  const changed = lines.filter(({ line }) => line === "changed");
+  expect(changed).toHaveLength(2);
+  expect(changed).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ name: "execute_sql", was: "allow", now: "deny", nowRule: "dba/no-deletes" }),
+      expect.objectContaining({ name: "search_objects", was: "deny", wasRule: "alone/none", now: "allow" }),
+    ]),
+  );
   expect((summary as { operations: number }).operations).toBeGreaterThan(20);
 });
 

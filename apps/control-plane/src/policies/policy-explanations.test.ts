@@ -1,5 +1,6 @@
 import type { Explanation } from "@drawbridge/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Principal } from "../identity/index.js";
 import { ToolPins } from "../tools/index.js";
 import {
   policyText,
@@ -7,6 +8,7 @@ import {
   shown,
   startPoliciesUnderTest,
 } from "./fakes/policies-under-test.js";
+import { PolicyExplanations } from "./policy-explanations.js";
 
 const RULES = `    - name: no-destruction
       tools: [execute_sql]
@@ -169,16 +171,19 @@ describe("an explanation", () => {
   });
 
   test("of deep arguments comes at once", async () => {
-    const deep = `{"target":"shop","principal":{"id":"alice","groups":["engineering"]},"name":"execute_sql","arguments":{"sql":${"[".repeat(200_000)}${"]".repeat(200_000)}}}`;
-    const before = performance.now();
-    const response = await the.api.fetch("olga", "/api/v1/policies/explain", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: deep,
-    });
-    expect(response.status).toBe(200);
-    expect(((await response.json()) as { effect: string }).effect).toBe("deny");
-    expect(performance.now() - before).toBeLessThan(1_000);
+    const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+    const parsed: unknown = JSON.parse(deep);
+    const asked = { target: "shop", method: "tools/call", name: "execute_sql", principal: engineer };
+    const before = process.threadCpuUsage();
+    const { effect, facts } = await the.api.app
+      .get(PolicyExplanations)
+      .explain({ ...engineer } as unknown as Principal, {
+        ...asked,
+        arguments: { sql: parsed, other: parsed },
+      });
+    const { user, system } = process.threadCpuUsage(before);
+    expect([effect, facts?.sql?.["parsed"]]).toEqual(["deny", false]);
+    expect((user + system) / 1_000).toBeLessThan(250);
   });
 });
 

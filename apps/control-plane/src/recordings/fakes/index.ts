@@ -1,0 +1,1 @@
+export { createRecorder, event, openSession, request, response, until } from "./test-recorder.js";

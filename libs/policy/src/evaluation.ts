@@ -42,6 +42,11 @@ export class Evaluation {
     return this.outcomeOf(rule);
   }
 
+  /** Whether conditions have cost all they may: every further one fails. */
+  get isExhausted(): boolean {
+    return this.#scope.meter.isExhausted;
+  }
+
   #ask(condition: Condition): Outcome {
     const scope = this.#scope;
     scope.hasMetUnknown = false;

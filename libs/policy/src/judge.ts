@@ -11,13 +11,15 @@ export interface FailedRule {
 export interface Judgement {
   /** The strictest rule that matches; a failed one goes before it unless it denies. */
   readonly decidedBy: CompiledRule | undefined;
-  /** Those that were found before there was a decision. */
+  /** Those that were found before there was a decision, or the first of them. */
   readonly failed: readonly FailedRule[];
   /** Rules that match, do not deny and have limits, where all that match were found. */
   readonly limited: readonly CompiledRule[];
   /** Whether a rule that does not deny might match. */
   readonly isOpen: boolean;
 }
+
+const MAX_FAILED = 20;
 
 /**
  * The one walk over the rules that speak of an operation, given by policy in order of position. Conditions of rules that
@@ -47,7 +49,9 @@ function judgeDenials(
       if (rule.position > end) return { decidedBy: always, ...judgement };
       const outcome = evaluation.outcomeOf(rule);
       if (outcome === true) return { decidedBy: rule, ...judgement };
-      if (outcome instanceof Failure) failed.push({ rule, problem: outcome.problem });
+      if (!(outcome instanceof Failure)) continue;
+      if (failed.length < MAX_FAILED) failed.push({ rule, problem: outcome.problem });
+      if (evaluation.isExhausted) return { decidedBy: always, ...judgement };
     }
   }
   return { decidedBy: always, ...judgement };

@@ -12,6 +12,8 @@ export const BOUNDS = {
   patternLength: 512,
   patternRepeat: 200,
   patternSize: 400,
+  /** Bytes that matching may remember for each pattern. */
+  patternMemory: 131_072,
   /** UTF-16 code units of a text that a pattern is looked for in, and of a text that a condition makes. */
   matchedText: 32_768,
   madeText: 262_144,
@@ -22,6 +24,6 @@ export const BOUNDS = {
   /** Nesting of values that are compared. */
   compareDepth: 200,
   /** Cost of one condition, and of all conditions of one decision. */
-  conditionCost: 600_000,
+  conditionCost: 1_000_000,
   decisionCost: 2_000_000,
 } as const;

@@ -3,7 +3,7 @@ import { isText } from "./check-condition.js";
 import type { Node } from "./language.js";
 import { type Meter, TOO_COSTLY } from "./meter.js";
 import { compilePattern } from "./pattern.js";
-import { contains, containsCost, countCharacters, lowerAscii, upperAscii } from "./texts.js";
+import { contains, countCharacters, lowerAscii, upperAscii } from "./texts.js";
 import {
   Duration,
   inRange,
@@ -122,7 +122,12 @@ const CALLS: Readonly<Record<string, Calls>> = {
       return keys ? BigInt(keys.length) : TOO_COSTLY;
     }),
   },
-  contains: ofTexts(containsCost, contains),
+  contains: {
+    string: ([text, part = null], meter) => {
+      if (typeof part !== "string") return new Failure(`it looks for a ${kindOf(part)} in a text`);
+      return contains(text as string, part, meter) ?? TOO_COSTLY;
+    },
+  },
   startsWith: ofTexts(
     (_text, part) => part.length / 64,
     (text, part) => text.startsWith(part),

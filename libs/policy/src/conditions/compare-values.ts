@@ -18,7 +18,8 @@ const TOO_DEEP = new Failure("it compares values that are nested too deeply");
 /** Values of different types are not equal; an int and a double are when they are the same number. */
 export function areEqual(a: Value, b: Value, meter: Meter): boolean | Failure {
   if (typeof a === "string" && typeof b === "string") return areTextsEqual(a, b, meter);
-  return new Comparison(meter).areEqual(a, b);
+  if (isObject(a) && isObject(b)) return new Comparison(meter).areEqual(a, b);
+  return meter.spend(8) ? sameScalar(a, b) : TOO_COSTLY;
 }
 
 function areTextsEqual(a: string, b: string, meter: Meter): boolean | Failure {
@@ -40,9 +41,10 @@ class Comparison {
 
   areEqual(a: Value, b: Value): boolean | Failure {
     if (typeof a === "string" && typeof b === "string") return areTextsEqual(a, b, this.#meter);
-    if (!this.#meter.spend(3)) return TOO_COSTLY;
+    if (!this.#meter.spend(8)) return TOO_COSTLY;
     if (!isObject(a) || !isObject(b)) return sameScalar(a, b);
     if (this.#depth >= BOUNDS.compareDepth) return TOO_DEEP;
+    if (!this.#meter.spend(40)) return TOO_COSTLY;
     this.#depth++;
     const equal = this.#areObjectsEqual(a, b);
     this.#depth--;
@@ -68,8 +70,8 @@ class Comparison {
 
   #areMapsEqual(a: Parameters<typeof memberOf>[0], b: Parameters<typeof memberOf>[0]): boolean | Failure {
     const keys = this.#meter.keys(a);
-    const others = this.#meter.keys(b);
-    if (!keys || !others) return TOO_COSTLY;
+    const others = keys && this.#meter.keys(b);
+    if (!others) return TOO_COSTLY;
     if (keys.length !== others.length) return false;
     for (const key of keys) {
       const equal = hasMember(b, key) && this.#areReadEqual(memberOf(a, key), memberOf(b, key));

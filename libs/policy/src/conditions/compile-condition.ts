@@ -22,18 +22,14 @@ import {
 } from "./values.js";
 import { isVariable } from "./variables.js";
 
-/** One evaluation of one condition. */
-export interface Run {
-  readonly scope: Scope;
-  /** Elements that macros are at, by how deep they are nested. */
-  readonly elements: Value[];
-}
-
 /** Never throws: a value, or why there is none. */
-export type Evaluate = (run: Run) => Value | Failure;
+export type Evaluate = (scope: Scope) => Value | Failure;
 
 /** Where a node stands: the variables of the macros around it. */
 export type Bound = readonly string[];
+
+/** Of many conditions each is evaluated once, from memory that was not used for long. */
+const COST_OF_BEGINNING = 100;
 
 const NOT_BOOL = new Failure("it comes to no bool");
 
@@ -43,12 +39,11 @@ const NOT_BOOL = new Failure("it comes to no bool");
  */
 export function compileCondition(root: Node): (scope: Scope) => boolean | Failure {
   const evaluate = compile(root, []);
-  const cost = costOf(root);
+  const cost = COST_OF_BEGINNING + costOf(root);
   return (scope) => {
     const { meter } = scope;
-    meter.begin();
-    meter.spend(cost);
-    const value = evaluate({ scope, elements: [] });
+    if (!meter.begin() || !meter.spend(cost)) return TOO_COSTLY;
+    const value = evaluate(scope);
     // Also when `||` or `&&` made a value of it: what was not looked at to the end is not known.
     if (!meter.end()) return TOO_COSTLY;
     if (value instanceof Failure) return value;
@@ -58,7 +53,8 @@ export function compileCondition(root: Node): (scope: Scope) => boolean | Failur
 
 /** What evaluating the nodes costs, each of them once. */
 export function costOf(node: Node): number {
-  return partsOf(node).reduce((sum, part) => sum + costOf(part), 3);
+  const own = node.op === "call" || node.op === "rcall" ? 12 : 4;
+  return partsOf(node).reduce((sum, part) => sum + costOf(part), own);
 }
 
 type Of<Op extends Node["op"]> = Extract<Node, { op: Op }>;
@@ -111,7 +107,7 @@ function compileName(name: string, bound: Bound): Evaluate {
   if (depth !== -1) return ({ elements }) => elements[depth] ?? null;
   if (!isVariable(name)) throw new Error(`nothing reads ${name}`);
   const read = readerOf(name);
-  return ({ scope }) => read(scope);
+  return read;
 }
 
 function compileField(node: Of<".">, bound: Bound): Evaluate {
@@ -119,13 +115,13 @@ function compileField(node: Of<".">, bound: Bound): Evaluate {
   const group = groupOf(left, { bound });
   if (group !== undefined) {
     const read = readerOf(group, field);
-    return ({ scope }) => read(scope);
+    return read;
   }
   const of = compile(left, bound);
   const missing = new Failure(`there is no member ${quoted(field)} where it reads one`);
   const noMap = new Failure(`it reads the member ${quoted(field)} of something that has no members`);
-  return (run) => {
-    const value = of(run);
+  return (scope) => {
+    const value = of(scope);
     if (value instanceof Failure) return value;
     if (!isMap(value)) return noMap;
     return hasMember(value, field) ? memberOf(value, field) : missing;
@@ -143,10 +139,10 @@ const BAD_INDEX = new Failure("it reads with [] what is no list with a number, n
 function compileIndex([left, right]: readonly [Node, Node], bound: Bound): Evaluate {
   const of = compile(left, bound);
   const index = compile(right, bound);
-  return (run) => {
-    const value = of(run);
+  return (scope) => {
+    const value = of(scope);
     if (value instanceof Failure) return value;
-    const key = index(run);
+    const key = index(scope);
     return key instanceof Failure ? key : indexed(value, key);
   };
 }
@@ -165,10 +161,10 @@ const NOT_LOGIC = new Failure("it combines with && or || what is no bool");
 function compileLogic(node: Of<"&&"> | Of<"||">, bound: Bound): Evaluate {
   const operands = operandsOf(node).map((each) => compile(each, bound));
   const decides = node.op === "||";
-  return (run) => {
+  return (scope) => {
     let failure: Failure | undefined;
     for (const operand of operands) {
-      const value = operand(run);
+      const value = operand(scope);
       if (value === decides) return decides;
       if (typeof value !== "boolean") failure ??= value instanceof Failure ? value : NOT_LOGIC;
     }
@@ -184,9 +180,9 @@ function compileChoice(nodes: readonly [Node, Node, Node], bound: Bound): Evalua
     Evaluate,
     Evaluate,
   ];
-  return (run) => {
-    const value = condition(run);
-    if (typeof value === "boolean") return value ? then(run) : otherwise(run);
+  return (scope) => {
+    const value = condition(scope);
+    if (typeof value === "boolean") return value ? then(scope) : otherwise(scope);
     return value instanceof Failure ? value : NOT_CHOICE;
   };
 }
@@ -195,8 +191,8 @@ const NOT_NOT = new Failure("it negates with ! what is no bool");
 
 function compileNot(node: Node, bound: Bound): Evaluate {
   const of = compile(node, bound);
-  return (run) => {
-    const value = of(run);
+  return (scope) => {
+    const value = of(scope);
     if (typeof value === "boolean") return !value;
     return value instanceof Failure ? value : NOT_NOT;
   };
@@ -204,8 +200,8 @@ function compileNot(node: Node, bound: Bound): Evaluate {
 
 function compileNegation(node: Node, bound: Bound): Evaluate {
   const of = compile(node, bound);
-  return (run) => {
-    const value = of(run);
+  return (scope) => {
+    const value = of(scope);
     return value instanceof Failure ? value : negate(value);
   };
 }
@@ -215,17 +211,17 @@ function compileList(nodes: readonly Node[], bound: Bound): Evaluate {
   if (nodes.every((each) => each.op === "value")) {
     return compileLiteral(new MadeList(nodes.map((each) => each.args as Value)));
   }
-  return (run) => {
-    const made = all(items, run);
+  return (scope) => {
+    const made = all(items, scope);
     return made instanceof Failure ? made : new MadeList(made);
   };
 }
 
 /** The values of all, or the first failure. */
-function all(parts: readonly Evaluate[], run: Run): Value[] | Failure {
+function all(parts: readonly Evaluate[], scope: Scope): Value[] | Failure {
   const values: Value[] = [];
   for (const part of parts) {
-    const value = part(run);
+    const value = part(scope);
     if (value instanceof Failure) return value;
     values.push(value);
   }
@@ -236,11 +232,11 @@ const BAD_KEY = new Failure("it makes a map with a key that is no text");
 
 function compileMap(entries: readonly (readonly [Node, Node])[], bound: Bound): Evaluate {
   const compiled = entries.map(([key, value]) => [compile(key, bound), compile(value, bound)] as const);
-  return (run) => {
+  return (scope) => {
     const made = new Map<string, Value>();
     for (const [evaluateKey, evaluateValue] of compiled) {
-      const key = evaluateKey(run);
-      const value = evaluateValue(run);
+      const key = evaluateKey(scope);
+      const value = evaluateValue(scope);
       if (key instanceof Failure) return key;
       if (value instanceof Failure) return value;
       if (typeof key !== "string") return BAD_KEY;
@@ -254,21 +250,21 @@ function compileMap(entries: readonly (readonly [Node, Node])[], bound: Bound): 
 function ofTwo(
   nodes: readonly [Node, Node],
   bound: Bound,
-  combine: (a: Value, b: Value, run: Run) => Value | Failure,
+  combine: (a: Value, b: Value, scope: Scope) => Value | Failure,
 ): Evaluate {
   const left = compile(nodes[0], bound);
   const right = compile(nodes[1], bound);
-  return (run) => {
-    const a = left(run);
+  return (scope) => {
+    const a = left(scope);
     if (a instanceof Failure) return a;
-    const b = right(run);
-    return b instanceof Failure ? b : combine(a, b, run);
+    const b = right(scope);
+    return b instanceof Failure ? b : combine(a, b, scope);
   };
 }
 
 function compileEquality(node: Of<"=="> | Of<"!=">, bound: Bound): Evaluate {
   const isWanted = node.op === "==";
-  return ofTwo(node.args, bound, (a, b, { scope }) => {
+  return ofTwo(node.args, bound, (a, b, scope) => {
     const equal = areEqual(a, b, scope.meter);
     return equal instanceof Failure ? equal : equal === isWanted;
   });
@@ -279,7 +275,7 @@ const NOT_A_CONTAINER = new Failure(
 );
 
 function compileMembership(nodes: readonly [Node, Node], bound: Bound): Evaluate {
-  return ofTwo(nodes, bound, (value, container, { scope }) => {
+  return ofTwo(nodes, bound, (value, container, scope) => {
     if (isList(container)) return isAmong(value, container, scope);
     if (!isMap(container) || typeof value !== "string") return NOT_A_CONTAINER;
     return hasMember(container, value);
@@ -293,7 +289,7 @@ function isAmong(value: Value, list: Parameters<typeof lengthOf>[0], { meter }: 
     if (item instanceof Failure) return item;
     const equal = areEqual(value, item, meter);
     if (equal !== false) return equal;
-    if (!meter.spend(2)) return TOO_COSTLY;
+    if (!meter.spend(4)) return TOO_COSTLY;
   }
   return false;
 }
@@ -308,7 +304,7 @@ const IS_ORDERED: Readonly<Record<"<" | "<=" | ">" | ">=", (difference: number) 
 function compileOrder(node: Of<"<"> | Of<"<="> | Of<">"> | Of<">=">, bound: Bound): Evaluate {
   const { op } = node;
   const isOrdered = IS_ORDERED[op];
-  return ofTwo(node.args, bound, (a, b, { scope }) => {
+  return ofTwo(node.args, bound, (a, b, scope) => {
     if (typeof a === "string" && !scope.meter.spend(a.length / 64)) return TOO_COSTLY;
     const difference = order(a, b);
     if (difference === undefined) return new Failure(`it compares ${kindOf(a)} ${op} ${kindOf(b)}`);
@@ -318,7 +314,7 @@ function compileOrder(node: Of<"<"> | Of<"<="> | Of<">"> | Of<">=">, bound: Boun
 
 function compileCalculation(node: Of<"+"> | Of<"-"> | Of<"*"> | Of<"/"> | Of<"%">, bound: Bound): Evaluate {
   const operator: Operator = node.op;
-  return ofTwo(node.args, bound, (a, b, { scope }) => calculate(operator, [a, b], scope.meter));
+  return ofTwo(node.args, bound, (a, b, scope) => calculate(operator, [a, b], scope.meter));
 }
 
 function compileCall({ args: [name, given] }: Of<"call">, bound: Bound): Evaluate {
@@ -331,17 +327,17 @@ function compileMemberCallOrMacro(node: Of<"rcall">, bound: Bound): Evaluate {
   if (name === "callsOf") return compileCallsOf(given, bound);
   const evaluate = compileMemberCall(name, given);
   const parts = [receiver, ...given].map((each) => compile(each, bound));
-  return (run) => {
-    const values = all(parts, run);
-    return values instanceof Failure ? values : evaluate(values, run.scope.meter);
+  return (scope) => {
+    const values = all(parts, scope);
+    return values instanceof Failure ? values : evaluate(values, scope.meter);
   };
 }
 
 function compileGlobalCall(name: string, given: readonly Node[], bound: Bound): Evaluate {
   const parts = given.map((each) => compile(each, bound));
-  return (run) => {
-    const values = all(parts, run);
-    return values instanceof Failure ? values : call(name, values, run.scope.meter);
+  return (scope) => {
+    const values = all(parts, scope);
+    return values instanceof Failure ? values : call(name, values, scope.meter);
   };
 }
 
@@ -352,16 +348,16 @@ function compileHas(node: Node | undefined, bound: Bound): Evaluate {
   const [left, field] = node.args;
   if (groupOf(left, { bound }) !== undefined) return compileHasField(compile(node, bound));
   const of = compile(left, bound);
-  return (run) => {
-    const value = of(run);
+  return (scope) => {
+    const value = of(scope);
     if (value instanceof Failure) return value;
     return isMap(value) ? hasMember(value, field) : HAS_NOT;
   };
 }
 
 function compileHasField(read: Evaluate): Evaluate {
-  return (run) => {
-    const value = read(run);
+  return (scope) => {
+    const value = read(scope);
     if (!(value instanceof Failure)) return true;
     return value.isAbsent ? false : value;
   };
@@ -371,10 +367,10 @@ const NO_TOOL = new Failure("it asks for the calls of what is no tool's name");
 
 function compileCallsOf(given: readonly Node[], bound: Bound): Evaluate {
   const [tool] = given.map((each) => compile(each, bound));
-  return (run) => {
-    const name = tool?.(run) ?? NO_TOOL;
+  return (scope) => {
+    const name = tool?.(scope) ?? NO_TOOL;
     if (name instanceof Failure) return name;
-    return typeof name === "string" ? callsOf(run.scope, name) : NO_TOOL;
+    return typeof name === "string" ? callsOf(scope, name) : NO_TOOL;
   };
 }
 
@@ -385,6 +381,6 @@ function compileComprehension(node: Of<"rcall">, bound: Bound): Evaluate {
     range: compile(receiver, bound),
     bodies: bodies.map((each) => compile(each, inside)),
     depth: bound.length,
-    costOfStep: bodies.reduce((sum, each) => sum + costOf(each), 4),
+    costOfStep: bodies.reduce((sum, each) => sum + costOf(each), 8),
   });
 }

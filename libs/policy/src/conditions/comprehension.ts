@@ -1,6 +1,7 @@
 import { BOUNDS } from "./bounds.js";
-import type { Evaluate, Run } from "./compile-condition.js";
+import type { Evaluate } from "./compile-condition.js";
 import { TOO_COSTLY } from "./meter.js";
+import type { Scope } from "./scope.js";
 import { Failure, isList, isMap, itemOf, lengthOf, MadeList, type Value } from "./values.js";
 
 export interface Comprehension {
@@ -20,31 +21,31 @@ const TOO_MANY = new Failure("it makes a list that is too large");
 export function comprehension(name: string, parts: Comprehension): Evaluate {
   const evaluate = EVALUATE[name];
   if (!evaluate) throw new Error(`nothing evaluates ${name}`);
-  return (run) => {
-    const range = parts.range(run);
+  return (scope) => {
+    const range = parts.range(scope);
     if (range instanceof Failure) return range;
-    const steps = stepsOf(range, parts, run);
+    const steps = stepsOf(range, parts, scope);
     return steps instanceof Failure ? steps : evaluate(steps, parts.bodies);
   };
 }
 
 /** Puts each element in its place, one after the other, until `visit` has an answer. */
 type Steps = (
-  visit: (element: Value, run: Run) => Value | Failure | undefined,
+  visit: (element: Value, scope: Scope) => Value | Failure | undefined,
 ) => Value | Failure | undefined;
 
-function stepsOf(range: Value, { depth, costOfStep }: Comprehension, run: Run): Steps | Failure {
-  const list = isMap(range) ? run.scope.meter.keys(range) : range;
+function stepsOf(range: Value, { depth, costOfStep }: Comprehension, scope: Scope): Steps | Failure {
+  const list = isMap(range) ? scope.meter.keys(range) : range;
   if (list === undefined) return TOO_COSTLY;
   if (!isList(list)) return NOT_A_RANGE;
   return (visit) => {
     const length = lengthOf(list);
     for (let index = 0; index < length; index++) {
-      if (!run.scope.meter.spend(costOfStep)) return TOO_COSTLY;
+      if (!scope.meter.spend(costOfStep)) return TOO_COSTLY;
       const element = itemOf(list, index);
       if (element instanceof Failure) return element;
-      run.elements[depth] = element;
-      const answer = visit(element, run);
+      scope.elements[depth] = element;
+      const answer = visit(element, scope);
       if (answer !== undefined) return answer;
     }
     return undefined;
@@ -62,8 +63,8 @@ const EVALUATE: Readonly<Record<string, EvaluateSteps>> = {
     second ? collect(steps, first, second) : collect(steps, undefined, first),
 };
 
-function holds(predicate: Evaluate | undefined, run: Run): boolean | Failure {
-  const value = predicate ? predicate(run) : true;
+function holds(predicate: Evaluate | undefined, scope: Scope): boolean | Failure {
+  const value = predicate ? predicate(scope) : true;
   if (typeof value === "boolean" || value instanceof Failure) return value;
   return NOT_A_PREDICATE;
 }
@@ -71,8 +72,8 @@ function holds(predicate: Evaluate | undefined, run: Run): boolean | Failure {
 /** As with && and ||: one element that decides is enough, whatever became of the others. */
 function quantify(decides: boolean, steps: Steps, [predicate]: readonly Evaluate[]): Value | Failure {
   let failure: Failure | undefined;
-  const answer = steps((_element, run) => {
-    const value = holds(predicate, run);
+  const answer = steps((_element, scope) => {
+    const value = holds(predicate, scope);
     if (value instanceof Failure) failure ??= value;
     return value === decides ? decides : undefined;
   });
@@ -81,8 +82,8 @@ function quantify(decides: boolean, steps: Steps, [predicate]: readonly Evaluate
 
 function existsOne(steps: Steps, [predicate]: readonly Evaluate[]): Value | Failure {
   let count = 0;
-  const failure = steps((_element, run) => {
-    const value = holds(predicate, run);
+  const failure = steps((_element, scope) => {
+    const value = holds(predicate, scope);
     if (value instanceof Failure) return value;
     count += Number(value);
     return undefined;
@@ -96,11 +97,11 @@ function collect(
   transform: Evaluate | undefined,
 ): Value | Failure {
   const items: Value[] = [];
-  const failure = steps((element, run) => {
-    const isIn = holds(predicate, run);
+  const failure = steps((element, scope) => {
+    const isIn = holds(predicate, scope);
     if (isIn instanceof Failure) return isIn;
     if (!isIn) return undefined;
-    const item = transform ? transform(run) : element;
+    const item = transform ? transform(scope) : element;
     if (item instanceof Failure) return item;
     items.push(item);
     return items.length > BOUNDS.madeList ? TOO_MANY : undefined;

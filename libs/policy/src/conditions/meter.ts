@@ -10,17 +10,20 @@ export class Meter {
   // Of large objects only: reading their keys takes long, and may be asked for by every condition.
   readonly #keys = new WeakMap<object, readonly string[]>();
 
-  begin(): void {
+  /** Whether a condition can cost anything any more. */
+  begin(): boolean {
     this.#ofCondition = Math.min(BOUNDS.conditionCost, this.#ofDecision);
     this.#ofDecision -= this.#ofCondition;
+    return this.#ofCondition > 0;
+  }
+
+  get isExhausted(): boolean {
+    return this.#ofDecision <= 0;
   }
 
   /** Gives back what the condition did not need. Whether it stayed within its bound. */
   end(): boolean {
-    if (this.#ofCondition < 0) {
-      this.#ofDecision = Math.min(this.#ofDecision, 0);
-      return false;
-    }
+    if (this.#ofCondition < 0) return false;
     this.#ofDecision += this.#ofCondition;
     this.#ofCondition = 0;
     return true;
@@ -37,6 +40,6 @@ export class Meter {
   keys(map: Parameters<typeof keysOf>[0]): readonly string[] | undefined {
     const keys = this.#keys.get(map) ?? keysOf(map);
     if (keys.length > 64) this.#keys.set(map, keys);
-    return this.spend(2 + keys.length * 8) ? keys : undefined;
+    return this.spend(30 + keys.length * 8) ? keys : undefined;
   }
 }

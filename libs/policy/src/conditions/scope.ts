@@ -15,6 +15,8 @@ export class Scope {
   /** Leaves open what can differ between calls. */
   readonly isListing: boolean;
   #meter = new Meter();
+  /** Elements that macros are at, by how deep they are nested. */
+  readonly elements: Value[] = [];
   /** Set when a condition looked at something that is left open. */
   hasMetUnknown = false;
   #now: Date | undefined;

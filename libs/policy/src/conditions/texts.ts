@@ -1,4 +1,7 @@
+import type { Meter } from "./meter.js";
+
 const SHORT = 16;
+const TRIES = 8;
 
 /** The number of characters, which is that of code points. */
 export function countCharacters(text: string): number {
@@ -12,15 +15,24 @@ export function countCharacters(text: string): number {
   return count;
 }
 
-export function containsCost(text: string, part: string): number {
-  return part.length <= SHORT ? text.length / 8 : text.length / 2 + part.length;
-}
-
-/** As `text.includes(part)`, which can take time proportional to the product of both lengths: this takes that of the sum. */
-export function contains(text: string, part: string): boolean {
+/**
+ * As `text.includes(part)`, which can take time proportional to the product of both lengths: this takes that of the sum.
+ * Undefined when it was too costly.
+ */
+export function contains(text: string, part: string, meter: Meter): boolean | undefined {
+  if (!meter.spend(text.length / 4)) return undefined;
   if (part.length <= SHORT) return text.includes(part);
-  if (part.length > text.length) return false;
-  return searchByBorders(text, part);
+  const head = part.slice(0, SHORT);
+  let from = text.indexOf(head);
+  for (let tries = 0; from !== -1 && tries < TRIES; tries++) {
+    if (!meter.spend(part.length / 8)) return undefined;
+    if (text.startsWith(part, from)) return true;
+    from = text.indexOf(head, from + 1);
+  }
+  if (from === -1) return false;
+  // The text is full of beginnings of the part.
+  if (!meter.spend((text.length - from + part.length) * 3)) return undefined;
+  return searchByBorders(text.slice(from), part);
 }
 
 /** The algorithm of Knuth, Morris and Pratt. */

@@ -67,7 +67,9 @@ export function isList(value: Value): value is readonly unknown[] | MadeList {
 }
 
 export function isMap(value: Value): value is MadeMap | JsonObject {
-  return typeof value === "object" && value !== null && kindOf(value) === "map";
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || value instanceof MadeMap;
 }
 
 const NOT_PLAIN = new Failure(

@@ -9,6 +9,7 @@ import {
   parseMessage,
   requestMessage,
 } from "@drawbridge/mcp";
+import type { ExchangeFailure } from "@drawbridge/protocol";
 import { modernRequest } from "../targets/modern-envelope.js";
 import type { OutgoingMessage } from "../targets/target.js";
 
@@ -21,8 +22,8 @@ export function isOwnExchange(exchange: number | undefined): boolean {
 
 export interface OwnAnswer {
   onResponse(response: McpResponse): void;
-  /** `reason` quotes nothing the target said. */
-  onFailure(reason: string): void;
+  /** `reason` quotes nothing the target said. `failure`: where its transport knows more. */
+  onFailure(reason: string, failure?: ExchangeFailure): void;
 }
 
 interface Pending extends OwnAnswer {
@@ -82,10 +83,10 @@ export class OwnRequest {
   }
 
   /** It will not be answered, for a reason that quotes nothing the target said. */
-  fail(reason: string): void {
+  fail(reason: string, failure?: ExchangeFailure): void {
     const pending = this.#pending;
     this.#pending = undefined;
-    pending?.onFailure(reason);
+    pending?.onFailure(reason, failure);
   }
 }
 

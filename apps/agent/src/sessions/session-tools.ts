@@ -31,7 +31,7 @@ import {
 const PATIENCE_MS = 10_000;
 /** A target that says all the time that its tools have changed is asked no more often for one call. */
 const ATTEMPTS = 3;
-/** So long after a failure a target is not asked again. */
+/** So long after a failure a target is not asked again, at most. */
 const FAILURE_KEPT_MS = 5_000;
 const KEPT_MS = 60_000;
 const PAUSED_POLL_MS = 1_000;
@@ -82,6 +82,7 @@ export class SessionTools {
   readonly #asked = new WeakMap<RequestHead, Asked>();
   #listing: ToolListing | undefined;
   #attempts = 0;
+  #listingSince = 0;
   #timer: NodeJS.Timeout | undefined;
   #failure: { readonly reason: string; readonly until: number } | undefined;
   /** The control plane waits for the outcome. */
@@ -118,7 +119,7 @@ export class SessionTools {
     }
     const failure = this.#recentFailure;
     if (failure !== undefined) {
-      this.#settleUnlisted(message, failure);
+      this.#settleUnlisted(message, parsed, failure);
       return true;
     }
     const isHeld = this.#held.push(message);
@@ -170,8 +171,8 @@ export class SessionTools {
   }
 
   /** The agent's own request will not be answered. `exchange` undefined: whichever it is. */
-  failed(reason: string, exchange?: number): void {
-    if (exchange === undefined || this.#own.isWaiting(exchange)) this.#own.fail(reason);
+  failed(reason: string, exchange?: number, failure?: ExchangeFailure): void {
+    if (exchange === undefined || this.#own.isWaiting(exchange)) this.#own.fail(reason, failure);
   }
 
   /** The target says that its tools are others now. */
@@ -197,6 +198,7 @@ export class SessionTools {
   #list(): void {
     if (this.#listing || this.#isOver) return;
     this.#attempts = 0;
+    this.#listingSince = this.#options.now();
     this.#armTimer(PATIENCE_MS);
     this.#attempt();
   }
@@ -215,8 +217,8 @@ export class SessionTools {
   }
 
   #listed(outcome: ListingOutcome, start: ListingStart): void {
-    if ("failure" in outcome) {
-      this.#unlisted(outcome.failure);
+    if ("reason" in outcome) {
+      this.#unlisted(outcome.reason, outcome.failure);
       return;
     }
     const { tools, shown } = outcome;
@@ -234,12 +236,18 @@ export class SessionTools {
     }
   }
 
-  #unlisted(reason: string): void {
+  #unlisted(reason: string, failure?: ExchangeFailure): void {
     this.#stopListing();
-    this.#failure = { reason, until: this.#options.now() + FAILURE_KEPT_MS };
+    const now = this.#options.now();
+    // Not asking it for as long as it took to fail: it is heard again soon, and costs its session half of its time at most.
+    this.#failure = { reason, until: now + Math.min(now - this.#listingSince, FAILURE_KEPT_MS) };
     if (this.#isWanted) this.sayUnlistable(reason);
     this.#isWanted = false;
-    this.#settle((message) => this.#settleUnlisted(message, reason));
+    this.#settle((message, call) => {
+      // Only initialize helps, and no call would get any further.
+      if (failure === ExchangeFailure.SESSION_GONE) this.#options.refuse(message.exchange, failure, reason);
+      else this.#settleUnlisted(message, call, reason);
+    });
   }
 
   #stopListing(): void {
@@ -291,9 +299,13 @@ export class SessionTools {
   }
 
   /** A call of a tool that nobody knows anything about goes on: that was decided when it was sent here. */
-  #settleUnlisted(message: OutgoingMessage, reason: string): void {
+  #settleUnlisted(message: OutgoingMessage, call: McpRequest, reason: string): void {
     const { exchange, toolDigest = NO_DIGEST, parameterHeaders } = message;
-    if (toolDigest.length > 0) {
+    const known = this.#knowledge.current;
+    // It was to be asked for certainty, and what it has shown still counts.
+    if (known) {
+      this.#settleListed(message, call, known);
+    } else if (toolDigest.length > 0) {
       const failure = ExchangeFailure.TARGET_UNAVAILABLE;
       this.#options.refuse(exchange, failure, `the target could not list its tools: ${reason}`);
     } else if (this.#wantsHeaders && Object.keys(parameterHeaders).length > 0) {

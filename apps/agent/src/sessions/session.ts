@@ -253,7 +253,8 @@ export class Session implements TargetListener {
     if (this.#isOver) return;
     // Without a definition there is no target: whoever sends to it says so.
     if (!this.#tools) this.#dispatch(message);
-    else if (!this.#tools.send(message)) {
+    // What cannot be used at all need not be asked for its tools to say why.
+    else if (this.#targetFor(message.exchange) && !this.#tools.send(message)) {
       const reason = "too much waits for the target to list its tools: try again";
       this.#fail([message.exchange], ExchangeFailure.NOT_SENT, reason);
     }
@@ -609,7 +610,7 @@ export class Session implements TargetListener {
 
   #fail(exchanges: readonly number[], failure: ExchangeFailure, reason: string): void {
     for (const exchange of exchanges) {
-      if (isOwnExchange(exchange)) this.#tools?.failed(reason, exchange);
+      if (isOwnExchange(exchange)) this.#tools?.failed(reason, exchange, failure);
       if (!this.#exchanges.isOpen(exchange)) continue;
       this.#exchanges.end(exchange);
       this.#sayFailed(exchange, failure, reason);

@@ -1,4 +1,5 @@
 import { errorCodeOf, type McpResponse, NotAListResultError, RpcErrorCode } from "@drawbridge/mcp";
+import type { ExchangeFailure } from "@drawbridge/protocol";
 import type { OwnAnswer } from "./own-request.js";
 import { MAX_PAGES, MAX_TOOLS, ToolList } from "./tool-knowledge.js";
 import { nextCursorOf, pageKey, type ShownTool, toolsOfPage } from "./tool-page.js";
@@ -10,8 +11,8 @@ const TURN_BYTES = 128 * 1024;
 
 export type ListingOutcome =
   | { readonly tools: ToolList; readonly shown: readonly ShownTool[] }
-  /** `failure` quotes nothing the target said. */
-  | { readonly failure: string };
+  /** `reason` quotes nothing the target said. */
+  | { readonly reason: string; readonly failure?: ExchangeFailure | undefined };
 
 export interface ToolListingOptions {
   /** Asks the target for one page of its tools. */
@@ -48,7 +49,7 @@ export class ToolListing {
   #ask(params: Readonly<Record<string, unknown>>): void {
     this.#options.ask(params, {
       onResponse: (response) => this.#guard(() => this.#receive(response)),
-      onFailure: (reason) => this.#finish({ failure: reason }),
+      onFailure: (reason, failure) => this.#finish({ reason, failure }),
     });
   }
 
@@ -69,7 +70,7 @@ export class ToolListing {
   #receiveError(response: McpResponse): void {
     const code = errorCodeOf(response);
     if (code === RpcErrorCode.MethodNotFound) this.#finish({ tools: this.#tools, shown: [] });
-    else this.#finish({ failure: `it answered with the error ${code ?? "unknown"}` });
+    else this.#finish({ reason: `it answered with the error ${code ?? "unknown"}` });
   }
 
   #read(tools: Generator<ShownTool>, next: string | undefined): void {
@@ -103,7 +104,7 @@ export class ToolListing {
     try {
       work();
     } catch (error) {
-      this.#finish({ failure: describe(error) });
+      this.#finish({ reason: describe(error) });
     }
   }
 

@@ -11,6 +11,7 @@ import {
   toolsList,
 } from "@drawbridge/testing";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { TargetRefusedError } from "../targets/target-refused-error.js";
 import { type SessionBench, type SessionBenchOptions, sessionBench } from "../fakes/session-bench.js";
 
 const { TOOL_CHANGED, TARGET_UNAVAILABLE, NOT_SENT } = ExchangeFailure;
@@ -502,6 +503,64 @@ describe("a hostile target", () => {
     const text = `{"jsonrpc":"2.0","id":${id},"result":{"tools":[],"tools":[]}}`;
     bench.target().listener.message(Buffer.from(text));
     expect(failures(bench)).toMatchObject([{ failure: TARGET_UNAVAILABLE }]);
+  });
+});
+
+describe("a target that cannot be listed", () => {
+  test.each([[ECHO], [undefined]])(
+    "because its session is gone has its client initialize again (%j)",
+    (accepted) => {
+      const bench = benchWith(undefined);
+      call(bench, 1, accepted);
+      const exchange = bench.target().asked[0]?.exchange ?? 0;
+      bench.target().listener.exchangeFailed(exchange, ExchangeFailure.SESSION_GONE, "initialize again");
+      expect(failures(bench)).toMatchObject([{ exchange: 1, failure: ExchangeFailure.SESSION_GONE }]);
+      expect(sent(bench)).toEqual([]);
+      bench.send(2, initialize(2));
+      bench.answer(resultMessage(2, {}));
+      bench.target().tools = [ECHO];
+      call(bench, 3, ECHO);
+      expect(sent(bench)).toEqual([2, 3]);
+    },
+  );
+
+  test("is believed what it showed before", () => {
+    const bench = benchWith([ECHO]);
+    call(bench, 1, ECHO);
+    bench.target().tools = undefined;
+    call(bench, 2);
+    const exchange = bench.target().asked[1]?.exchange ?? 0;
+    bench.target().listener.exchangeFailed(exchange, ExchangeFailure.TARGET_UNAVAILABLE, "down");
+    expect(failures(bench)).toMatchObject([{ exchange: 2, failure: TOOL_CHANGED }]);
+    expect(sent(bench)).toEqual([1]);
+  });
+
+  test("is asked again for the next call when it failed at once", () => {
+    const bench = benchWith(undefined);
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      call(bench, 1, ECHO);
+      const exchange = bench.target().asked[0]?.exchange ?? 0;
+      bench.target().listener.exchangeFailed(exchange, ExchangeFailure.TARGET_UNAVAILABLE, "down");
+      expect(failures(bench)).toMatchObject([{ exchange: 1, failure: TARGET_UNAVAILABLE }]);
+      bench.target().tools = [ECHO];
+      call(bench, 2, ECHO);
+      expect(sent(bench)).toEqual([2]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("because it may not be used here says that", () => {
+    const bench = sessionBench({
+      openTarget: () => {
+        throw new TargetRefusedError("NOT_ALLOWED_HERE", "not on the list");
+      },
+    });
+    call(bench, 1, ECHO);
+    expect(failures(bench)).toMatchObject([
+      { exchange: 1, failure: ExchangeFailure.NOT_ALLOWED_HERE, message: "not on the list" },
+    ]);
   });
 });
 

@@ -264,6 +264,12 @@ describe("a backtest", () => {
     expect(summary).toMatchObject({ operations: 6, changed: 0, unreadable: 5 });
   });
 
+  test("goes through as many sessions as there were", async () => {
+    for (let opened = 0; opened < 205; opened++) await (await Session.open()).asks({ name: "look" });
+    const { summary } = await resultOf(READ_ONLY);
+    expect(summary).toMatchObject({ operations: 205, changed: 205, counts: [{ count: 205 }] });
+  });
+
   test("tells how far it is, and the whole in the end", async () => {
     const session = await Session.open();
     await Promise.all(Array.from({ length: 2_500 }, () => session.asks({ name: "look" })));

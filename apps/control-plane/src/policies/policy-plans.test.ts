@@ -154,6 +154,23 @@ describe("who has been seen", () => {
     expect(await rows()).toMatchObject([{ email: null, groups: ["a", 'b"{},'] }]);
   });
 
+  test("is written the next time when it could not be written", async () => {
+    const seen = the.api.app.get(SeenPrincipals);
+    const dora = { principal: "dora", client: "cli", groups: [] };
+    const found = () =>
+      the.platform.admin
+        .query("select 1 from seen_principal where principal = 'dora'")
+        .then(({ rows }) => rows);
+    await the.platform.admin.query("alter table seen_principal rename to away");
+    seen.seen(dora);
+    await seen.settled();
+    await the.platform.admin.query("alter table away rename to seen_principal");
+    expect(await found()).toEqual([]);
+    seen.seen(dora);
+    await seen.settled();
+    expect(await found()).toHaveLength(1);
+  });
+
   test("is written for many at once, odd names among them", async () => {
     const seen = the.api.app.get(SeenPrincipals);
     for (let index = 0; index < 500; index++)

@@ -13,7 +13,7 @@ import {
 } from "yaml";
 
 /** Far more than a policy of thousands of rules has; beyond it a text costs more time than the others should wait. */
-const MAX_PARTS = 30_000;
+const MAX_PARTS = 50_000;
 /** Policies are nested 8 deep. What reads the tree calls itself for each level. */
 const MAX_DEPTH = 64;
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { parsePolicy, policyJsonSchema } from "./document.js";
 import { featuresRequired, unenforceable, type Feature } from "./features.js";
+import { LIMIT_SCOPES } from "./operation.js";
 import { wholeDocument } from "./fixtures/whole-document.js";
 
 const minimal = () => ({
@@ -126,6 +127,66 @@ describe("parsePolicy", () => {
       says: "500/h",
     },
     {
+      what: "a limit that limits nothing",
+      value: withRule({ limits: { per: "tool" } }),
+      path: ["spec", "rules", 0, "limits"],
+      says: "say what is limited",
+    },
+    {
+      what: "two limits of one scope",
+      value: withRule({ limits: [{ concurrent: 1 }, { per: "principal", calls: "1/s" }] }),
+      path: ["spec", "rules", 0, "limits", 1],
+      says: "put them together: there is a limit per principal",
+    },
+    {
+      what: "a limit per something else",
+      value: withRule({ limits: [{ per: "group", concurrent: 1 }] }),
+      path: ["spec", "rules", 0, "limits", 0, "per"],
+      says: '"session"',
+    },
+    {
+      what: "an unknown key of a limit",
+      value: withRule({ limits: { rate: "1/s" } }),
+      path: ["spec", "rules", 0, "limits"],
+      says: "rate",
+    },
+    {
+      what: "no limit in a list",
+      value: withRule({ limits: [] }),
+      path: ["spec", "rules", 0, "limits"],
+      says: "",
+    },
+    {
+      what: "a condition over what there is not",
+      value: withRule({ when: "sql.write" }),
+      path: ["spec", "rules", 0, "when"],
+      says: "is it writes?",
+    },
+    {
+      what: "a condition over what a method never has",
+      value: withRule({ methods: ["tools/call", "sampling/createMessage"], when: "sql.writes" }),
+      path: ["spec", "rules", 0, "when"],
+      says: "make a rule of its own for sampling/createMessage: it never has sql",
+    },
+    {
+      what: "arguments of a method of the server's own",
+      value: withRule({ methods: ["acme/reindex"], when: "args.a == 1" }),
+      path: ["spec", "rules", 0, "when"],
+      says: "it never has args",
+    },
+    {
+      what: "an allow because of annotations",
+      value: withRule({ when: "tool.annotations.readOnlyHint" }),
+      path: ["spec", "rules", 0, "when"],
+      says: "tool.annotations is only claimed",
+    },
+    {
+      what: "an allow because of a client's name",
+      value: withRule({ when: 'has(client.name) || client.id == "x"' }),
+      path: ["spec", "rules", 0, "when"],
+      says: "client.name is only claimed",
+    },
+    {
       what: "two rules of one name",
       value: withSpec({
         rules: [
@@ -157,12 +218,49 @@ describe("parsePolicy", () => {
   });
 });
 
-test("the JSON schema refuses unknown keys too and names the required ones", () => {
-  expect(policyJsonSchema()).toMatchObject({
-    type: "object",
-    additionalProperties: false,
-    required: ["apiVersion", "kind", "metadata", "spec"],
+describe("the JSON schema", () => {
+  const schema = policyJsonSchema();
+
+  test("refuses unknown keys too and names the required ones", () => {
+    expect(schema).toMatchObject({
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      $id: "urn:drawbridge:schema:policy:v1",
+      title: "Drawbridge policy",
+      type: "object",
+      additionalProperties: false,
+      required: ["apiVersion", "kind", "metadata", "spec"],
+    });
   });
+
+  test("describes every member for editors", () => {
+    const bare: string[] = [];
+    const visit = (node: unknown, path: string): void => {
+      if (typeof node !== "object" || node === null) return;
+      for (const [key, value] of Object.entries((node as { properties?: object }).properties ?? {})) {
+        if ((value as { description?: string }).description === undefined) bare.push(`${path}.${key}`);
+      }
+      for (const [key, value] of Object.entries(node))
+        visit(value, key === "properties" ? path : `${path}.${key}`);
+    };
+    visit(schema, "");
+    expect(bare).toEqual([]);
+  });
+
+  test("gives examples that a policy can have", () => {
+    const [example] = schema["examples"] as unknown[];
+    expect(parsePolicy(example)).toEqual({ ok: true, policy: example });
+  });
+});
+
+test("takes one limit, or several that count apart", () => {
+  expect(parsePolicy(withRule({ limits: { concurrent: 4 } })).ok).toBe(true);
+  const several = LIMIT_SCOPES.map((per) => ({ per, calls: "5/m", resultBytes: "1MiB/h", concurrent: 1 }));
+  expect(parsePolicy(withRule({ limits: several })).ok).toBe(true);
+});
+
+test("takes a denial because of annotations, and a condition over prompts", () => {
+  expect(parsePolicy(withRule({ effect: "deny", when: "tool.annotations.destructiveHint" })).ok).toBe(true);
+  expect(parsePolicy(withRule({ methods: ["prompts/get"], when: 'args.a == "b"' })).ok).toBe(true);
 });
 
 describe("what a policy needs", () => {
@@ -192,6 +290,13 @@ describe("what a policy needs", () => {
       access: { mode: "jit", activation: "self", maxDuration: "4h", reason: "required" },
     });
     expect(featuresRequired(parsed(jit))).toEqual([{ feature: "jit", path: ["spec", "access", "mode"] }]);
+  });
+
+  test("is a grant for a condition that reads one", () => {
+    const reads = parsed(withRule({ effect: "deny", when: 'grant.reason.contains("test")' }));
+    expect(featuresRequired(reads).map(({ feature }) => feature)).toEqual(["condition", "jit"]);
+    const names = parsed(withRule({ effect: "deny", when: 'args.grant == "grant.id"' }));
+    expect(featuresRequired(names).map(({ feature }) => feature)).toEqual(["condition"]);
   });
 
   test("is a problem with advice where the system lacks it, and none where it has it", () => {

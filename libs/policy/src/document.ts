@@ -22,22 +22,42 @@ const ByteRate = z
   .string()
   .regex(/^[1-9][0-9]{0,8}(?:B|KiB|MiB|GiB)\/[smhd]$/, "write a rate such as 50MiB/h");
 
-const Reviewers = z.strictObject({ group: Identifier, count: z.int().min(1).max(20) });
-
-const Approval = z.strictObject({
-  from: z.array(Reviewers).min(1).max(16),
-  expiresIn: Duration,
-  onExpiry: z.union([z.literal("deny"), z.strictObject({ escalateTo: Reviewers })]).optional(),
+const Reviewers = z.strictObject({
+  group: Identifier.meta({ description: "A group of the identity provider", examples: ["dba"] }),
+  count: z.int().min(1).max(20).meta({ description: "How many of them must approve" }),
 });
 
+const Approval = z.strictObject({
+  from: z
+    .array(Reviewers)
+    .min(1)
+    .max(16)
+    .meta({ description: "Who approves: so many of each of these groups; nobody counts twice" }),
+  expiresIn: Duration.meta({ description: "How long it waits for them", examples: ["15m"] }),
+  onExpiry: z
+    .union([
+      z.literal("deny"),
+      z.strictObject({ escalateTo: Reviewers.meta({ description: "Who is asked then" }) }),
+    ])
+    .optional()
+    .meta({ description: "What happens when nobody decides in time; deny unless given" }),
+});
+
+const Mode = { description: "standing: always; jit: just in time, for a while and for a reason" };
+
 const Access = z.discriminatedUnion("mode", [
-  z.strictObject({ mode: z.literal("standing") }),
+  z.strictObject({ mode: z.literal("standing").meta(Mode) }),
   z.strictObject({
-    mode: z.literal("jit"),
-    activation: z.enum(["self", "approval"]),
-    maxDuration: Duration,
-    reason: z.enum(["required", "optional"]).optional(),
-    review: Approval.optional(),
+    mode: z.literal("jit").meta(Mode),
+    activation: z
+      .enum(["self", "approval"])
+      .meta({ description: "Whether somebody else must agree before it begins" }),
+    maxDuration: Duration.meta({ description: "The longest that one grant lasts", examples: ["4h"] }),
+    reason: z
+      .enum(["required", "optional"])
+      .optional()
+      .meta({ description: "Whether a reason must be given" }),
+    review: Approval.optional().meta({ description: "Who agrees, when activation is approval" }),
   }),
 ]);
 
@@ -54,26 +74,80 @@ const Method = z
   });
 
 const Limit = z.strictObject({
-  per: z.enum(LIMIT_SCOPES).optional(),
-  calls: CallRate.optional(),
-  resultBytes: ByteRate.optional(),
-  concurrent: z.int().min(1).max(10_000).optional(),
+  per: z.enum(LIMIT_SCOPES).optional().meta({
+    description:
+      "What is counted apart: each principal (unless given), each session, the target (everybody together), or each tool (everybody together)",
+  }),
+  calls: CallRate.optional().meta({
+    description: "Calls in any second, minute, hour or day",
+    examples: ["500/h", "10/s"],
+  }),
+  resultBytes: ByteRate.optional().meta({
+    description: "Bytes of results in any second, minute, hour or day",
+    examples: ["50MiB/h"],
+  }),
+  concurrent: z.int().min(1).max(10_000).optional().meta({ description: "Calls at the same time" }),
 });
 
+const globs = (description: string, examples: string[]) =>
+  z
+    .array(Glob)
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description, examples: [examples] });
+
 const Rule = z.strictObject({
-  name: Name,
-  methods: z.array(Method).min(1).max(200).optional(),
-  tools: z.array(Glob).min(1).max(1000).optional(),
-  resources: z.array(Glob).min(1).max(1000).optional(),
-  prompts: z.array(Glob).min(1).max(1000).optional(),
-  when: z.string().min(1).max(4096).optional(),
-  effect: z.enum(["allow", "deny", "require_approval"]),
-  message: z.string().min(1).max(1000).optional(),
-  approval: Approval.optional(),
-  mask: z.strictObject({ profile: Name, except: z.array(Name).max(100).optional() }).optional(),
-  limits: z.union([Limit, z.array(Limit).min(1).max(LIMIT_SCOPES.length)]).optional(),
+  name: Name.meta({ description: "Names the rule in decisions and recordings; unique within the policy" }),
+  methods: z
+    .array(Method)
+    .min(1)
+    .max(200)
+    .optional()
+    .meta({
+      description: "What it speaks of; tools/call unless given. Lists follow from what could be called",
+    }),
+  tools: globs("Tools, with * and ?; every tool unless given", ["get_*", "search"]),
+  resources: globs("Resource URIs, with * and ?; every resource unless given", ["file:///srv/*"]),
+  prompts: globs("Prompts, with * and ?; every prompt unless given", ["review-*"]),
+  when: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .meta({
+      description:
+        "A condition in CEL over principal, client, target, operation, args, tool, session, now, sql and shell (docs/policies.md). When it cannot be decided the rule denies",
+      examples: ["sql.writes", "args.limit <= 100", 'principal.groups.exists(g, g.startsWith("team-"))'],
+    }),
+  effect: z
+    .enum(["allow", "deny", "require_approval"])
+    .meta({ description: "Of all rules that match the strictest decides: deny, require_approval, allow" }),
+  message: z
+    .string()
+    .min(1)
+    .max(1000)
+    .optional()
+    .meta({ description: "What the caller is told when this rule decides" }),
+  approval: Approval.optional().meta({ description: "Who is asked, when the effect is require_approval" }),
+  mask: z
+    .strictObject({
+      profile: Name.meta({ description: "Which masking profile results go through", examples: ["default"] }),
+      except: z.array(Name).max(100).optional().meta({ description: "Detectors that are left out" }),
+    })
+    .optional()
+    .meta({ description: "How results are masked; with the default profile unless given" }),
+  limits: z
+    .union([Limit, z.array(Limit).min(1).max(LIMIT_SCOPES.length)])
+    .optional()
+    .meta({
+      description: "One limit, or several that count apart; those of all rules that match hold together",
+      examples: [{ calls: "500/h" }, [{ concurrent: 4 }, { per: "tool", calls: "10/s" }]],
+    }),
 });
 type Rule = z.infer<typeof Rule>;
+
+const subjects = (description: string) => z.array(Identifier).max(1000).optional().meta({ description });
 
 /**
  * The whole policy document. Parts that no released version enforces yet are in it from the start, so that the document
@@ -82,23 +156,50 @@ type Rule = z.infer<typeof Rule>;
  */
 export const PolicyDocument = z
   .strictObject({
-    apiVersion: z.literal("drawbridge/v1"),
-    kind: z.literal("Policy"),
-    metadata: z.strictObject({ name: Name, description: z.string().max(1000).optional() }),
-    spec: z.strictObject({
-      targets: z.strictObject({
-        names: z.array(Glob).min(1).max(1000).optional(),
-        labels: z.record(Identifier, z.string().max(512)).optional(),
-      }),
-      subjects: z.strictObject({
-        groups: z.array(Identifier).max(1000).optional(),
-        users: z.array(Identifier).max(1000).optional(),
-        clients: z.array(Identifier).max(1000).optional(),
-        workloads: z.array(Identifier).max(1000).optional(),
-      }),
-      access: Access.optional(),
-      rules: z.array(Rule).min(1).max(10_000),
-    }),
+    apiVersion: z.literal("drawbridge/v1").meta({ description: "The version of this shape" }),
+    kind: z.literal("Policy").meta({ description: "What this document is" }),
+    metadata: z
+      .strictObject({
+        name: Name.meta({
+          description: "Names the policy; applying the same name again makes its next version",
+        }),
+        description: z.string().max(1000).optional().meta({ description: "For people" }),
+      })
+      .meta({ description: "What the policy is called" }),
+    spec: z
+      .strictObject({
+        targets: z
+          .strictObject({
+            names: z
+              .array(Glob)
+              .min(1)
+              .max(1000)
+              .optional()
+              .meta({ description: "Names of targets, with * and ?; any may match", examples: [["shop"]] }),
+            labels: z
+              .record(Identifier, z.string().max(512))
+              .optional()
+              .meta({ description: "Labels that a target must all have", examples: [{ env: "production" }] }),
+          })
+          .meta({ description: "Which targets: names, labels or both; all that is given must match" }),
+        subjects: z
+          .strictObject({
+            groups: subjects("Groups of the identity provider"),
+            users: subjects("Identifiers or verified e-mail addresses of people"),
+            clients: subjects("OAuth clients"),
+            workloads: subjects("Workload identities"),
+          })
+          .meta({ description: "Who: any may match; no subject is nobody" }),
+        access: Access.optional().meta({
+          description: "Whether access is always there; standing unless given",
+        }),
+        rules: z
+          .array(Rule)
+          .min(1)
+          .max(10_000)
+          .meta({ description: "What may be done; what no rule allows is denied" }),
+      })
+      .meta({ description: "Whom and what the policy is about, and its rules" }),
   })
   .superRefine((policy, context) => {
     for (const { path, message } of meaningProblems(policy.spec))
@@ -147,8 +248,34 @@ function problemsOf(issue: z.core.$ZodIssue, within: readonly PropertyKey[]): Po
 
 /** The document's JSON Schema, for editors and for the API's documentation. */
 export function policyJsonSchema(): Record<string, unknown> {
-  return { ...z.toJSONSchema(PolicyDocument) };
+  return {
+    ...z.toJSONSchema(PolicyDocument),
+    $id: "urn:drawbridge:schema:policy:v1",
+    title: "Drawbridge policy",
+    description: "Who may do what with which targets. docs/policies.md is the reference",
+    examples: [EXAMPLE],
+  };
 }
+
+const EXAMPLE = {
+  apiVersion: "drawbridge/v1",
+  kind: "Policy",
+  metadata: { name: "shop-engineering", description: "Engineers read" },
+  spec: {
+    targets: { names: ["shop"] },
+    subjects: { groups: ["engineering"] },
+    rules: [
+      { name: "no-destruction", tools: ["execute_*"], when: "sql.ddl || sql.deletesAll", effect: "deny" },
+      {
+        name: "read",
+        tools: ["execute_*"],
+        when: "sql.readOnly",
+        effect: "allow",
+        limits: { calls: "500/h", concurrent: 4 },
+      },
+    ],
+  },
+};
 
 type Spec = z.infer<typeof PolicyDocument>["spec"];
 

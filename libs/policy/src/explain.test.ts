@@ -1,0 +1,79 @@
+import { describe, expect, test } from "vitest";
+
+import { compilePolicies } from "./compile.js";
+import { explainOperation } from "./explain.js";
+import { alice, approval, callOf, ENFORCED, policyOf } from "./fixtures/policies.js";
+
+const explain = (rules: readonly unknown[], name = "t", given: unknown = { n: 1 }) =>
+  explainOperation(compilePolicies([policyOf(rules)], ENFORCED), callOf(name, given), alice);
+
+describe("an explanation", () => {
+  test("has every rule that speaks of the name, and what became of it", () => {
+    const { decision, rules } = explain([
+      { name: "a", effect: "allow" },
+      { name: "b", effect: "allow", when: "args.n == 2", limits: { concurrent: 1 } },
+      { name: "c", effect: "require_approval", approval, when: "args.n == 1" },
+      { name: "d", tools: ["other"], effect: "deny" },
+      { name: "e", tools: ["t*"], effect: "deny", when: "args.missing" },
+      { name: "f", effect: "allow", mask: { profile: "other" } },
+    ]);
+    expect(decision).toMatchObject({ effect: "deny", rule: "f" });
+    expect(
+      rules.map(({ rule, effect, written, matched, condition, decisive }) => [
+        rule,
+        effect,
+        written,
+        matched,
+        condition,
+        decisive,
+      ]),
+    ).toEqual([
+      ["a", "allow", "allow", true, "none", false],
+      ["b", "allow", "allow", false, "false", false],
+      ["c", "require_approval", "require_approval", true, "true", false],
+      ["e", "deny", "deny", true, "failed", false],
+      ["f", "deny", "allow", true, "none", true],
+    ]);
+    expect(rules.map(({ says }) => says)).toEqual([
+      'rule "a" of policy "p" allows tools/call of "t" on target "shop"',
+      "its condition does not hold",
+      'rule "c" of policy "p" asks for approval of tools/call of "t" on target "shop"',
+      'its condition could not be decided: there is no member "missing" where it reads one; so it denies',
+      expect.stringContaining("masking profile of its own"),
+    ]);
+  });
+
+  test("names the failed rule as the decisive one where nothing else denies", () => {
+    const { decision, rules } = explain([
+      { name: "a", effect: "allow" },
+      { name: "b", effect: "allow", when: "args.missing == 1" },
+    ]);
+    expect(decision.effect).toBe("deny");
+    expect(rules.map(({ rule, effect, decisive }) => [rule, effect, decisive])).toEqual([
+      ["a", "allow", false],
+      ["b", "deny", true],
+    ]);
+  });
+
+  test("has no rules where none is asked", () => {
+    expect(explainOperation(compilePolicies([], ENFORCED), callOf("t", {}), alice).rules).toEqual([]);
+    const compiled = compilePolicies([policyOf([{ name: "a", effect: "allow" }])], ENFORCED);
+    const list = { target: { name: "shop", labels: {} }, method: "tools/list" };
+    expect(explainOperation(compiled, list, alice)).toMatchObject({
+      decision: { effect: "deny" },
+      rules: [],
+    });
+  });
+
+  test("has at most 1,000 rules, the decisive one among them", () => {
+    const rules = Array.from({ length: 1_500 }, (_, n) => ({
+      name: `r${n}`,
+      effect: n === 1_400 ? "deny" : "allow",
+      when: "args.n == 1",
+    }));
+    const { decision, rules: voices } = explain(rules);
+    expect(decision.rule).toBe("r1400");
+    expect(voices).toHaveLength(1_000);
+    expect(voices.filter(({ decisive }) => decisive).map(({ rule }) => rule)).toEqual(["r1400"]);
+  });
+});

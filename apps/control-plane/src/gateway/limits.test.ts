@@ -5,7 +5,7 @@ import { callUnderWay } from "./fakes/call-under-way.js";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest, PATIENT } from "./fakes/gateway-under-test.js";
 import { modernCall, ModernClient } from "./fakes/modern-client.js";
-import { ENGINEERS_READ } from "./fakes/policies.js";
+import { ENGINEERS_READ, withRule } from "./fakes/policies.js";
 import { StreamClients } from "./fakes/stream-client.js";
 
 const LIMIT_REACHED = -31013;
@@ -185,6 +185,22 @@ describe("a limit on calls", () => {
     expect(codeOf(await call(session))).toBeUndefined();
     await gateway.query("alter table limit_usage_away rename to limit_usage");
   });
+});
+
+test("what a target asks of its client is limited as well", async () => {
+  const asking =
+    "{ name: sampling, methods: [sampling/createMessage], effect: allow, limits: { calls: 2/h } }";
+  await gateway.applyPolicy(withRule(ENGINEERS_READ, asking));
+  const session = await gateway.openSession("shop");
+  gateway.links.script = (message) => [
+    `{"jsonrpc":"2.0","id":"q${String(message.id)}","method":"sampling/createMessage","params":{"messages":[]}}`,
+    ...answerPolitely(message),
+  ];
+  const answers = [await call(session), await call(session), await call(session)];
+  expect(answers.map(({ text }) => text.includes("sampling"))).toEqual([true, true, false]);
+  expect(gateway.links.sent.at(-1)?.text).toMatch(/"error":\{"code":-32601/);
+  const refused = (await recorded()).findLast(({ kind }) => kind === "server_request");
+  expect(refused?.attributes["decision"]).toMatchObject({ effect: "deny", rule: "sampling" });
 });
 
 describe("a limit on calls at the same time", () => {

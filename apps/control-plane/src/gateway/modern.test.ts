@@ -1,6 +1,7 @@
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { answerPolitely, type Script } from "./fakes/fake-agent-links.js";
+import { EpochWatch } from "../platform/epoch-watch.js";
 import { GatewayUnderTest, initializeRequest } from "./fakes/gateway-under-test.js";
 import { ModernClient, modernCall, modernRequest } from "./fakes/modern-client.js";
 import { GatewayEndpoint } from "./edge/gateway-endpoint.js";
@@ -658,10 +659,13 @@ describe("the session behind the requests", () => {
     const target = await freshTarget();
     const client = new ModernClient(gateway, target);
     await client.post(modernCall(1, "read"));
+    // Before anybody here has noticed.
+    await gateway.get(EpochWatch).onModuleDestroy();
     await gateway.query("update session set closed_at = now() where target_name = $1", [target]);
     await gateway.query("update authorization_epoch set value = value + 1");
     gateway.links.sent.length = 0;
     const lost = await client.post(modernCall("lost", "read"));
+    await gateway.get(EpochWatch).onApplicationBootstrap();
     expect([lost.status, lost.json.error?.code, lost.json.id]).toEqual([503, -31005, "lost"]);
     expect(gateway.links.sent).toEqual([]);
     expect((await client.post(modernCall(2, "read"))).status).toBe(200);

@@ -1,5 +1,5 @@
 import { type McpNotification, METHODS } from "@drawbridge/mcp";
-import { evaluate } from "@drawbridge/policy";
+import { type AppliedLimit, type Decision, evaluate } from "@drawbridge/policy";
 import type { GatewayDecision } from "./decide.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { LiveSnapshot } from "./live-state.js";
@@ -59,6 +59,19 @@ export class TargetRights {
     return this.refusalToAsk(wanted, exchange, live)?.reason;
   }
 
+  /** What a notification is decided by: its method where the revisions have none like it, else what it asks for. */
+  methodsOf(notification: McpNotification): readonly string[] {
+    if (!METHODS.has(notification.method)) return [notification.method];
+    const wanted = wantedByTask(notification);
+    return wanted === "unreadable" ? [] : wanted;
+  }
+
+  /** Of the rules that allow the method. */
+  limitsOf(method: string, exchange: Exchange | undefined, live: LiveSnapshot): readonly AppliedLimit[] {
+    if (METHODS.get(method)?.governance.as === "lifecycle") return [];
+    return this.decisionOf(method, exchange, live)?.limits ?? [];
+  }
+
   private refusalOf(
     method: string,
     exchange: Exchange | undefined,
@@ -72,20 +85,25 @@ export class TargetRights {
   }
 
   /** Whose session it is was verified with the requests it serves; without one nobody's rights are at hand. */
-  private denialOf(
+  private decisionOf(
     method: string,
     exchange: Exchange | undefined,
     { policies, targets }: LiveSnapshot,
-  ): TargetRefusal | undefined {
+  ): Decision | undefined {
     const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
     const target = targets.get(this.session.target);
-    if (!question || !target) return denied(method, "no request of the client is under way");
-    const { message: _said, ...decision } = evaluate(
-      policies,
-      operationNamed(target, method),
-      question.context,
-    );
-    return decision.effect === "allow" ? undefined : { ...decision, effect: "deny", method };
+    return question && target && evaluate(policies, operationNamed(target, method), question.context);
+  }
+
+  private denialOf(
+    method: string,
+    exchange: Exchange | undefined,
+    live: LiveSnapshot,
+  ): TargetRefusal | undefined {
+    const decision = this.decisionOf(method, exchange, live);
+    if (!decision) return denied(method, "no request of the client is under way");
+    const { effect, policy, version, rule, reason } = decision;
+    return effect === "allow" ? undefined : { effect: "deny", policy, version, rule, reason, method };
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type SessionLink,
   type ToolsFromTarget,
 } from "../../agents/index.js";
+import { Limits } from "../../limits/index.js";
 import { GatewayError, unknownSession } from "../gateway-error.js";
 import { listsAnnouncedBy } from "../decisions/changed-lists.js";
 import type { GatewaySession } from "./gateway-session.js";
@@ -28,6 +29,7 @@ export class SessionsService {
     private readonly links: AgentLinks,
     private readonly live: LiveState,
     private readonly tasks: TaskOwnership,
+    private readonly limits: Limits,
   ) {}
 
   /** `key`: what its requests are known by; see OpenSessions. */
@@ -150,6 +152,7 @@ export class SessionsService {
         reader: this.storage.reader,
         live: this.live,
         tasks: this.tasks,
+        limits: this.limits,
         isOpen: ({ id }) => this.storage.sessions.isOpen(id),
         onInitialized: (initialized, response) => this.negotiated(initialized, response),
         onVersions: (versions) => this.learned(session, versions),

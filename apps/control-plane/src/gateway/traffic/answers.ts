@@ -10,6 +10,7 @@ import { type AnswerDelivery, answers, type Last } from "./answer-delivery.js";
 import type { ExchangeEndings } from "./exchange-endings.js";
 import type { Recorded } from "./recorder.js";
 import type { StillAllowed } from "./still-allowed.js";
+import { TargetLimits } from "./target-limits.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 /** What of an answer the client may see, and the methods of what it asks for. */
@@ -24,15 +25,20 @@ interface Examined {
 export class Answers {
   private readonly logger = new Logger("gateway");
   private readonly rights: TargetRights;
+  private readonly limits: TargetLimits;
 
   constructor(
     private readonly session: GatewaySession,
-    private readonly dependencies: Pick<TrafficDependencies, "onInitialized" | "recorder" | "tasks">,
+    private readonly dependencies: Pick<
+      TrafficDependencies,
+      "limits" | "onInitialized" | "recorder" | "tasks"
+    >,
     private readonly access: StillAllowed,
     private readonly delivery: AnswerDelivery,
     private readonly endings: ExchangeEndings,
   ) {
     this.rights = new TargetRights(session);
+    this.limits = new TargetLimits(session, dependencies, this.rights);
   }
 
   async take(response: McpResponse, message: MessageFromTarget, exchange: Exchange | undefined) {
@@ -46,7 +52,9 @@ export class Answers {
       await this.endings.badTarget(exchange, answer.fault);
       return;
     }
-    const refusal = this.rights.refusalToAsk(answer.wanted, exchange, known);
+    const refusal =
+      this.rights.refusalToAsk(answer.wanted, exchange, known) ??
+      (await this.limits.refusalOf(answer.wanted, exchange, known));
     if (refusal) {
       await this.withholdWhatAsks(exchange, refusal, message);
       return;

@@ -4,25 +4,30 @@ import type { MessageFromTarget } from "../../agents/index.js";
 import { TargetRights } from "../decisions/target-rights.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { aboutTold, type ClientStreams, saidByTarget, streamOf } from "./client-streams.js";
-import type { Recorder } from "./recorder.js";
 import type { StillAllowed } from "./still-allowed.js";
+import { TargetLimits } from "./target-limits.js";
+import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 /** What a target says without being asked: dropped or told, and recorded either way. */
 export class TargetNotifications {
   private readonly rights: TargetRights;
+  private readonly limits: TargetLimits;
 
   constructor(
     private readonly session: GatewaySession,
-    private readonly recorder: Recorder,
+    private readonly dependencies: Pick<TrafficDependencies, "limits" | "recorder">,
     private readonly access: StillAllowed,
     private readonly streams: ClientStreams,
   ) {
     this.rights = new TargetRights(session);
+    this.limits = new TargetLimits(session, dependencies, this.rights);
   }
 
   async take(notification: McpNotification, message: MessageFromTarget, exchange: Exchange | undefined) {
     const known = await this.access.known();
-    const dropped = this.rights.whyDropped(notification, exchange, known);
+    const dropped =
+      this.rights.whyDropped(notification, exchange, known) ??
+      (await this.limits.refusalOf(this.rights.methodsOf(notification), exchange, known))?.reason;
     if (dropped !== undefined) {
       await this.record(notification, exchange, { dropped });
       return;
@@ -37,6 +42,6 @@ export class TargetNotifications {
 
   private record(notification: McpNotification, on: Exchange | undefined, attributes: EventAttributes) {
     const event = { kind: "notification", ...saidByTarget(notification, on), attributes } as const;
-    return this.recorder.tryToRecord(this.session, event);
+    return this.dependencies.recorder.tryToRecord(this.session, event);
   }
 }

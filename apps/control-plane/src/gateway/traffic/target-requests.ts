@@ -3,20 +3,23 @@ import type { MessageFromTarget } from "../../agents/index.js";
 import { TargetRights } from "../decisions/target-rights.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { aboutTold, type ClientStreams, saidByTarget, streamOf } from "./client-streams.js";
-import type { Recorder } from "./recorder.js";
 import type { StillAllowed } from "./still-allowed.js";
+import { TargetLimits } from "./target-limits.js";
+import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 /** What a target asks of the client: sampling, elicitation, roots. Denied unless a rule allows it. */
 export class TargetRequests {
   private readonly rights: TargetRights;
+  private readonly limits: TargetLimits;
 
   constructor(
     private readonly session: GatewaySession,
-    private readonly recorder: Recorder,
+    private readonly dependencies: Pick<TrafficDependencies, "limits" | "recorder">,
     private readonly access: StillAllowed,
     private readonly streams: ClientStreams,
   ) {
     this.rights = new TargetRights(session);
+    this.limits = new TargetLimits(session, dependencies, this.rights);
   }
 
   async take(request: McpRequest, message: MessageFromTarget, exchange: Exchange | undefined): Promise<void> {
@@ -26,9 +29,11 @@ export class TargetRequests {
       return;
     }
     const known = await this.access.known();
-    let refusal = this.rights.refusalToRequest(request.method, exchange, known);
+    let refusal =
+      this.rights.refusalToRequest(request.method, exchange, known) ??
+      (await this.limits.refusalOf([request.method], exchange, known));
     const on = streamOf(exchange);
-    const recorded = await this.recorder.tryToRecord(this.session, {
+    const recorded = await this.dependencies.recorder.tryToRecord(this.session, {
       kind: "server_request",
       ...saidByTarget(request, on),
       attributes: aboutTold(message, exchange, on),

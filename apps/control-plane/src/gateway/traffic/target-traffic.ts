@@ -35,15 +35,14 @@ export class TargetTraffic implements SessionLinkListener {
     private readonly session: GatewaySession,
     private readonly dependencies: TrafficDependencies,
   ) {
-    const { recorder } = dependencies;
     const access = new StillAllowed(session, dependencies);
     const delivery = new AnswerDelivery(session, dependencies);
     this.endings = new ExchangeEndings(session, dependencies, delivery);
     this.answers = new Answers(session, dependencies, access, delivery, this.endings);
     this.largeAnswers = new LargeAnswers(session, dependencies, access, delivery, this.endings);
     const streams = new ClientStreams(session, access, this.endings);
-    this.notifications = new TargetNotifications(session, recorder, access, streams);
-    this.requests = new TargetRequests(session, recorder, access, streams);
+    this.notifications = new TargetNotifications(session, dependencies, access, streams);
+    this.requests = new TargetRequests(session, dependencies, access, streams);
     this.changes = new ChangedAccess(session, dependencies, streams, this.endings);
   }
 

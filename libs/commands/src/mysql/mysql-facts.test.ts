@@ -152,7 +152,7 @@ test("no text makes it throw", () => {
 });
 
 /** Texts that have no place in which letters or spaces mean themselves. */
-const PLAIN = ALL.filter((text) => /^[\w ,.*=<>()+%/!;-]+$/.test(text) && !text.includes("--"));
+const PLAIN = ALL.filter((text) => /^[\w ,.*=<>()+%/!;-]+$/.test(text) && !/--|0x/.test(text));
 const SPACES = ["  ", "\n", "\t", " /* x */ ", "/**/", " -- x\n", " # '\n", "\r\n"];
 
 test("neither case nor comments nor spaces between words change a fact", () => {

@@ -1,7 +1,7 @@
 import { type Token, Unreadable } from "./tokens.js";
 
 /** Beyond these the parser would take too long, or run out of its stack; real statements are far below. */
-const MAX_WORK = 12_000;
+const MAX_WORK = 8000;
 const MAX_STATEMENTS = 300;
 const MAX_PARENTHESES = 24;
 const MAX_DEPTH = 200;
@@ -32,7 +32,7 @@ interface Level {
   depth: number;
   inner: number;
   deepest: number;
-  /** How often a token is looked at here; more than at the start of the level after INTERVAL, which has no parentheses. */
+  /** How often a token is looked at here; more than at the start of the level after INTERVAL and CASE, which have no parentheses. */
   times: number;
   readonly timesAtStart: number;
 }
@@ -66,6 +66,7 @@ function workOf(tokens: readonly Token[]): number {
       return Infinity;
     }
   }
+  if (levels.length > 1) throw new Unreadable("a parenthesis is not closed", false);
   return work;
 }
 
@@ -79,7 +80,8 @@ function step(token: Token, place: Place): void {
   const { level } = place;
   if (token.kind === "word") {
     if (DEEPENING.has(token.lower)) level.depth++;
-    if (token.lower === "interval") level.times *= 2;
+    if (token.lower === "interval" || token.lower === "case") level.times *= 2;
+    if (token.lower === "end" && level.times > level.timesAtStart) level.times /= 2;
   } else if (token.kind === "symbol") {
     stepSymbol(token.text, place);
   }

@@ -32,7 +32,8 @@ const MAX_OPEN_EXCHANGES = 1_024;
 const MAX_REASON_LENGTH = 1_000;
 const MAX_VERSIONS = 32;
 const VERSION = /^[\w.-]{1,32}$/;
-const MAX_TOOL_NAME_LENGTH = 1_024;
+// MCP asks for 128 at most.
+const MAX_TOOL_NAME_LENGTH = 256;
 const DIGEST_BYTES = 32;
 const NO_PARAMETER_HEADERS = {};
 const NO_DIGEST = Buffer.alloc(0);

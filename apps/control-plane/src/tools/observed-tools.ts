@@ -4,8 +4,9 @@ import { isAccepted, type PinDigests } from "./pin.js";
 /** Of a target. Whoever shows more has the rest ignored, so that nobody sees or calls it. */
 export const MAX_TOOLS = 2_000;
 const MAX_DEFINITION_BYTES = 256 * 1024;
-/** How often it is written down that a quarantined tool shows something else again. */
+/** How often it is written down, of a target, that quarantined tools show something else again. */
 const SHOWN_EVERY_MS = 10_000;
+const MAX_SKELETONS = 10_000;
 
 /** What an agent has seen a target show. */
 export interface ToolDefinitionShown {
@@ -42,28 +43,47 @@ export function byName(definitions: readonly ToolDefinitionShown[]): readonly Sh
   return [...tools.values()];
 }
 
-/** True when nothing is to be written down: the usual case, and one look into what is known. */
-export function isSettled({ shown }: ShownTool, pin: PinDigests | undefined, now: Date): boolean {
-  if (!pin) return false;
-  const isKnown = ({ digest }: { digest: string }) => digest === pin.accepted || digest === pin.shown;
-  if (isAccepted(pin)) return shown.every(isKnown);
-  // It stays quarantined, whatever it shows, until somebody accepts a definition.
-  return shown.some(isKnown) || now.getTime() - pin.shownSince.getTime() < SHOWN_EVERY_MS;
+/** What is known of a target's tools, at a moment. */
+export class KnownTools {
+  #wasShownLately: boolean | undefined;
+
+  constructor(
+    readonly pins: ReadonlyMap<string, PinDigests>,
+    readonly now: Date,
+  ) {}
+
+  /** True when nothing is to be written down: the usual case, and one look into what is known. */
+  isSettled({ name, shown }: ShownTool): boolean {
+    const pin = this.pins.get(name);
+    if (!pin) return false;
+    const isKnown = ({ digest }: { digest: string }) => digest === pin.accepted || digest === pin.shown;
+    if (isAccepted(pin)) return shown.every(isKnown);
+    // It stays quarantined, whatever it shows, until somebody accepts a definition.
+    return shown.some(isKnown) || this.wasShownLately;
+  }
+
+  /** Who shows others all the time, of tools that nobody can use anyway, must not keep everybody busy with them. */
+  private get wasShownLately(): boolean {
+    this.#wasShownLately ??= [...this.pins.values()].some(
+      (pin) => !isAccepted(pin) && this.now.getTime() - pin.shownSince.getTime() < SHOWN_EVERY_MS,
+    );
+    return this.#wasShownLately;
+  }
 }
 
 /** Pure: the changes of a target's pins, and how many tools there is no room for. */
 export function changesOf(
   tools: readonly ShownTool[],
-  pins: ReadonlyMap<string, PinDigests>,
-  now: Date,
+  known: KnownTools,
 ): { readonly changes: readonly PinChange[]; readonly refused: number } {
-  const unsettled = tools.filter((tool) => !isSettled(tool, pins.get(tool.name), now));
-  const known = unsettled.filter(({ name }) => pins.has(name));
+  const { pins } = known;
+  const unsettled = tools.filter((tool) => !known.isSettled(tool));
+  const changed = unsettled.filter(({ name }) => pins.has(name));
   const firsts = unsettled.filter(({ name }) => !pins.has(name));
   const taken = firsts.slice(0, Math.max(0, MAX_TOOLS - pins.size));
-  if (known.length + taken.length === 0) return { changes: [], refused: firsts.length };
+  if (changed.length + taken.length === 0) return { changes: [], refused: firsts.length };
   const lookAlikes = new LookAlikes([...pins.keys(), ...taken.map(({ name }) => name)]);
-  const changes = [...known, ...taken].flatMap((tool) => {
+  const changes = [...changed, ...taken].flatMap((tool) => {
     const change = changeOf(tool, pins.get(tool.name), lookAlikes);
     return change ? [change] : [];
   });
@@ -105,13 +125,26 @@ export class LookAlikes {
 
   constructor(names: Iterable<string>) {
     for (const name of names) {
-      const skeleton = nameSkeleton(name);
+      const skeleton = skeletonOf(name);
       const spellings = this.#spellings.get(skeleton) ?? new Set();
       this.#spellings.set(skeleton, spellings.add(name));
     }
   }
 
   has(name: string): boolean {
-    return (this.#spellings.get(nameSkeleton(name))?.size ?? 0) > 1;
+    return (this.#spellings.get(skeletonOf(name))?.size ?? 0) > 1;
   }
+}
+
+/** Of the same names again and again. */
+const skeletons = new Map<string, string>();
+
+function skeletonOf(name: string): string {
+  let skeleton = skeletons.get(name);
+  if (skeleton === undefined) {
+    skeleton = nameSkeleton(name);
+    if (skeletons.size >= MAX_SKELETONS) skeletons.clear();
+    skeletons.set(name, skeleton);
+  }
+  return skeleton;
 }

@@ -29,18 +29,21 @@ export function isAccepted({ accepted, shown }: Pick<PinDigests, "accepted" | "s
 }
 
 /** As it is kept in memory: its definition is read when a condition asks for it. */
-export class LivePin implements Pin {
+export class LivePin implements Pin, PinDigests {
   readonly name: string;
+  readonly accepted: string | undefined;
+  readonly shown: string;
+  readonly shownSince: Date;
   readonly state: Pin["state"];
   readonly acceptedDigest: Uint8Array | undefined;
   readonly flags: readonly string[];
   readonly #accepted: AcceptedDefinition | undefined;
 
-  constructor(
-    readonly digests: PinDigests,
-    accepted: AcceptedDefinition | undefined,
-  ) {
+  constructor(digests: PinDigests, accepted: AcceptedDefinition | undefined) {
     this.name = digests.name;
+    this.accepted = digests.accepted;
+    this.shown = digests.shown;
+    this.shownSince = digests.shownSince;
     this.state = isAccepted(digests) ? "accepted" : "quarantined";
     this.acceptedDigest = accepted && Buffer.from(accepted.digest, "hex");
     this.flags = digests.flags;

@@ -6,6 +6,13 @@ import { AcceptedDefinition, LivePin, type PinDigests } from "./pin.js";
 
 type LivePins = ReadonlyMap<string, ReadonlyMap<string, LivePin>>;
 
+/** All pins as they were read once. */
+export interface PinsRead {
+  readonly pins: LivePins;
+  /** Another one after any change. */
+  readonly rowVersions: string;
+}
+
 /** A pin with all that is known of it, but for the definitions. */
 export interface StoredPin extends PinDigests {
   readonly acceptedAt: Date | undefined;
@@ -53,10 +60,24 @@ const WITHOUT_DEFINITIONS = { acceptedDefinition: true, shownDefinition: true } 
 export class ToolPinsRepository {
   constructor(private readonly database: Database) {}
 
-  /** All pins. Of the definitions those that are not among `before` yet: they are most of it, and seldom new. */
-  async all(transaction: Transaction, before: LivePins): Promise<LivePins> {
+  /** All pins, `before` itself if none has changed: what decisions are made from is read again after any change of it. */
+  async all(transaction: Transaction, before: PinsRead | undefined): Promise<PinsRead> {
+    const rowVersions = await this.rowVersions(transaction);
+    if (before?.rowVersions === rowVersions) return before;
+    return { pins: await this.read(transaction, before?.pins ?? new Map()), rowVersions };
+  }
+
+  /** Every row that is written has a newer transaction than any it replaces. */
+  private async rowVersions(transaction: Transaction): Promise<string> {
+    const [found] = await transaction.$queryRaw<{ versions: string }[]>`
+      SELECT count(*) || ' ' || coalesce(sum(xmin::text::numeric), 0) AS versions FROM tool_pin`;
+    return found?.versions ?? "";
+  }
+
+  /** Of the definitions those that are not among `before` yet: they are most of it, and seldom new. */
+  private async read(transaction: Transaction, before: LivePins): Promise<LivePins> {
     const known = [...before].flatMap(([targetId, pins]) =>
-      [...pins.values()].map(({ digests: { name, accepted } }) => ({ targetId, name, accepted })),
+      [...pins.values()].map(({ name, accepted }) => ({ targetId, name, accepted })),
     );
     const rows = await transaction.$queryRaw<LiveRow[]>`
       SELECT pin.target_id::text, pin.name, encode(pin.accepted_digest, 'hex') AS accepted,

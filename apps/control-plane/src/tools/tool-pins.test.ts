@@ -172,6 +172,18 @@ describe("a tool that is known", () => {
     });
   });
 
+  test("holds nobody up with others of the target that are quarantined as well", async () => {
+    const both = (version: string) => [tool("read", version), tool("write", version)];
+    await pins.observe(target, both("0"));
+    clock.advance(10_000);
+    await pins.observe(target, [tool("read", "1")]);
+    const before = await readEpoch(platform.database);
+    for (let time = 2; time < 20; time++) await pins.observe(target, both(String(time)));
+    expect(await readEpoch(platform.database)).toBe(before);
+    await pins.observe(target, [tool("another")]);
+    expect(await states()).toEqual({ read: "quarantined", write: "quarantined", another: "accepted" });
+  });
+
   test("is quarantined at once when it changes right after it was accepted", async () => {
     await pins.observe(target, [tool("read", "new")]);
     const digest = digestOf(tool("read", "new"));
@@ -227,6 +239,18 @@ describe("several control planes", () => {
     expect(await states()).toEqual({ read: "quarantined" });
     expect(await audited()).toEqual([["tool.changed", "read", ""]]);
     await databases[1]?.onModuleDestroy();
+  });
+
+  test("see what another one deleted and shown again", async () => {
+    const other = replica();
+    await pins.observe(target, [tool("read"), tool("write")]);
+    expect(await states(other)).toEqual({ read: "accepted", write: "accepted" });
+    await platform.admin.query("delete from tool_pin where target_id = $1 and name = 'read'", [target.id]);
+    expect(await states(other)).toEqual({ write: "accepted" });
+    expect(await states()).toEqual({ write: "accepted" });
+    await pins.observe(target, [tool("read", "other")]);
+    expect(await states(other)).toEqual({ read: "accepted", write: "accepted" });
+    expect((await other.get()).value.get(target.id)?.get("read")?.definition?.description).toBe("other");
   });
 
   test("see what another one accepted", async () => {

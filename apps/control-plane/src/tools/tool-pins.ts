@@ -6,14 +6,16 @@ import { EpochSnapshot, readEpoch, type Snapshot } from "../platform/epoch-snaps
 import {
   byName,
   changesOf,
-  isSettled,
+  KnownTools,
   MAX_TOOLS,
   type PinChange,
   type ShownTool,
   type ToolDefinitionShown,
 } from "./observed-tools.js";
 import type { LivePin, Pins } from "./pin.js";
-import { ToolPinsRepository } from "./tool-pins.repository.js";
+import { type PinsRead, ToolPinsRepository } from "./tool-pins.repository.js";
+
+const NONE: ReadonlyMap<string, LivePin> = new Map();
 
 type LivePins = ReadonlyMap<string, ReadonlyMap<string, LivePin>>;
 
@@ -31,7 +33,7 @@ export interface ObservedTarget {
 export class ToolPins {
   private readonly logger = new Logger("tools");
   private readonly snapshot: EpochSnapshot<LivePins>;
-  private lastRead: LivePins = new Map();
+  private lastRead: PinsRead | undefined;
   /** What is being written, by target: here one after the other, among replicas by a lock. */
   private readonly writing = new Map<string, Promise<void>>();
   /** Targets that show too many. Told once. */
@@ -45,7 +47,7 @@ export class ToolPins {
   ) {
     this.snapshot = new EpochSnapshot(database, async (transaction) => {
       this.lastRead = await repository.all(transaction, this.lastRead);
-      return this.lastRead;
+      return this.lastRead.pins;
     });
   }
 
@@ -68,13 +70,10 @@ export class ToolPins {
   }
 
   private async hasNews({ id }: ObservedTarget, tools: readonly ShownTool[]): Promise<boolean> {
-    const pins = (await this.snapshot.get()).value.get(id);
-    const now = this.clock.now();
-    const isFull = this.full.has(id) && (pins?.size ?? 0) >= MAX_TOOLS;
-    return tools.some((tool) => {
-      const pin = pins?.get(tool.name)?.digests;
-      return !(isFull && !pin) && !isSettled(tool, pin, now);
-    });
+    const pins = (await this.snapshot.get()).value.get(id) ?? NONE;
+    const known = new KnownTools(pins, this.clock.now());
+    const isFull = this.full.has(id) && pins.size >= MAX_TOOLS;
+    return tools.some((tool) => !known.isSettled(tool) && !(isFull && !pins.has(tool.name)));
   }
 
   private async write(target: ObservedTarget, tools: readonly ShownTool[]): Promise<void> {
@@ -92,7 +91,7 @@ export class ToolPins {
       if (!(await this.repository.lock(transaction, target.id))) return 0;
       const at = this.clock.now();
       const pins = await this.repository.digests(transaction, target.id);
-      const found = changesOf(tools, pins, at);
+      const found = changesOf(tools, new KnownTools(pins, at));
       // First what is audited: the pins move the authorization epoch, for which others wait then.
       for (const change of found.changes) await this.auditChange(transaction, target, change);
       await this.repository.write(transaction, target.id, { changes: found.changes, at });

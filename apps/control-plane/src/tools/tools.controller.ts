@@ -12,7 +12,7 @@ import { CurrentPrincipal, type Principal, Requires } from "../identity/index.js
 import { ToolsService } from "./tools.service.js";
 
 /** URL-encoded; a target may give a tool any name. */
-const ToolName = z.string().min(1).max(1_024);
+const ToolName = z.string().min(1).max(256);
 
 @Controller("api/v1/targets/:target/tools")
 export class ToolsController {

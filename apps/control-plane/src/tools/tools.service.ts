@@ -11,7 +11,7 @@ import { ToolAcceptance } from "./tool-acceptance.js";
 import { type StoredPin, ToolPinsRepository } from "./tool-pins.repository.js";
 
 /** Of a tool a target may choose any, but an empty one, or one with NUL. */
-const TOOL_NAME = /^[^\0]{1,1024}$/;
+const TOOL_NAME = /^[^\0]{1,256}$/;
 
 /** Looking at what targets show, and accepting it. */
 @Injectable()

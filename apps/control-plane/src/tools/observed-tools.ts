@@ -95,7 +95,7 @@ function changeOf(
   pin: PinDigests | undefined,
   lookAlikes: LookAlikes,
 ): PinChange | undefined {
-  const other = shown.find(({ digest }) => digest !== pin?.accepted && digest !== pin?.shown);
+  const other = shown.find(({ digest }) => digest !== pin?.shown);
   if (!other) return undefined;
   const isKept = other.definition.length <= MAX_DEFINITION_BYTES;
   const definition = isKept ? other.definition : new Uint8Array();

@@ -181,7 +181,13 @@ function listRestricts(fields: Fields, positive: boolean, rows: Rows): boolean {
   }
   // The column must be on the left: `5 in (id, 5)` is no restriction.
   if (variesBy(left, rows) === undefined) return false;
-  return items.every((right) => comparisonRestricts({ operator, left, right }, rows));
+  return items.every((right) => {
+    // Lists of thousands of constants are written: they need no more work than this.
+    const constant = operator === "=" ? constantOf(right) : undefined;
+    return (
+      (constant !== undefined && constant !== null) || comparisonRestricts({ operator, left, right }, rows)
+    );
+  });
 }
 
 /** `id = any(…)` of an array or of a query's rows. */

@@ -3,6 +3,9 @@ import { constantOf } from "./constants.js";
 import { cteOf, scopeWith } from "./cte-scope.js";
 import { type Rows, columnsIn, fromItems, qualifierOf, spend } from "./rows.js";
 
+/** What a query costs of the budget: queries may stand for each other, in circles too. */
+const QUERY_WORK = 150;
+
 /** The SELECT of a subquery in an expression. */
 export function subqueryOf(value: unknown): Fields | undefined {
   return fieldsOf(fieldsOf(value, "SubLink")?.["subselect"], "SelectStmt");
@@ -18,7 +21,7 @@ export function coversRows(value: unknown, rows: Rows): boolean {
  * Whether a query reads the same table again and leaves nothing out: no WHERE that restricts, no LIMIT, no GROUP BY.
  */
 export function rereads(query: Fields, rows: Rows): boolean {
-  if (!spend(rows, 5)) return true;
+  if (!spend(rows, QUERY_WORK)) return true;
   const ctes = scopeWith(query["withClause"], rows.ctes);
   const inside: Rows = { ...rows, ctes };
   if (isFields(query["larg"])) {

@@ -29,6 +29,8 @@ let gateway: GatewayUnderTest;
 let streams: StreamClients;
 beforeAll(async () => {
   gateway = await GatewayUnderTest.start();
+  // What is noticed without looking, at the very message.
+  await gateway.stopWatching();
   streams = new StreamClients(gateway);
   await gateway.applyPolicy(OTHERS);
 });

@@ -660,7 +660,7 @@ describe("the session behind the requests", () => {
     const client = new ModernClient(gateway, target);
     await client.post(modernCall(1, "read"));
     // Before anybody here has noticed.
-    await gateway.get(EpochWatch).onModuleDestroy();
+    await gateway.stopWatching();
     await gateway.query("update session set closed_at = now() where target_name = $1", [target]);
     await gateway.query("update authorization_epoch set value = value + 1");
     gateway.links.sent.length = 0;

@@ -17,6 +17,7 @@ import { AgentLinks } from "../../agents/index.js";
 import { AppModule } from "../../app.module.js";
 import { CONFIG, type Config, loadConfig } from "../../config.js";
 import { prepareApi } from "../../platform/api.js";
+import { EpochWatch } from "../../platform/epoch-watch.js";
 import { createHttpServer, listen } from "../../platform/http-server.js";
 import { migrate } from "../../platform/migrations.js";
 import { ToolPins } from "../../tools/index.js";
@@ -134,6 +135,11 @@ export class GatewayUnderTest {
   get<Type>(provider: new (...args: never[]) => Type): Type {
     if (!this.app) throw new Error("the control plane is not running");
     return this.app.get(provider);
+  }
+
+  /** From here on it learns of changes only where something is asked or recorded. */
+  stopWatching(): Promise<void> {
+    return this.get(EpochWatch).onModuleDestroy();
   }
 
   mcpToken(username: string): Promise<string> {

@@ -38,7 +38,9 @@ test("passes on a failure, and ends what it reads from when its reader leaves", 
     await Promise.resolve();
     throw new Error("broken");
   }
-  await expect(Array.fromAsync(withPauses(failing(), 1_000, () => 0))).rejects.toThrow("broken");
+  const broken = withPauses(failing(), 1_000, () => 0);
+  expect((await broken.next()).value).toBe(1);
+  await expect(broken.next()).rejects.toThrow("broken");
   let ended = false;
   async function* endless() {
     try {

@@ -222,7 +222,9 @@ export class SessionTools {
       return;
     }
     const { tools, shown } = outcome;
-    this.#say(shown, true);
+    const isToldInOne = this.#say(shown, true);
+    // Who asked for all of them hears here that the last part has come.
+    if (this.#isWanted && !isToldInOne) this.sayUnlistable("they are too many for one message");
     this.#isWanted = false;
     this.#failure = undefined;
     const isCurrent = this.#knowledge.learn(tools, start);
@@ -336,9 +338,11 @@ export class SessionTools {
     this.#options.pass(message);
   }
 
-  #say(tools: readonly ShownTool[], isWhole: boolean): void {
-    const maxBytes = this.#options.maxFrameBytes();
-    for (const frame of toolFrames(tools, { isWhole, maxBytes })) this.#options.say(frame);
+  /** True when they fit into one frame. */
+  #say(tools: readonly ShownTool[], isWhole: boolean): boolean {
+    const frames = toolFrames(tools, { isWhole, maxBytes: this.#options.maxFrameBytes() });
+    for (const frame of frames) this.#options.say(frame);
+    return frames.length === 1;
   }
 }
 

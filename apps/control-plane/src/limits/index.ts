@@ -1,2 +1,3 @@
-export { type Hold, type LimitedBy, type LimitRefusal, Limits, type Taken } from "./limits.service.js";
+export type { LimitRefusal } from "./limit-refusal.js";
+export { type Hold, Limits, type Taken } from "./limits.service.js";
 export { LimitsModule } from "./limits.module.js";

@@ -3,7 +3,7 @@ import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@ne
 import type { AppliedLimit, LimitScope } from "@drawbridge/policy";
 import { Jobs } from "../platform/jobs.js";
 import { type Added, LimitUsageRepository, type Step } from "./limit-usage.repository.js";
-import { type Counter, refusalOf } from "./limit-wording.js";
+import { type Counter, type LimitRefusal, refusalOf } from "./limit-refusal.js";
 
 // Three times before a place lapses.
 const RENEW_EVERY_MS = 20_000;
@@ -18,15 +18,6 @@ export interface LimitedBy {
   readonly targetId: string;
   /** The method and the name of what is called. */
   readonly operation: readonly [method: string, name: string | undefined];
-}
-
-/** Why a call, or its result, is over a limit. */
-export interface LimitRefusal {
-  readonly limit: AppliedLimit;
-  /** One sentence for the caller, which says what to do. */
-  readonly reason: string;
-  /** When it could be had, if nobody takes it before; absent where that depends on others, or will never be. */
-  readonly retryAfterSeconds?: number | undefined;
 }
 
 /** What one call has of its limits. */

@@ -1,7 +1,15 @@
 import type { AppliedLimit, LimitScope } from "@drawbridge/policy";
 import type { Step } from "./limit-usage.repository.js";
-import type { LimitRefusal } from "./limits.service.js";
 import { fitsInMs, type StoredWindow, type WindowLimit } from "./sliding-window.js";
+
+/** Why a call, or its result, is over a limit. */
+export interface LimitRefusal {
+  readonly limit: AppliedLimit;
+  /** One sentence for the caller, which says what to do. */
+  readonly reason: string;
+  /** When it could be had, if nobody takes it before; absent where that depends on others, or will never be. */
+  readonly retryAfterSeconds?: number | undefined;
+}
 
 const WHOSE = {
   principal: "for each principal",

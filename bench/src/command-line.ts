@@ -1,5 +1,6 @@
 import { runBench } from "./bench.js";
 import { parseOptions, USAGE } from "./options.js";
+import { describePolicies, runPolicyBench } from "./policy-bench.js";
 import { runProfile } from "./profile.js";
 import { describe } from "./table.js";
 
@@ -15,6 +16,11 @@ export async function runCommandLine(args: readonly string[], { write, say }: Ou
   const options = parseOptions(args);
   if (options.help) {
     write(USAGE);
+    return;
+  }
+  if (options.policy) {
+    const measured = await runPolicyBench({ isQuick: options.quick }, say);
+    write(options.json ? `${JSON.stringify(measured)}\n` : `\n${describePolicies(measured)}\n`);
     return;
   }
   if (options.profile) {

@@ -13,6 +13,7 @@ Measures one governed call beside its alternatives: the target itself (direct), 
   --cases NAME,...  only these of: direct, nginx, node, drawbridge
   --eras NAME,...   only these of: legacy, modern
   --peers           also mcp-hub and supergateway, installed from npm into a temporary folder
+  --policy          only decisions with 10 to 10,000 rules, and the parsing of commands apart; takes seconds
   --profile         only Drawbridge, and where its processor time goes
   --json            print the numbers as JSON and nothing else
   --help            show this
@@ -26,6 +27,8 @@ export interface Options {
   json: boolean;
   peers: boolean;
   profile: boolean;
+  policy: boolean;
+  quick: boolean;
   cases: readonly Case[];
   sessions: readonly number[];
   eras: readonly Era[];
@@ -50,6 +53,7 @@ export function parseOptions(args: readonly string[]): Options {
       eras: { type: "string", default: ERAS.join(",") },
       peers: { type: "boolean", default: false },
       profile: { type: "boolean", default: false },
+      policy: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -64,6 +68,8 @@ export function parseOptions(args: readonly string[]): Options {
     json: values.json,
     peers: values.peers,
     profile: values.profile,
+    policy: values.policy,
+    quick: values.quick,
     cases: values.cases.split(",").map((name) => known("--cases", name, CASES)),
     eras: values.eras.split(",").map((name) => known("--eras", name, ERAS)),
     sessions: values.sessions.split(",").map((text) => boundedNumber("--sessions", text, 128)),

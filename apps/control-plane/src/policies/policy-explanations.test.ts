@@ -193,3 +193,13 @@ test("the JSON Schema of policies is there for editors", async () => {
   expect(await response.json()).toHaveProperty("properties.spec");
   expect((await the.send("alice", "GET", "policy-schema")).body.code).toBe("not_permitted");
 });
+
+test("the documentation of the API has every way to try a policy", async () => {
+  const response = await the.api.fetch("paul", "/api/docs-json");
+  const { paths } = (await response.json()) as { paths: Record<string, Record<string, object>> };
+  expect(paths).toHaveProperty(["/api/v1/policies/{name}/plan", "post", "requestBody"]);
+  expect(paths).toHaveProperty(["/api/v1/policies/{name}/versions/{version}", "get"]);
+  expect(paths).toHaveProperty(["/api/v1/policies/explain", "post", "requestBody"]);
+  expect(paths).toHaveProperty(["/api/v1/policies/backtest", "post", "requestBody"]);
+  expect(paths).toHaveProperty(["/api/v1/policy-schema", "get"]);
+});

@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { callUnderWay } from "./fakes/call-under-way.js";
 import { answerPolitely } from "./fakes/fake-agent-links.js";
 import { GatewayUnderTest, PATIENT } from "./fakes/gateway-under-test.js";
-import { modernCall, ModernClient } from "./fakes/modern-client.js";
+import { modernCall, ModernClient, modernRequest } from "./fakes/modern-client.js";
 import { ENGINEERS_READ, withRule } from "./fakes/policies.js";
 import { StreamClients } from "./fakes/stream-client.js";
 
@@ -141,6 +141,32 @@ describe("a limit on calls", () => {
     expect(codeOf(await call(session))).toBe(-31005);
     gateway.links.online = true;
     expect([await call(session), await call(session)].map(codeOf)).toEqual([undefined, LIMIT_REACHED]);
+  });
+
+  test("does not count what the agent could not send", async () => {
+    await limit("{ calls: 1/h }");
+    const session = await gateway.openSession("shop");
+    const { exchange, listener, sending } = await callUnderWay(gateway, () => call(session));
+    const failure = ExchangeFailure.TARGET_UNAVAILABLE;
+    await listener.onExchangeFailed({ exchange, failure, message: "", supportedVersions: [] });
+    expect(codeOf(await sending)).toBe(-31005);
+    gateway.links.script = answerPolitely;
+    expect([await call(session), await call(session)].map(codeOf)).toEqual([undefined, LIMIT_REACHED]);
+  });
+
+  test("holds for the resources that a client listens to as well", async () => {
+    const listening = "{ name: listening, methods: [subscriptions/listen], effect: allow }";
+    const resources =
+      '{ name: watching, methods: [resources/subscribe], resources: ["file:///*"], effect: allow, limits: { calls: 1/h } }';
+    await gateway.applyPolicy(withRule(withRule(ENGINEERS_READ, listening), resources));
+    const client = new ModernClient(gateway, "shop");
+    const listen = (id: number) =>
+      client.post(
+        modernRequest(id, "subscriptions/listen", {
+          notifications: { resourceSubscriptions: ["file:///a", "file:///b"] },
+        }),
+      );
+    expect([await listen(1), await listen(2)].map(codeOf)).toEqual([undefined, LIMIT_REACHED]);
   });
 
   test("counts what is denied for another reason no more than what is not asked", async () => {

@@ -121,13 +121,19 @@ function decideListening(policies: CompiledPolicies, question: Question): Gatewa
     return denied("the message does not say what it is about", refusal);
   }
   const method = "resources/subscribe";
+  const limits: AppliedLimit[] = [];
   for (const uri of listensTo) {
     const refusal = asIfUnknown(method, uri, era);
     if (!isPlainUri(uri)) return denied("the URI can be read in more than one way", refusal);
     const { message: _said, ...decision } = evaluate(policies, operationNamed(target, method, uri), context);
     if (decision.effect !== "allow") return { ...decision, effect: "deny", refusal };
+    limits.push(...(decision.limits ?? []));
   }
-  return decideOperation(policies, question, undefined);
+  const decision = decideOperation(policies, question, undefined);
+  // Those of each resource hold as well as those of listening.
+  return limits.length === 0 || decision.effect === "deny"
+    ? decision
+    : { ...decision, limits: [...limits, ...(decision.limits ?? [])] };
 }
 
 function decideOperation(

@@ -44,6 +44,7 @@ export class ExchangeEndings {
       exchange.reply.abandon();
       return;
     }
+    if (kind === "not_sent") await exchange.hold?.giveBack();
     await this.delivery.deliver(exchange, { ...ending, code });
   }
 
@@ -114,6 +115,7 @@ export class ExchangeEndings {
       return { message, index };
     });
     if (!ending) return;
+    await exchange.hold?.giveBack();
     await this.delivery.deliver(exchange, { ...ending, status: refusal.status });
     if (era === "modern" && !this.session.inUse)
       await this.dependencies.onEnded(this.session, "the target does not speak this era");

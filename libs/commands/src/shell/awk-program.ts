@@ -36,22 +36,22 @@ function outsideParentheses(text: string): string {
 
 /** The program without strings, patterns and comments; undefined when one of them does not end. */
 function withoutLiterals(program: string): string | undefined {
-  let code = "";
+  const code: string[] = [];
   for (let at = 0; at < program.length; at += 1) {
     const character = program[at] ?? "";
     if (character === "#") {
       const end = program.indexOf("\n", at);
       at = end === -1 ? program.length : end - 1;
-    } else if (character === '"' || (character === "/" && startsPattern(code))) {
+    } else if (character === '"' || (character === "/" && startsPattern(code.slice(-64).join("")))) {
       const end = literalEnd(program, at);
       if (end === undefined) return undefined;
-      code += character === '"' ? '""' : "0";
+      code.push(character === '"' ? '""' : "0");
       at = end;
     } else {
-      code += character;
+      code.push(character);
     }
   }
-  return code;
+  return code.join("");
 }
 
 /** A slash is a division behind an operand, and the start of a pattern elsewhere. */

@@ -1,8 +1,10 @@
 /** More words than this are not enumerated. */
 const MAX_WORDS = 64;
+const MAX_LENGTH = 256;
 
 /** Brace expansion ({a,b}, {1..3}) of a text without quotes, escapes or expansions; undefined when it is too much. */
 export function expandBraces(text: string): readonly string[] | undefined {
+  if (text.length > MAX_LENGTH) return undefined;
   let words = [text];
   for (let round = 0; round <= MAX_WORDS; round += 1) {
     const next: string[] = [];

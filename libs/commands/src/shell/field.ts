@@ -70,3 +70,8 @@ function commonStart(a: string, b: string): string {
   while (length < a.length && length < b.length && a[length] === b[length]) length += 1;
   return a.slice(0, length);
 }
+
+/** The rest of a word, without its first characters. */
+export function behind(field: Field, length: number): Field {
+  return { ...field, text: field.text?.slice(length), prefix: field.prefix.slice(length) };
+}

@@ -1,6 +1,6 @@
 import type { Analysis, Call } from "./analysis.js";
 import { awkEffects } from "./awk-program.js";
-import { couldBeOption, type Field } from "./field.js";
+import { behind, couldBeOption, type Field } from "./field.js";
 import { hasOption, hasUncertainOption, operandsOf, optionNames, takesNextWord } from "./options.js";
 import { judgeWrittenPath } from "./paths.js";
 import { sedEffects } from "./sed-script.js";
@@ -14,16 +14,18 @@ export function judgeSed(analysis: Analysis, call: Call): void {
   const scripts = scriptsOf(call.words, "e expression", valued);
   if (hasOption(call.words, "f file", valued)) found.mark("runsCode");
   if (hasUncertainOption(call.words, valued)) found.mark("dynamic");
-  const inPlace = hasOption(call.words, "i in-place", valued) || hasOption(call.words, "I", valued);
+  const inPlace = hasOption(call.words, "i I in-place", valued);
   for (const script of scripts.found) {
-    if (script.text === undefined) found.mark("dynamic");
-    else found.mark(...sedEffects(script.text));
-    if (inPlace && /(?:^|[;{}\s\d$/])[dD]\s*(?:[;}]|$)/.test(script.text ?? "d")) found.mark("destructive");
+    found.mark(...(script.text === undefined ? ["dynamic" as const] : sedEffects(script.text)));
   }
   if (!inPlace) return;
   found.mark("writes");
+  if (scripts.found.some((script) => DELETES.test(script.text ?? "d"))) found.mark("destructive");
   for (const file of scripts.files) judgeWrittenPath(analysis, file);
 }
+
+/** Lines are removed from a file that is edited in place. */
+const DELETES = /(?:^|[;{}\s\d$/])[dD]\s*(?:[;}]|$)/;
 
 interface Scripts {
   readonly found: readonly Field[];
@@ -52,10 +54,6 @@ function attachedScript(word: Field, names: readonly string[]): readonly Field[]
   }
   const at = /^-[A-Za-z]*?e(?=.)/s.exec(word.prefix)?.[0].length;
   return at === undefined || word.prefix.startsWith("--") ? [] : [behind(word, at)];
-}
-
-function behind(word: Field, length: number): Field {
-  return { ...word, text: word.text?.slice(length), prefix: word.prefix.slice(length) };
 }
 
 const AWK_VALUED = "F v f e E i l assign field-separator file source include load exec";
@@ -94,17 +92,18 @@ export function judgeFind(analysis: Analysis, call: Call): void {
 const TESTS =
   /^-(?:i?name|i?path|i?wholename|i?regex|type|size|[acm]time|[acm]min|newer\w*|perm|user|group|maxdepth|mindepth|printf)$/;
 
-/** `find . -name "$x"`: whatever it is, it is the pattern. */
+/**
+ * `find . -name "$x"`, `find . -name -delete`: whatever it is, it is the pattern. Not when what looks like the test
+ * could itself be a pattern: -name -name -delete.
+ */
 function isValueOfTest(words: readonly Field[], index: number): boolean {
-  return TESTS.test(words[index - 1]?.text ?? "") && words[index]?.splits === false;
+  const isTest = (at: number): boolean => TESTS.test(words[at]?.text ?? "");
+  return isTest(index - 1) && !isTest(index - 2) && words[index]?.splits === false;
 }
 
 function judgeAction(analysis: Analysis, words: readonly Field[], index: number): void {
+  if (isValueOfTest(words, index)) return;
   const text = words[index]?.text ?? "";
-  if (TESTS.test(words[index - 1]?.text ?? "")) {
-    // The value of a test, which only looks like an action. Not when the test itself is a value: -name -name -delete.
-    if (!TESTS.test(words[index - 2]?.text ?? "")) return;
-  }
   if (text === "-delete") analysis.found.mark("destructive");
   else if (/^-f(?:print0?|printf|ls)$/.test(text)) analysis.found.mark("writes", "dynamic");
   else if (text === "-files0-from") analysis.found.mark("dynamic");

@@ -1,6 +1,6 @@
 /** The functions that a script defines: which of them are there for certain, and who calls whom. */
 export class Functions {
-  #blocks: Set<string>[] = [new Set()];
+  #blocks = [new Set<string>()];
   readonly #calls = new Map<string, Set<string>>();
   readonly #within: string[] = [];
 

@@ -68,16 +68,13 @@ function shellOptions(words: readonly Field[]): ShellOptions {
   for (; index < words.length; index += 1) {
     const text = words[index]?.text;
     if (text === undefined) return { letters, end: index, uncertain: isUnclear(words[index], letters) };
-    if (text === "--" || text === "-")
-      return { letters, end: text === "-" && letters === "" ? index : index + 1, uncertain: false };
-    if (!/^[-+]/.test(text)) break;
-    if (text.startsWith("--")) {
-      if (!LONG.has(text)) return { letters, end: index, uncertain: true };
-      continue;
-    }
+    if (text === "--") return { letters, end: index + 1, uncertain: false };
+    if (!/^[-+]./.test(text)) break;
+    if (text.startsWith("--") && !LONG.has(text)) return { letters, end: index, uncertain: true };
+    if (text.startsWith("--")) continue;
     letters += text.startsWith("-") ? text.slice(1) : "";
     // -o and -O take the next word.
-    index += [...text].filter((letter) => letter === "o" || letter === "O").length;
+    index += text.replaceAll(/[^oO]/g, "").length;
   }
   return { letters, end: index, uncertain: false };
 }

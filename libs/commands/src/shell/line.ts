@@ -33,7 +33,7 @@ import { judgeProgram } from "./programs.js";
 import { UnreadableLine } from "./unreadable-line.js";
 import { Variables } from "./variables.js";
 import { fieldsOf, singleField } from "./words.js";
-import type { WorkLimits } from "./work-limits.js";
+import { refuseCostly, type WorkLimits } from "./work-limits.js";
 
 /** Walks one script: a line, or the text of a `sh -c` within it. What it finds goes to `found`. */
 export class Line implements Analysis {
@@ -45,10 +45,11 @@ export class Line implements Analysis {
   #evaluates = false;
   #hasBracketedCode = false;
 
-  constructor(source: string, shared: Pick<Analysis, "found" | "limits">) {
+  /** `outer`: the line that this text stands in. */
+  constructor(source: string, shared: Pick<Analysis, "found" | "limits">, outer?: Line) {
     this.found = shared.found;
     this.limits = shared.limits;
-    this.#variables = new Variables(source);
+    this.#variables = new Variables(source, { limits: this.limits, isOutermost: outer === undefined });
   }
 
   walk(source: string, feed: Feed): void {
@@ -62,11 +63,11 @@ export class Line implements Analysis {
   }
 
   script(text: string, feed: Feed): void {
-    new Line(text, this).walk(text, feed);
+    new Line(text, this, this).walk(text, feed);
   }
 
   program(fields: readonly Field[], feed: Feed): void {
-    judgeProgram(this, fields, feed);
+    this.limits.wrapped(fields.length, () => judgeProgram(this, fields, feed));
   }
 
   changesVariable(name: string): void {
@@ -78,96 +79,96 @@ export class Line implements Analysis {
   }
 
   /** Every node of the grammar has a row: one that has none makes the line unreadable. */
-  readonly #visitors: Visitors = {
-    Script: (node) => this.#script(node),
-    Statement: (node) => this.#statement(node),
-    CompoundList: (node) => this.#children(node),
-    AndOr: (node) => this.#andOr(node),
-    Pipeline: (node) => this.#pipeline(node),
-    Command: (node) => this.#command(node),
-    Redirected: (node) => this.#redirected(node),
-    Function: (node) => this.#function(node),
-    Coproc: (node) => this.#coproc(node),
-    If: (node) => {
-      this.#visit(node.clause);
-      this.#block(() => this.#visit(node.then));
-      for (const branch of node.elif) this.#block(() => this.#visit(branch));
-      if (node.else !== undefined) this.#block(() => this.#visit(node.else as SyntaxNode));
+  static readonly #visitors: Visitors = {
+    Script: (line, node) => line.#script(node),
+    Statement: (line, node) => line.#statement(node),
+    CompoundList: (line, node) => line.#children(node),
+    AndOr: (line, node) => line.#andOr(node),
+    Pipeline: (line, node) => line.#pipeline(node),
+    Command: (line, node) => line.#command(node),
+    Redirected: (line, node) => line.#redirected(node),
+    Function: (line, node) => line.#function(node),
+    Coproc: (line, node) => line.#coproc(node),
+    If: (line, node) => {
+      line.#visit(node.clause);
+      line.#block(() => line.#visit(node.then));
+      for (const branch of node.elif) line.#block(() => line.#visit(branch));
+      if (node.else !== undefined) line.#block(() => line.#visit(node.else as SyntaxNode));
     },
-    Elif: (node) => this.#children(node),
-    While: (node) => this.#block(() => this.#children(node)),
-    For: (node) => this.#loop(node),
-    Select: (node) => this.#loop(node),
-    ArithmeticFor: (node) => this.#arithmeticFor(node),
-    Subshell: (node) => this.#block(() => this.#children(node)),
-    BraceGroup: (node) => this.#children(node),
-    Case: (node) => this.#children(node),
-    CaseItem: (node) => this.#block(() => this.#children(node)),
-    TestCommand: (node) => {
-      this.#evaluates = true;
-      this.#children(node);
+    Elif: (line, node) => line.#children(node),
+    While: (line, node) => line.#block(() => line.#children(node)),
+    For: (line, node) => line.#loop(node),
+    Select: (line, node) => line.#loop(node),
+    ArithmeticFor: (line, node) => line.#arithmeticFor(node),
+    Subshell: (line, node) => line.#block(() => line.#children(node)),
+    BraceGroup: (line, node) => line.#children(node),
+    Case: (line, node) => line.#children(node),
+    CaseItem: (line, node) => line.#block(() => line.#children(node)),
+    TestCommand: (line, node) => {
+      line.#evaluates = true;
+      line.#children(node);
     },
-    ArithmeticCommand: (node) => this.#arithmetic(node),
-    ArithmeticBinary: (node) => this.#arithmetic(node),
-    ArithmeticUnary: (node) => this.#arithmetic(node),
-    ArithmeticTernary: (node) => this.#arithmetic(node),
-    ArithmeticGroup: (node) => this.#arithmetic(node),
-    ArithmeticWord: (node) => this.#arithmetic(node),
-    ArithmeticCommandExpansion: (node) => this.#substitution(node, NOT_FED),
-    TestUnary: (node) => this.#children(node),
-    TestBinary: (node) => this.#children(node),
-    TestLogical: (node) => this.#children(node),
-    TestNot: (node) => this.#children(node),
-    TestGroup: (node) => this.#children(node),
-    Word: (node) => this.#word(node),
-    Assignment: (node) => this.#assignment(node),
-    ArrayValue: (node) => this.#children(node),
-    Redirect: (node) => this.#redirect(node),
-    HereString: (node) => this.#children(node),
-    HereDoc: (node) => {
+    ArithmeticCommand: (line, node) => line.#arithmetic(node),
+    ArithmeticBinary: (line, node) => line.#arithmetic(node),
+    ArithmeticUnary: (line, node) => line.#arithmetic(node),
+    ArithmeticTernary: (line, node) => line.#arithmetic(node),
+    ArithmeticGroup: (line, node) => line.#arithmetic(node),
+    ArithmeticWord: (line, node) => line.#arithmetic(node),
+    ArithmeticCommandExpansion: (line, node) => line.#substitution(node, NOT_FED),
+    TestUnary: (line, node) => line.#children(node),
+    TestBinary: (line, node) => line.#children(node),
+    TestLogical: (line, node) => line.#children(node),
+    TestNot: (line, node) => line.#children(node),
+    TestGroup: (line, node) => line.#children(node),
+    Word: (line, node) => line.#word(node),
+    Assignment: (line, node) => line.#assignment(node),
+    ArrayValue: (line, node) => line.#children(node),
+    Redirect: (line, node) => line.#redirect(node),
+    HereString: (line, node) => line.#children(node),
+    HereDoc: (line, node) => {
       if (node.closing === undefined) throw new UnreadableLine("a here-document does not end");
-      this.#children(node);
+      line.#children(node);
     },
-    HereDocBody: (node) => {
-      this.limits.spend(node.text.length);
-      this.#children(node);
+    HereDocBody: (line, node) => {
+      line.limits.spend(node.text.length);
+      line.#children(node);
     },
     HereDocDelimiter: () => undefined,
     FileDescriptor: () => undefined,
-    FileDescriptorVariable: (node) => this.changesVariable(node.name),
+    FileDescriptorVariable: (line, node) => line.changesVariable(node.name),
     Literal: () => undefined,
     SingleQuoted: () => undefined,
     AnsiCQuoted: () => undefined,
-    DoubleQuoted: (node) => this.#children(node),
-    LocaleString: (node) => this.#children(node),
-    Glob: (node) => this.#children(node),
-    BraceExpansion: (node) => this.#children(node),
-    ExtendedGlob: (node) => {
+    DoubleQuoted: (line, node) => line.#children(node),
+    LocaleString: (line, node) => line.#children(node),
+    Glob: (line, node) => line.#children(node),
+    BraceExpansion: (line, node) => line.#children(node),
+    ExtendedGlob: (line, node) => {
       // In zsh the same letters run code: *(e:'program':).
-      if (!node.pattern.includes("|")) this.found.mark("dynamic");
-      this.#children(node);
+      if (!node.pattern.includes("|")) line.found.mark("dynamic");
+      line.#children(node);
     },
     SimpleExpansion: () => undefined,
-    ParameterExpansion: (node) => this.#parameter(node),
-    CommandExpansion: (node) => this.#substitution(node, NOT_FED),
-    ArithmeticExpansion: (node) => {
+    ParameterExpansion: (line, node) => line.#parameter(node),
+    CommandExpansion: (line, node) => line.#substitution(node, NOT_FED),
+    ArithmeticExpansion: (line, node) => {
       if (node.expression === undefined && /[`$]/.test(node.text.slice(1)))
         throw new UnreadableLine("its arithmetic was not understood");
-      this.#arithmetic(node);
+      line.#arithmetic(node);
     },
-    ProcessSubstitution: (node) => this.#substitution(node, node.operator === ">" ? FED : NOT_FED),
-    Default: (node) => this.#children(node),
-    Remove: (node) => this.#children(node),
-    Replace: (node) => this.#children(node),
-    Slice: (node) => {
-      this.#evaluates = true;
-      this.#children(node);
+    ProcessSubstitution: (line, node) => line.#substitution(node, node.operator === ">" ? FED : NOT_FED),
+    Default: (line, node) => line.#children(node),
+    Remove: (line, node) => line.#children(node),
+    Replace: (line, node) => line.#children(node),
+    Slice: (line, node) => {
+      line.#evaluates = true;
+      line.#children(node);
     },
-    CaseModification: (node) => this.#children(node),
-    Transform: (node) => {
+    CaseModification: (line, node) => line.#children(node),
+    Transform: (line, node) => {
       // ${x@P} expands what is in the value once more.
-      if (/[PE]/.test(node.operand.text)) this.found.mark("runsCode");
-      this.#children(node);
+      if (/[PE]/.test(node.operand.text)) line.found.mark("runsCode");
+      line.#children(node);
     },
     Names: () => undefined,
     Unknown: () => {
@@ -178,10 +179,9 @@ export class Line implements Analysis {
   };
 
   #visit(node: SyntaxNode): void {
-    this.limits.node();
-    const visitor = this.#visitors[node.type] as ((node: SyntaxNode) => void) | undefined;
+    const visitor = Line.#visitors[node.type] as Visitor | undefined;
     if (visitor === undefined) throw new UnreadableLine("it has syntax that is not known here");
-    visitor(node);
+    this.limits.node(() => visitor(this, node));
   }
 
   #children(node: SyntaxNode): void {
@@ -226,8 +226,8 @@ export class Line implements Analysis {
   }
 
   #pipeline(node: Pipeline): void {
-    const [first, ...others] = node.commands;
-    if (others.length === 0 && first !== undefined) {
+    const [first] = node.commands;
+    if (node.commands.length === 1 && first !== undefined) {
       this.#visit(first);
       return;
     }
@@ -324,16 +324,21 @@ export class Line implements Analysis {
 
   #redirect(node: Redirect): void {
     this.#children(node);
-    if (node.target === undefined) throw new UnreadableLine("a redirection has no target");
-    const fields = fieldsOf(node.target, this.#variables);
-    const target = fields.length === 1 && fields[0] !== undefined ? fields[0] : UNKNOWN_FIELDS;
+    this.limits.call();
+    const target = this.#targetOf(node);
+    // 2>&1, 3>&-: a descriptor, no file.
     if (node.operator.endsWith("&") && /^(?:\d+-?|-)$/.test(target.text ?? "")) return;
-    const writes = node.operator.includes(">");
-    if (target.text !== "/dev/null")
-      this.found.redirections.add(`${arrow(node.operator)} ${target.text ?? node.target.text}`);
     if (/^\/dev\/(?:tcp|udp)\//.test(target.prefix)) this.found.mark("network");
-    if (!writes) return;
-    if (target.text === undefined || !HARMLESS_TARGET.test(target.text)) judgeWrittenPath(this, target);
+    if (HARMLESS_TARGET.test(target.text ?? "")) return;
+    this.found.redirections.add(`${arrow(node.operator)} ${shown(target, node)}`);
+    if (node.operator.includes(">")) judgeWrittenPath(this, target);
+  }
+
+  #targetOf(node: Redirect): Field {
+    if (node.target === undefined) throw new UnreadableLine("a redirection has no target");
+    const [target = UNKNOWN_FIELDS, ...others] = fieldsOf(node.target, this.#variables);
+    if (others.length > 0) throw new UnreadableLine("a redirection has several targets");
+    return target;
   }
 
   #assignment(node: Assignment): void {
@@ -353,7 +358,8 @@ export class Line implements Analysis {
   }
 
   #lookForBracketedCode(field: Field): void {
-    if (field.text !== undefined && /\[[^\]]*(?:\$\(|`|\$\{)/.test(field.text)) this.#hasBracketedCode = true;
+    if (field.text !== undefined && /\[[^\][]*(?:\$\(|`|\$\{)/.test(field.text))
+      this.#hasBracketedCode = true;
   }
 
   #parameter(node: ParameterExpansionPart): void {
@@ -419,8 +425,9 @@ export class Line implements Analysis {
   }
 }
 
+type Visitor = (line: Line, node: SyntaxNode) => void;
 type Visitors = {
-  readonly [Type in SyntaxNode["type"]]: (node: Extract<SyntaxNode, { type: Type }>) => void;
+  readonly [Type in SyntaxNode["type"]]: (line: Line, node: Extract<SyntaxNode, { type: Type }>) => void;
 };
 
 type Substitution =
@@ -430,20 +437,16 @@ type Substitution =
 
 const HARMLESS_TARGET = /^\/dev\/(?:null|stdout|stderr|tty|fd\/\d+)$/;
 
-/** The parser goes over a line once more for each here-document that begins on it. */
-const MAX_HERE_DOCUMENTS = 500;
-
-function refuseCostly(source: string): void {
-  if (source.split("<<").length > MAX_HERE_DOCUMENTS)
-    throw new UnreadableLine("it has too many here-documents");
-}
-
 function printsNothing(name: string, words: readonly (string | undefined)[]): boolean {
   if (name === ":" || name === "true" || name === "false") return true;
   if (name === "cat") return words.length > 0 && words.every((word) => word === "/dev/null");
   if (name !== "echo" && name !== "printf") return false;
   const printed = words.filter((word) => word !== "-n" && word !== "");
   return printed.length === 0 && words.length > 0;
+}
+
+function shown(target: Field, node: Redirect): string {
+  return target.text ?? node.target?.text ?? "";
 }
 
 function arrow(operator: string): string {

@@ -1,4 +1,4 @@
-import { type Field, isUncertainOption } from "./field.js";
+import { behind, type Field, isUncertainOption } from "./field.js";
 
 /** Options as they are written in a table: "o output" is -o and --output; names of several letters also take one dash. */
 export function optionNames(names: string): readonly string[] {
@@ -88,7 +88,7 @@ function optionWord(field: Field, valued: readonly string[]): OptionWord | undef
   if (text.startsWith("--"))
     return { letters: "", long: /^--([^=]*)/.exec(text)?.[1], single: undefined, written: text };
   if (!text.startsWith("-") || text === "-") return undefined;
-  const letters = [...text.slice(1)];
+  const letters = text.slice(1).split("");
   const valueAt = letters.findIndex((letter) => valued.includes(letter));
   const bundle = valueAt === -1 ? letters : letters.slice(0, valueAt + 1);
   // -delete and -exec: a whole name behind one dash, but no abbreviation of one.
@@ -98,16 +98,32 @@ function optionWord(field: Field, valued: readonly string[]): OptionWord | undef
 /** The words that are no options and no values of options. */
 export function operandsOf(words: readonly Field[], valued = ""): readonly Field[] {
   const names = optionNames(valued);
-  const operands: Field[] = [];
-  let onlyOperands = false;
-  for (const [index, word] of words.entries()) {
-    const before = onlyOperands ? "" : (words[index - 1]?.text ?? "");
-    if (!onlyOperands && word.text === "--") onlyOperands = true;
-    else if (onlyOperands || (!isOption(word) && !takesNextWord(before, names))) operands.push(word);
-  }
-  return operands;
+  const isTaken = (index: number): boolean => takesNextWord(words[index - 1]?.text ?? "", names);
+  const end = words.findIndex((word, index) => word.text === "--" && !isTaken(index));
+  const before = end === -1 ? words : words.slice(0, end);
+  const operands = before.filter((word, index) => !isOption(word) && !isTaken(index));
+  return end === -1 ? operands : [...operands, ...words.slice(end + 1)];
 }
 
 function isOption(word: Field): boolean {
   return word.prefix.startsWith("-") && word.text !== "-";
+}
+
+/** The values of an option, as the next word, behind a letter or behind "=". */
+export function valuesOf(words: readonly Field[], names: string): readonly Field[] {
+  const wanted = optionNames(names);
+  const letters = wanted.filter((name) => name.length === 1).join("");
+  const attached = letters === "" ? /^(?!)/ : new RegExp(`^-[A-Za-z#0-9]*?[${letters}](?=.)`, "s");
+  return words.flatMap((word, index) => {
+    if (takesNextWord(words[index - 1]?.text ?? "", wanted)) return [word];
+    const start = word.prefix.startsWith("--") ? longStart(word, wanted) : attached.exec(word.prefix)?.[0];
+    return start === undefined ? [] : [behind(word, start.length)];
+  });
+}
+
+function longStart(word: Field, wanted: readonly string[]): string | undefined {
+  const [start, name] = /^--([\w-]+)=/.exec(word.prefix) ?? [];
+  return name !== undefined && wanted.some((each) => each.length > 1 && each.startsWith(name))
+    ? start
+    : undefined;
 }

@@ -55,13 +55,14 @@ function effectsOn(path: string): readonly Effect[] {
 /** Dots, double slashes and the home folder do not hide a path. */
 function normalised(path: string): string {
   const parts: string[] = [];
-  for (const part of path.split("/")) {
+  // Home is two folders below the root, so that ~/../../etc is found out.
+  for (const part of path.replace(/^~[^/]*/, "/home/~").split("/")) {
     if (part === "" || part === ".") continue;
     if (part === ".." && parts.length > 0 && parts.at(-1) !== "..") parts.pop();
     else parts.push(part);
   }
   const folder = parts.join("/");
-  if (path.startsWith("/")) return `/${folder.replace(/^(?:\.\.\/)+/, "")}`;
+  if (/^[/~]/.test(path)) return `/${folder.replace(/^(?:\.\.\/)+/, "")}`;
   // Up and up again ends at the root.
   return folder.replace(/^(?:\.\.\/){2,}/, "/");
 }

@@ -8,7 +8,9 @@ import {
   operandsOf,
   optionNames,
   takesNextWord,
+  valuesOf,
 } from "./options.js";
+import { judgeWrittenPath } from "./paths.js";
 import type { Effects, Program } from "./program.js";
 
 /** Judges a call by its row. */
@@ -38,7 +40,11 @@ function judgeOptions(analysis: Analysis, program: Program, words: readonly Fiel
   if (program.options === undefined) return;
   const valued = program.valued ?? "";
   for (const [names, effects] of Object.entries(program.options)) {
-    if (hasOption(words, names, valued)) markAll(analysis, effects);
+    if (!hasOption(words, names, valued)) continue;
+    markAll(analysis, effects);
+    if (effects.includes("writes")) {
+      for (const file of valuesOf(words, names)) judgeWrittenPath(analysis, file);
+    }
   }
   if (hasUncertainOption(words, valued)) analysis.found.mark("dynamic");
 }

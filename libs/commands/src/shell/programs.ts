@@ -5,7 +5,7 @@ import { judgeCopy, judgeDd, judgePager, judgeSysctl, judgeWritten } from "./fil
 import { judgeAwk, judgeFind, judgeSed } from "./filters.js";
 import { judgeGit } from "./git-calls.js";
 import { judgeInterpreter, onlyAsksForVersion } from "./interpreters.js";
-import { hasOption } from "./options.js";
+import { hasOption, valuesOf } from "./options.js";
 import type { Program } from "./program.js";
 import { judgeByRow } from "./program-table.js";
 import { judgeCloud, judgeContainerExec, judgeRedis, judgeStoreClient } from "./services.js";
@@ -107,7 +107,7 @@ function programName(path: string): string | undefined {
 }
 
 function judgeNamed(analysis: Analysis, call: Call): void {
-  if (judgeSpecialWrapper(analysis, call)) return;
+  if (SPECIAL_WRAPPERS.get(call.name)?.(analysis, call) === true) return;
   if (judgeWrapper(analysis, call)) return;
   if (judgeBuiltin(analysis, call)) return;
   if (judgeInterpreter(analysis, call)) return;
@@ -132,64 +132,48 @@ function onlyHelps(row: Program, call: Call): boolean {
   return shown && onlyAsksForVersion(call.words);
 }
 
-/** Wrappers that need more than their row; true when the call is judged. */
-function judgeSpecialWrapper(analysis: Analysis, call: Call): boolean {
-  switch (call.name) {
-    case "docker":
-    case "podman":
-    case "nerdctl":
-    case "kubectl":
-    case "oc":
-    case "k":
-      return judgeContainerExec(analysis, call);
-    case "command":
-      // -v and -V only tell what it would be.
-      return /^-p?[vV]$/.test(call.words[0]?.text ?? "");
-    case "xargs":
-      return judgeXargs(analysis, call);
-    case "env":
-      return judgeEnv(analysis, call);
-    case "flock":
-      return judgeFlock(analysis, call);
-    default:
-      return false;
-  }
-}
+/** Wrappers that need more than their row: true when the call is judged. */
+const SPECIAL_WRAPPERS = new Map<string, (analysis: Analysis, call: Call) => boolean>([
+  ...["docker", "podman", "nerdctl", "kubectl", "oc", "k"].map(
+    (name): [string, typeof judgeContainerExec] => [name, judgeContainerExec],
+  ),
+  // -v and -V only tell what it would be.
+  ["command", (_, call) => /^-p?[vV]$/.test(call.words[0]?.text ?? "")],
+  ["ssh", judgeSshOptions],
+  ["xargs", judgeXargs],
+  ["env", judgeEnv],
+  ["flock", judgeFlock],
+]);
 
 /** xargs -I MARK: the mark may stand anywhere in what runs. */
 function judgeXargs(analysis: Analysis, call: Call): boolean {
-  const at = call.words.findIndex((word) => /^-(?:I|J|i|-replace)/.test(word.prefix));
-  const option = call.words[at];
-  if (at === -1 || option === undefined || endsBefore(call.words, at)) return false;
-  const apart = option.text === "-I" || option.text === "-J";
-  const mark = apart ? call.words[at + 1]?.text : replaceMark(option.text);
-  if (mark === undefined) {
-    analysis.found.mark("dynamic");
-    return true;
-  }
-  const words = [...call.words.slice(0, at), ...call.words.slice(at + (apart ? 2 : 1))];
-  const inner = { ...call, words: words.filter((_, index) => !isXargsOption(words, index)) };
-  judgeReplacingXargs(analysis, inner, mark);
+  const end = xargsOptionsEnd(call.words);
+  const at = call.words.findIndex((word) => /^-(?:[IJi]|-replace)/.test(word.prefix));
+  if (at === -1 || at > end) return false;
+  const option = call.words[at]?.text ?? "";
+  const isApart = option === "-I" || option === "-J";
+  const mark = isApart ? call.words[at + 1]?.text : replaceMark(option);
+  const inner = call.words.slice(at + (isApart ? 2 : 1));
+  if (mark === undefined) analysis.found.mark("dynamic");
+  else judgeReplacingXargs(analysis, { ...call, words: inner.slice(xargsOptionsEnd(inner)) }, mark);
   return true;
 }
 
-function replaceMark(option: string | undefined): string | undefined {
-  if (option === undefined) return undefined;
-  return /^(?:-[IJi]|--replace=?)(.*)$/s.exec(option)?.[1] || "{}";
+function replaceMark(option: string): string {
+  return /^(?:-i|-[IJ]|--replace=?)(.*)$/s.exec(option)?.[1] || "{}";
 }
 
-/** Only options that stand before the program are xargs' own. */
-function endsBefore(words: readonly Field[], at: number): boolean {
-  return words.slice(0, at).some((_, index) => !isXargsOption(words, index));
-}
-
-function isXargsOption(words: readonly Field[], index: number): boolean {
-  const before = words.slice(0, index + 1);
-  return before.every(
-    (each, at) =>
-      /^-(?:0|r|t|x|null|-null|-no-run-if-empty|[nPLsdE].*|-max-.*=.*)$/.test(each.text ?? "") ||
-      (/^-[nPLsdE]$/.test(before[at - 1]?.text ?? "") && !couldBeOption(each)),
-  );
+/** Only options that stand before the program are xargs' own; those that it has not got here end them too. */
+function xargsOptionsEnd(words: readonly Field[]): number {
+  let index = 0;
+  while (
+    /^-(?:[0rtxp]+|-null|-no-run-if-empty|-max-.*=.*|-delimiter=.*|[nPLsdEa].*)$/s.test(
+      words[index]?.text ?? "",
+    )
+  ) {
+    index += /^-[nPLsdEa]$/.test(words[index]?.text ?? "") ? 2 : 1;
+  }
+  return index;
 }
 
 /** env -S: one word holds the program and its words. */
@@ -200,6 +184,20 @@ function judgeEnv(analysis: Analysis, call: Call): boolean {
   const text = call.words[at]?.text?.replace(/^-[iv0]*S|^--split[^=]*=?/, "") || call.words[at + 1]?.text;
   if (text !== undefined) analysis.script(text, call.feed);
   return true;
+}
+
+/** Settings of ssh that run nothing here. */
+const SSH_SETTING =
+  /^(?:BatchMode|ConnectTimeout|StrictHostKeyChecking|LogLevel|Port|User|ServerAlive\w*|IdentitiesOnly|RequestTTY|ConnectionAttempts|Compression|PreferredAuthentications|PasswordAuthentication|HostName)[ =]/i;
+
+/** ssh -o ProxyCommand=…, -F and -I have ssh run programs here. */
+function judgeSshOptions(analysis: Analysis, call: Call): boolean {
+  if (hasOption(call.words, "F I")) analysis.found.mark("runsCode");
+  for (const setting of valuesOf(call.words, "o")) {
+    if (!SSH_SETTING.test(setting.prefix)) analysis.found.mark("runsCode");
+  }
+  // The rest is as with every wrapper.
+  return false;
 }
 
 /** flock FILE -c 'line'. */
@@ -217,7 +215,7 @@ function judgeFd(analysis: Analysis, call: Call): void {
   if (at !== -1) {
     const inner = call.words
       .slice(at + 1)
-      .map((word) => (/\{.*\}/.test(word.text ?? "") ? { ...UNKNOWN_FIELDS, splits: false } : word));
+      .map((word) => (word.text?.includes("{") === true ? { ...UNKNOWN_FIELDS, splits: false } : word));
     analysis.program([...inner, { ...UNKNOWN_FIELDS, splits: false, operand: true }], { fed: false });
   } else if (hasOption(call.words, "x X exec exec-batch", "e E t S d c j")) {
     analysis.found.mark("runsCode");

@@ -27,12 +27,24 @@ const TO_LINE_END = new Set("aicrR:btT#");
 function sedCommand(script: string, from: number): Step | undefined {
   const at = skipAddresses(script, from);
   if (at === undefined) return undefined;
-  const command = script[at];
-  if (command === undefined || command === ";" || command === "\n") return { end: at + 1, effects: [] };
-  if (command === "s") return substitution(script, at + 1);
-  if (command === "y") return transliteration(script, at + 1);
-  if (command === "w" || command === "W")
-    return { end: lineEnd(script, at), effects: ["writes", "destructive"] };
+  const command = script[at] ?? ";";
+  switch (command) {
+    case ";":
+    case "\n":
+      return { end: at + 1, effects: [] };
+    case "s":
+      return substitution(script, at + 1);
+    case "y":
+      return transliteration(script, at + 1);
+    case "w":
+    case "W":
+      return { end: lineEnd(script, at), effects: ["writes", "destructive"] };
+    default:
+      return plainCommand(script, at, command);
+  }
+}
+
+function plainCommand(script: string, at: number, command: string): Step | undefined {
   if (SINGLE.has(command)) return { end: at + 1 + argumentLength(script, at + 1), effects: [] };
   if (TO_LINE_END.has(command)) return { end: textEnd(script, at), effects: [] };
   return undefined;
@@ -46,19 +58,20 @@ function argumentLength(script: string, at: number): number {
 function skipAddresses(script: string, from: number): number | undefined {
   let at = from;
   for (;;) {
-    const rest = script.slice(at, at + 64);
-    const plain = /^(?:[\s;]+|\d+|\$|[,~+!])/.exec(rest)?.[0];
-    if (plain !== undefined) {
-      at += plain.length;
-      continue;
-    }
-    const opens = rest.startsWith("/") ? 1 : /^\\[^\n\\\w]/.test(rest) ? 2 : 0;
-    if (opens === 0) return at;
-    const end = delimited(script, at + opens, script[at + opens - 1] ?? "/");
-    if (end === undefined) return undefined;
+    const plain = /^(?:[\s;]+|\d+|\$|[,~+!])/.exec(script.slice(at, at + 64))?.[0];
+    const end = plain === undefined ? patternAddress(script, at) : at + plain.length;
+    if (end === undefined || end === at) return end;
     at = end;
-    while (script[at] === "I" || script[at] === "M") at += 1;
   }
+}
+
+/** Behind /pattern/ or \%pattern%; the same place when there is none, undefined when it does not end. */
+function patternAddress(script: string, at: number): number | undefined {
+  const [opening] = /^(?:\/|\\[^\n\\\w])/.exec(script.slice(at, at + 2)) ?? [];
+  if (opening === undefined) return at;
+  let end = delimited(script, at + opening.length, opening.at(-1) ?? "/");
+  while (end !== undefined && /[IM]/.test(script[end] ?? "")) end += 1;
+  return end;
 }
 
 /** Behind the next delimiter that is neither escaped nor within brackets. */
@@ -73,26 +86,26 @@ function delimited(script: string, from: number, delimiter: string): number | un
 }
 
 function substitution(script: string, at: number): Step | undefined {
-  const delimiter = script[at];
-  if (delimiter === undefined || /[\s\\]/.test(delimiter)) return undefined;
-  const pattern = delimited(script, at + 1, delimiter);
-  if (pattern === undefined) return undefined;
-  // A bracket may hide the delimiter from sed and not from us: then the flags below make no sense, and it is refused.
-  const replacement = delimited(script, pattern, delimiter);
-  if (replacement === undefined) return undefined;
-  const flags = /^[\dgpiImM]*/.exec(script.slice(replacement, replacement + 32))?.[0] ?? "";
-  const end = replacement + flags.length;
-  const after = script[end];
+  // A bracket may hide a delimiter from sed and not from us: then the flags make no sense, and it is refused.
+  const behind = twoDelimited(script, at);
+  if (behind === undefined) return undefined;
+  const flags = /^[\dgpiImM]*/.exec(script.slice(behind, behind + 32))?.[0] ?? "";
+  const end = behind + flags.length;
+  const after = script[end] ?? ";";
   if (after === "w") return { end: lineEnd(script, end), effects: ["writes", "destructive"] };
   if (after === "e") return { end: end + 1, effects: ["runsCode"] };
-  return after === undefined || /[\s;}#]/.test(after) ? { end, effects: [] } : undefined;
+  return /[\s;}#]/.test(after) ? { end, effects: [] } : undefined;
+}
+
+function twoDelimited(script: string, at: number): number | undefined {
+  const delimiter = script[at] ?? "\n";
+  if (/[\s\\]/.test(delimiter)) return undefined;
+  const middle = delimited(script, at + 1, delimiter);
+  return middle === undefined ? undefined : delimited(script, middle, delimiter);
 }
 
 function transliteration(script: string, at: number): Step | undefined {
-  const delimiter = script[at];
-  if (delimiter === undefined || /[\s\\]/.test(delimiter)) return undefined;
-  const middle = delimited(script, at + 1, delimiter);
-  const end = middle === undefined ? undefined : delimited(script, middle, delimiter);
+  const end = twoDelimited(script, at);
   return end === undefined ? undefined : { end, effects: [] };
 }
 
@@ -108,7 +121,6 @@ function textEnd(script: string, at: number): number {
     return end === -1 ? script.length : at + end;
   }
   let end = lineEnd(script, at);
-  while (/\\\n$/.test(script.slice(Math.max(0, end - 2), end)) && end < script.length)
-    end = lineEnd(script, end);
+  while (script.endsWith("\\\n", end) && end < script.length) end = lineEnd(script, end);
   return end;
 }

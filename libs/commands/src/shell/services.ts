@@ -9,6 +9,10 @@ const REMOVES =
 const RIGHTS =
   /iam|policy|policies|role|permission|secret|kms|sts|auth|login|credential|access-key|keys|user|acl/;
 
+const RUNS = /^(?:run|ssh|exec|invoke|deploy|execute.*|send-command|start-session|import|run-.*|invoke-.*)$/;
+
+const VERB_FIRST = new Set(["gsutil", "bq"]);
+
 const VALUED =
   "region profile output project zone format query filter filters subscription resource-group account configuration limit sort-by bucket name g o n instance-ids log-group-name cluster endpoint-url prefix max-items page-size key table-name";
 
@@ -20,42 +24,19 @@ export function judgeCloud(analysis: Analysis, call: Call): void {
   const words = operands.map((word) => word.text ?? "");
   if (call.words.length === 1 && couldBeOption(call.words[0] as Field)) return;
   if (call.words.some((word) => word.splits)) found.mark("dynamic");
-  const verbs = words.slice(1);
-  const group = words.slice(
-    0,
-    1 +
-      Math.max(
-        0,
-        verbs.findIndex((word) => READS.test(word)),
-      ),
-  );
-  if (verbs.some((word) => REMOVES.test(word))) {
-    found.mark("destructive");
-  } else if (verbs.slice(0, 4).some((word) => READS.test(word)) && !group.includes("")) {
-    if (words.includes("get-secret-value") || /^(?:get-login|print-access)/.test(verbs[0] ?? ""))
-      found.mark("privileges");
-  } else {
-    judgeChange(analysis, call, words);
-  }
+  // The first word is a group, as "search" in `az search service delete`; the first verb behind it decides.
+  const verbs = VERB_FIRST.has(call.name) ? words : words.slice(1);
+  const verb = verbs.find((word) => word === "" || REMOVES.test(word) || READS.test(word));
+  if (verb === undefined || verb === "") judgeChange(analysis, call, words);
+  else if (REMOVES.test(verb)) found.mark("destructive");
+  else if (/secret-value|login|access-token/.test(words.join(" "))) found.mark("privileges");
 }
 
 function judgeChange(analysis: Analysis, call: Call, words: readonly string[]): void {
   const { found } = analysis;
   found.mark("writes");
   if (words.slice(0, 4).some((word) => RIGHTS.test(word))) found.mark("privileges");
-  const isCopy =
-    call.name === "aws" && words[0] === "s3" && /^(?:cp|sync|mv|mb|presign|website)$/.test(words[1] ?? "");
-  if (
-    !isCopy &&
-    words
-      .slice(0, 5)
-      .some((word) =>
-        /^(?:run|ssh|exec|invoke|deploy|execute.*|send-command|start-session|import|run-command|invoke-.*)$/.test(
-          word,
-        ),
-      )
-  )
-    found.mark("runsCode");
+  if (words.slice(0, 5).some((word) => RUNS.test(word))) found.mark("runsCode");
   if (hasOption(call.words, "delete force overwrite no-preserve purge")) found.mark("destructive");
 }
 

@@ -1,7 +1,7 @@
 import type { SqlDialect, SqlFacts } from "../facts.js";
 import { sqlFacts } from "../sql-facts.js";
 import type { Analysis, Call, Feed } from "./analysis.js";
-import type { Field } from "./field.js";
+import { behind, type Field } from "./field.js";
 import { hasOption, hasUncertainOption, operandsOf, optionNames, takesNextWord } from "./options.js";
 
 interface SqlClient {
@@ -99,17 +99,13 @@ function attachedStatement(word: Field, names: readonly string[]): readonly Fiel
   const [, long] = /^--([^=]+)=/.exec(word.prefix) ?? [];
   if (long !== undefined) {
     return names.some((name) => name.length > 1 && name.startsWith(long))
-      ? [rest(word, long.length + 3)]
+      ? [behind(word, long.length + 3)]
       : [];
   }
   const match = /^-([A-Za-z]+)/.exec(word.prefix);
-  const at = [...(match?.[1] ?? "")].findIndex((letter) => names.includes(letter));
+  const at = (match?.[1] ?? "").split("").findIndex((letter) => names.includes(letter));
   if (at === -1 || word.prefix.length <= at + 2) return [];
-  return [rest(word, at + 2)];
-}
-
-function rest(word: Field, from: number): Field {
-  return { ...word, text: word.text?.slice(from), prefix: word.prefix.slice(from) };
+  return [behind(word, at + 2)];
 }
 
 /** SQL on the standard input: looked at when the line itself has all of it. */
@@ -121,7 +117,7 @@ function judgeFed(analysis: Analysis, client: SqlClient, feed: Feed): void {
 
 /** psql's and sqlite's own commands that only show something. */
 const SHOWS =
-  /^\s*(?:\\(?:d[a-zA-Z]*[+S]*|l\+?|z|conninfo|timing|x|encoding|sf|sv|echo|q|pset pager off)(?:\s+[\w.*"$%?-]+)*|\.(?:tables|schema|databases|indexes|headers|mode|dump|show|width|timer)(?:\s+[\w.*"%-]+)*)\s*;?\s*$/;
+  /^(?:\\(?:d[a-zA-Z+]*|l\+?|z|conninfo|timing|x|encoding|sf|sv|echo|q)|\.(?:tables|schema|databases|indexes|headers|mode|dump|show|width|timer))(?:\s+[\w.*"%-]+)*;?$/;
 
 function judgeStatement(analysis: Analysis, client: SqlClient, text: string | undefined): void {
   const { found } = analysis;
@@ -130,7 +126,7 @@ function judgeStatement(analysis: Analysis, client: SqlClient, text: string | un
     return;
   }
   const lines = text.split("\n");
-  const sql = lines.filter((line) => !SHOWS.test(line)).join("\n");
+  const sql = lines.filter((line) => !SHOWS.test(line.trim())).join("\n");
   if (sql.trim() === "") return;
   found.sql.push(sql);
   fold(analysis, sqlFacts(client.dialect, [sql]));

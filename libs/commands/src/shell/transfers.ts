@@ -1,11 +1,14 @@
 import type { Analysis, Call } from "./analysis.js";
 import { type Field, literalField } from "./field.js";
-import { hasOption, hasUncertainOption, operandsOf, optionNames, takesNextWord } from "./options.js";
+import { hasOption, hasUncertainOption, valuesOf } from "./options.js";
 import { judgeWrittenPath } from "./paths.js";
 
 const CURL_VALUED = `o X d F T H A e u b c D m w x r C K E U z Y y P Q t output request data data-raw data-binary
   data-urlencode json form header user-agent referer user cookie cookie-jar dump-header max-time write-out proxy range
   connect-timeout retry retry-delay retry-max-time cacert cert key resolve url max-redirs interface limit-rate`;
+
+const CURL_WRITES = `d data data-raw data-binary data-ascii data-urlencode json F form form-string T upload-file Q quote
+  O remote-name remote-name-all c cookie-jar D dump-header trace trace-ascii libcurl stderr hsts alt-svc etag-save output-dir`;
 
 /** curl: a GET reads; bodies, uploads and other methods write at the other end, -o writes here. */
 export function judgeCurl(analysis: Analysis, call: Call): void {
@@ -14,27 +17,12 @@ export function judgeCurl(analysis: Analysis, call: Call): void {
   found.mark("network");
   if (hasUncertainOption(words, CURL_VALUED)) found.mark("dynamic");
   if (hasOption(words, "K config engine netrc-file", CURL_VALUED)) found.mark("runsCode");
-  if (
-    hasOption(
-      words,
-      "d data data-raw data-binary data-ascii data-urlencode json F form form-string T upload-file Q quote",
-      CURL_VALUED,
-    )
-  )
-    found.mark("writes");
-  if (
-    hasOption(
-      words,
-      "O remote-name remote-name-all c cookie-jar D dump-header trace trace-ascii libcurl stderr hsts alt-svc etag-save output-dir",
-      CURL_VALUED,
-    )
-  )
-    found.mark("writes");
-  for (const file of valuesOf(words, "o output")) judgeWrittenPath(analysis, file);
+  if (hasOption(words, CURL_WRITES, CURL_VALUED)) found.mark("writes");
+  for (const file of valuesOf(words, "o output D dump-header c cookie-jar output-dir"))
+    judgeWrittenPath(analysis, file);
   for (const method of valuesOf(words, "X request")) judgeMethod(analysis, method);
-  for (const format of valuesOf(words, "w write-out")) {
-    if (format.text === undefined || format.text.includes("%output")) found.mark("writes");
-  }
+  const formats = valuesOf(words, "w write-out");
+  if (formats.some((format) => format.text?.includes("%output") !== false)) found.mark("writes");
   if (words.some((word) => /^(?:gopher|dict|telnet|ldap|smb)/i.test(word.prefix))) found.mark("destructive");
 }
 
@@ -43,24 +31,6 @@ function judgeMethod(analysis: Analysis, method: Field): void {
   if (name === "GET" || name === "HEAD" || name === "OPTIONS") return;
   analysis.found.mark("writes");
   if (name === undefined || name === "DELETE" || name === "PURGE") analysis.found.mark("destructive");
-}
-
-/** The values of an option, as the next word, behind a letter or behind "=". Abbreviated long names count. */
-function valuesOf(words: readonly Field[], names: string): readonly Field[] {
-  const wanted = optionNames(names);
-  const letters = wanted.filter((name) => name.length === 1).join("");
-  return words.flatMap((word, index) => {
-    if (takesNextWord(words[index - 1]?.text ?? "", wanted)) return [word];
-    const long = /^--([\w-]+)(=)?/.exec(word.prefix);
-    if (long !== null)
-      return long[2] !== undefined && wanted.includes(long[1] ?? "") ? [from(word, long[0].length)] : [];
-    const short = new RegExp(`^-[A-Za-z#0-9]*?[${letters}](?=.)`, "s").exec(word.prefix);
-    return short === null ? [] : [from(word, short[0].length)];
-  });
-}
-
-function from(word: Field, length: number): Field {
-  return { ...word, text: word.text?.slice(length), prefix: word.prefix.slice(length) };
 }
 
 const WGET_VALUED =
@@ -75,7 +45,8 @@ export function judgeWget(analysis: Analysis, call: Call): void {
   if (hasOption(words, "e execute use-askpass config rejected-log", WGET_VALUED)) found.mark("runsCode");
   if (hasOption(words, "post-data post-file body-data body-file method", WGET_VALUED)) found.mark("writes");
   if (hasOption(words, "delete-after", WGET_VALUED)) found.mark("destructive");
-  if (hasOption(words, "o a output-file append-output P directory-prefix", WGET_VALUED)) found.mark("writes");
+  for (const file of valuesOf(words, "o a output-file append-output P directory-prefix"))
+    judgeWrittenPath(analysis, file);
   if (words.some((word) => word.text === "--spider")) return;
   const outputs = valuesOf(words, "O output-document");
   if (outputs.length === 0) found.mark("writes");
@@ -88,30 +59,24 @@ const TAR_CODE =
 const TAR_VALUED =
   "f C T X b g H K L N V I F file directory files-from exclude exclude-from strip-components transform checkpoint";
 
+const TAR_REMOVES = "remove-files delete recursive-unlink unlink-first overwrite P absolute-names";
+
 /** tar: `t` lists, the rest writes; several of its options run programs. */
 export function judgeTar(analysis: Analysis, call: Call): void {
   const { found } = analysis;
-  const [first, ...others] = call.words;
-  // The first word may be options without a dash, as in "tar xzf".
-  const words =
-    first?.text !== undefined && /^[A-Za-z]+$/.test(first.text)
-      ? [literalField(`-${first.text}`), ...others]
-      : call.words;
+  const words = withDash(call.words);
   if (hasUncertainOption(words, TAR_VALUED)) found.mark("dynamic");
   if (hasOption(words, TAR_CODE)) found.mark("runsCode");
-  if (
-    hasOption(
-      words,
-      "remove-files delete recursive-unlink unlink-first overwrite P absolute-names",
-      TAR_VALUED,
-    )
-  )
-    found.mark("destructive");
-  if (!isListing(words)) found.mark("writes");
-  for (const folder of valuesOf(words, "C directory")) {
-    if (!isListing(words)) judgeWrittenPath(analysis, folder);
-  }
-  if (operandsOf(words, TAR_VALUED).some((word) => word.splits && word.prefix === "")) found.mark("dynamic");
+  if (hasOption(words, TAR_REMOVES, TAR_VALUED)) found.mark("destructive");
+  if (isListing(words)) return;
+  found.mark("writes");
+  for (const folder of valuesOf(words, "C directory")) judgeWrittenPath(analysis, folder);
+}
+
+/** The first word may be options without a dash, as in "tar xzf". */
+function withDash(words: readonly Field[]): readonly Field[] {
+  const [first, ...others] = words;
+  return /^[A-Za-z]+$/.test(first?.text ?? "") ? [literalField(`-${first?.text}`), ...others] : words;
 }
 
 function isListing(words: readonly Field[]): boolean {

@@ -1,4 +1,5 @@
-import { type Field, literalField } from "./field.js";
+import { type Field, literalField, UNKNOWN_FIELDS } from "./field.js";
+import type { WorkLimits } from "./work-limits.js";
 
 /** Variables that hold a path, and a path that tells as much. */
 const PATHS = new Map([
@@ -12,6 +13,12 @@ const NUMBERS = new Set(
   "# ? $ ! RANDOM SRANDOM SECONDS LINENO EPOCHSECONDS UID EUID PPID BASHPID COLUMNS LINES SHLVL".split(" "),
 );
 
+/** What a variable holds that the line around does not set: whoever wrote the line cannot have chosen it. */
+export const FROM_ENVIRONMENT: Field = { ...UNKNOWN_FIELDS };
+
+/** Where one of these is, `date` and its like may be something else than the program. */
+const REDEFINES = /\(\s*\)|\bfunction\b|\balias\b|\bhash\b|\benable\b/;
+
 /**
  * The variables of one script whose value is certain: those that the text names once, where it gives them a constant
  * value, and that value only below it, in the same or an inner block. A loop cannot go back behind such a value, and
@@ -19,9 +26,17 @@ const NUMBERS = new Set(
  */
 export class Variables {
   readonly #mentions = new Map<string, number>();
-  #blocks: Map<string, Field>[] = [new Map()];
+  #blocks = [new Map<string, Field>()];
 
-  constructor(source: string) {
+  /** No text around this one could have set variables for it. */
+  readonly #isOutermost: boolean;
+  readonly #redefines: boolean;
+  readonly #limits: WorkLimits;
+
+  constructor(source: string, script: { readonly limits: WorkLimits; readonly isOutermost: boolean }) {
+    this.#isOutermost = script.isOutermost;
+    this.#limits = script.limits;
+    this.#redefines = REDEFINES.test(source);
     const joined = source.replaceAll("\\\n", "");
     for (const match of joined.matchAll(/(?<![\w$\-./]|\$\{[#!]?)[A-Za-z_]\w*/g)) {
       this.#mentions.set(match[0], (this.#mentions.get(match[0]) ?? 0) + 1);
@@ -38,10 +53,18 @@ export class Variables {
     return this.#blocks.some((block) => block.has(name));
   }
 
+  /** The names of programs mean those programs, as far as this text goes. */
+  get definesNoProgram(): boolean {
+    return this.#isOutermost && !this.#redefines;
+  }
+
   valueOf(name: string): Field | undefined {
     for (const block of this.#blocks.toReversed()) {
       const value = block.get(name);
-      if (value !== undefined) return value;
+      if (value === undefined) continue;
+      // A long value may be used many times.
+      this.#limits.spend(value.prefix.length);
+      return value;
     }
     return this.#wellKnown(name);
   }
@@ -57,7 +80,8 @@ export class Variables {
     if (this.#mentions.has(name)) return undefined;
     const path = PATHS.get(name);
     if (path !== undefined) return literalField(path);
-    if (!NUMBERS.has(name)) return undefined;
+    if (!NUMBERS.has(name))
+      return this.#isOutermost && /^[A-Za-z_]\w*$/.test(name) ? FROM_ENVIRONMENT : undefined;
     return { text: undefined, prefix: "0", suffix: "", splits: false, operand: true };
   }
 }

@@ -1,9 +1,9 @@
-import type { ParameterExpansionPart, Word, WordPart } from "unbash";
+import type { ParameterExpansionPart, ParsedScript, Word, WordPart } from "unbash";
 
 import { expandBraces } from "./braces.js";
 import { type Field, FILE_NAME, literalField, UNKNOWN_FIELD, UNKNOWN_FIELDS } from "./field.js";
 import { UnreadableLine } from "./unreadable-line.js";
-import type { Variables } from "./variables.js";
+import { FROM_ENVIRONMENT, type Variables } from "./variables.js";
 
 /** A stretch of a word: certain text, or a field's worth of uncertainty. */
 interface Piece {
@@ -18,7 +18,7 @@ const PLAIN = /^[\w.,/{}=:+@%^~-]+$/;
 /** What the shell makes of a word: often one field, sometimes none or several. */
 export function fieldsOf(word: Word, variables: Variables): readonly Field[] {
   const parts = word.parts;
-  if (hasBraces(word)) return braceFields(word);
+  if (hasBraces(word)) return braceFields(word, variables);
   if (parts === undefined) return [literalField(word.value)];
   return joined(parts.flatMap((part) => piecesOf(part, variables)));
 }
@@ -41,15 +41,20 @@ function hasLooseBrace(part: WordPart): boolean {
   return part.type === "Literal" && part.text.replaceAll(/\\./gs, "").includes("{");
 }
 
-function braceFields(word: Word): readonly Field[] {
+function braceFields(word: Word, variables: Variables): readonly Field[] {
   const texts = PLAIN.test(word.text) ? expandBraces(word.text) : undefined;
   if (texts !== undefined) return texts.filter((text) => text !== "").map(literalField);
-  const first = word.parts?.[0];
-  const prefix = first?.type === "Literal" && !first.value.includes("{") ? first.value : "";
-  return [{ ...UNKNOWN_FIELDS, prefix, operand: prefix !== "" && !prefix.startsWith("-") }];
+  const parts = word.parts ?? [];
+  const start = parts.slice(
+    0,
+    parts.findIndex((part) => part.type === "BraceExpansion" || hasLooseBrace(part)),
+  );
+  const pieces = start.flatMap((part) => piecesOf(part, variables));
+  return [{ ...joinedToOne([...pieces, { field: UNKNOWN_FIELD, kept: true }]), splits: true }];
 }
 
 function piecesOf(part: WordPart, variables: Variables): readonly Piece[] {
+  if (isExpansion(part)) return [{ field: expansionField(part, variables), kept: false }];
   switch (part.type) {
     case "Literal":
       return [{ field: literalField(part.value), kept: true }];
@@ -63,7 +68,7 @@ function piecesOf(part: WordPart, variables: Variables): readonly Piece[] {
     case "ExtendedGlob":
       return [{ field: FILE_NAME, kept: true }];
     default:
-      return [{ field: expansionField(part, variables), kept: false }];
+      throw new UnreadableLine("it has syntax that is not known here");
   }
 }
 
@@ -71,37 +76,37 @@ const QUOTES: Piece = { field: literalField(""), kept: true };
 
 function quoted(piece: Piece): Piece {
   // "$@" becomes several words between quotes too.
-  const splits = piece.field.splits && piece.field === ALL_PARAMETERS;
-  return { field: splits ? piece.field : { ...piece.field, splits: false }, kept: true };
+  if (piece.field === ALL_PARAMETERS) return { field: ALL_PARAMETERS, kept: true };
+  const operand = piece.field.operand || piece.field === FROM_ENVIRONMENT;
+  return { field: { ...piece.field, operand, splits: false }, kept: true };
 }
 
 const ALL_PARAMETERS: Field = { ...UNKNOWN_FIELDS };
 const NUMBER: Field = { ...UNKNOWN_FIELD, prefix: "0", operand: true };
 const PIPE_PATH: Field = { ...UNKNOWN_FIELD, prefix: "/dev/fd/", operand: true };
 
-function expansionField(
-  part: Exclude<
-    WordPart,
-    {
-      type:
-        | "Literal"
-        | "SingleQuoted"
-        | "AnsiCQuoted"
-        | "DoubleQuoted"
-        | "LocaleString"
-        | "Glob"
-        | "ExtendedGlob";
-    }
-  >,
-  variables: Variables,
-): Field {
+const EXPANSIONS = [
+  "SimpleExpansion",
+  "ParameterExpansion",
+  "CommandExpansion",
+  "ArithmeticExpansion",
+  "ProcessSubstitution",
+  "BraceExpansion",
+] as const;
+type Expansion = Extract<WordPart, { type: (typeof EXPANSIONS)[number] }>;
+
+function isExpansion(part: WordPart): part is Expansion {
+  return EXPANSIONS.some((type) => type === part.type);
+}
+
+function expansionField(part: Expansion, variables: Variables): Field {
   switch (part.type) {
     case "SimpleExpansion":
       return variableField(part.text.replaceAll("\\\n", "").slice(1), variables);
     case "ParameterExpansion":
       return parameterField(part, variables);
     case "CommandExpansion":
-      return UNKNOWN_FIELDS;
+      return variables.definesNoProgram && printsOneWord(part.script) ? ONE_WORD : UNKNOWN_FIELDS;
     case "ArithmeticExpansion":
       return NUMBER;
     case "ProcessSubstitution":
@@ -109,8 +114,19 @@ function expansionField(
     case "BraceExpansion":
       return UNKNOWN_FIELDS;
     default:
-      throw new UnreadableLine(`unknown syntax ${String((part as { type: unknown }).type)}`);
+      throw new UnreadableLine("it has syntax that is not known here");
   }
+}
+
+const ONE_WORD: Field = { ...UNKNOWN_FIELD, operand: true };
+
+/** `$(date +%F)` and its like print one word, which is no option. */
+function printsOneWord(script: ParsedScript | undefined): boolean {
+  const command = script?.commands[0]?.command;
+  if (script?.commands.length !== 1 || command?.type !== "Command") return false;
+  const words = [command.name, ...command.prefix, ...command.suffix];
+  const texts = words.map((word) => (word?.type === "Word" && word.parts === undefined ? word.value : "?"));
+  return /^(?:date(?: -u)?(?: \+%[\w%:.-]*)?|hostname|whoami|pwd|nproc|arch)$/.test(texts.join(" "));
 }
 
 function variableField(name: string, variables: Variables): Field {

@@ -78,7 +78,7 @@ const WRAPPERS: Readonly<Record<string, Wrapper>> = {
   ssh: {
     does: "network",
     flags: "4 6 A a C f G g K k M N n q s T t tt V v vv vvv X x Y y",
-    valued: "B b c D e I i J L l m O p Q R S W w",
+    valued: "B b c D e I i J L l m O o p Q R S W w",
     operands: 1,
     shell: true,
     alone: "runsCode",
@@ -138,24 +138,22 @@ export function judgeJoined(analysis: Analysis, call: Call): void {
 
 /** Where the wrapped program is named; undefined when that is uncertain. */
 function innerStart(wrapper: Wrapper, words: readonly Field[]): number | undefined {
+  const end = optionsEnd(wrapper, words);
+  if (end === undefined) return undefined;
+  const start = end + (wrapper.operands ?? 0);
+  return words.slice(end, start).some((word) => word.splits) ? undefined : start;
+}
+
+function optionsEnd(wrapper: Wrapper, words: readonly Field[]): number | undefined {
   const valued = optionNames(wrapper.valued ?? "");
   let index = 0;
-  for (; index < words.length; index += 1) {
-    const text = words[index]?.text;
-    if (text === undefined) {
-      if (couldBeOption(words[index] ?? UNKNOWN_FIELDS)) return undefined;
-      break;
-    }
-    if (text === "--") {
-      index += 1;
-      break;
-    }
-    if (!text.startsWith("-")) break;
-    if (!isKnownOption(wrapper, text)) return undefined;
-    if (takesNextWord(text, valued)) index += 1;
+  for (let word = words[index]; word !== undefined; word = words[index]) {
+    if (word.text === "--") return index + 1;
+    if (!couldBeOption(word) && word.text !== "-") return index;
+    if (word.text === undefined || !isKnownOption(wrapper, word.text)) return undefined;
+    index += takesNextWord(word.text, valued) ? 2 : 1;
   }
-  const operands = words.slice(index, index + (wrapper.operands ?? 0));
-  return operands.some((word) => word.splits) ? undefined : index + (wrapper.operands ?? 0);
+  return index;
 }
 
 function isKnownOption(wrapper: Wrapper, option: string): boolean {
@@ -163,8 +161,8 @@ function isKnownOption(wrapper: Wrapper, option: string): boolean {
   const known = [...optionNames(wrapper.flags ?? ""), ...valued];
   const name = /^--?([^=]*)/.exec(option)?.[1] ?? "";
   if (option === "-") return known.includes("-");
-  if (option.startsWith("--") || known.includes(name)) return known.includes(name);
-  return bundleIsKnown([...option.slice(1)], known, valued);
+  if (known.includes(name)) return true;
+  return !option.startsWith("--") && bundleIsKnown(option.slice(1).split(""), known, valued);
 }
 
 function bundleIsKnown(

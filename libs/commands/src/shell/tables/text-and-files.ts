@@ -8,7 +8,7 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
      basename dirname realpath readlink pathchk seq tr rev od hexdump hd strings file tsort look factor numfmt zcat bzcat
      xzcat zstdcat gzcat base64 base32 basenc column colrm ul cal ncal jq eza exa lsd nm size cloc tokei scc wdiff
      colordiff zdiff zcmp json_pp ptx ts vis pdfinfo identify getfacl lsattr
-     namei filefrag mimetype`,
+     namei filefrag mimetype yes`,
     {},
   ),
   cat: {},
@@ -49,7 +49,7 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
   tee: { does: "writes" },
   sponge: { does: "writes" },
   touch: { does: "writes" },
-  mkdir: { does: "writes", options: { m: "privileges", mode: "privileges" } },
+  mkdir: { does: "writes" },
   mktemp: { does: "writes", readsWith: "u dry-run" },
   mkfifo: { does: "writes" },
   mknod: { does: "privileges" },

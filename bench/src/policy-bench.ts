@@ -35,7 +35,7 @@ export function describePolicies({ decisions, oneTool, commands }: PolicyResult)
     ...decisions.map((each, index) => row(each, growth(index))),
     row(oneTool, "all for one tool"),
   ];
-  const header = ["rules", "for the tool", "conditional", "p50 µs", "p99 µs", "p50 at a tenth"];
+  const header = ["rules", "for the tool", "conditional", "p50 µs", "p99 µs", "for ten times the rules"];
   return [
     columns([header, ...rows], () => "right"),
     columns([

@@ -4,6 +4,7 @@ import { needsGrant, ruleFeatures, type Feature } from "./features.js";
 import { MethodRules } from "./method-rules.js";
 import { append, NameIndex } from "./name-index.js";
 import { appliedLimits } from "./rates.js";
+import { RememberedRules } from "./remembered-rules.js";
 import { ruleCondition } from "./rule-condition.js";
 
 export interface PolicyVersion {
@@ -32,6 +33,8 @@ export interface CompiledPolicies {
   readonly byTargetName: Pick<NameIndex<CompiledPolicy>, "forEachMatch">;
   readonly byLabel: ReadonlyMap<string, readonly CompiledPolicy[]>;
   readonly bySubject: ReadonlyMap<string, readonly CompiledPolicy[]>;
+  /** Which rules speak of what was asked about lately: the same principals call the same tools all day. */
+  readonly remembered: RememberedRules;
 }
 
 /** What `evaluate` knows how to judge or to ask for. Grants and profiles are not among it. */
@@ -65,6 +68,7 @@ export function compilePolicies(
     byTargetName,
     byLabel,
     bySubject,
+    remembered: new RememberedRules(),
   });
 }
 

@@ -99,14 +99,9 @@ const globs = (description: string, examples: string[]) =>
 
 const Rule = z.strictObject({
   name: Name.meta({ description: "Names the rule in decisions and recordings; unique within the policy" }),
-  methods: z
-    .array(Method)
-    .min(1)
-    .max(200)
-    .optional()
-    .meta({
-      description: "What it speaks of; tools/call unless given. Lists follow from what could be called",
-    }),
+  methods: z.array(Method).min(1).max(200).optional().meta({
+    description: "What it speaks of; tools/call unless given. Lists follow from what could be called",
+  }),
   tools: globs("Tools, with * and ?; every tool unless given", ["get_*", "search"]),
   resources: globs("Resource URIs, with * and ?; every resource unless given", ["file:///srv/*"]),
   prompts: globs("Prompts, with * and ?; every prompt unless given", ["review-*"]),

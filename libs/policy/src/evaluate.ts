@@ -3,7 +3,7 @@ import type { CompiledRule } from "./compiled-rule.js";
 import { Evaluation } from "./evaluation.js";
 import type { Feature } from "./features.js";
 import { type FailedRule, judge, type Judgement } from "./judge.js";
-import type { MatchingRules } from "./method-rules.js";
+import { type MatchingRules, merged } from "./method-rules.js";
 import { isGovernedMethod, isVendorMethod, nameListOf } from "./methods.js";
 import type { Context, Decision, Effect, Operation, Target } from "./operation.js";
 
@@ -22,7 +22,10 @@ export function evaluate(compiled: CompiledPolicies, operation: Operation, conte
 export function couldBeAllowed(compiled: CompiledPolicies, operation: Operation, context: Context): boolean {
   if (refusal(operation) !== undefined) return false;
   const evaluation = new Evaluation(operation, context, { isListing: true });
-  const { decidedBy, failed, isOpen } = judge(matchingRules(compiled, evaluation), evaluation);
+  const { decidedBy, failed, isOpen } = judge(
+    matchingRules(compiled, evaluation) ?? NOTHING_MATCHES,
+    evaluation,
+  );
   if (decidedBy?.effect === "deny" || failed.length > 0) return false;
   return decidedBy !== undefined || isOpen;
 }
@@ -33,13 +36,13 @@ export function decide(compiled: CompiledPolicies, evaluation: Evaluation): Deci
   const refused = refusal(operation);
   if (refused !== undefined) return denied(refused);
   const matching = matchingRules(compiled, evaluation);
-  const judgement = judge(matching, evaluation);
+  const judgement = judge(matching ?? NOTHING_MATCHES, evaluation);
   const [failure] = judgement.failed;
   if (judgement.decidedBy && (judgement.decidedBy.effect === "deny" || !failure)) {
     return decisionOf(judgement.decidedBy, judgement, operation);
   }
   if (failure) return failedDecision(failure, judgement, operation);
-  if (matching.length > 0) return denied(`no rule allows ${describe(operation)}`);
+  if (matching) return denied(`no rule allows ${describe(operation)}`);
   return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
 }
 
@@ -62,12 +65,28 @@ export function policiesInForce(
   return [...selected].sort((a, b) => a.position - b.position);
 }
 
-/** Of each policy that is selected, in order of position. */
-function matchingRules(compiled: CompiledPolicies, evaluation: Evaluation): readonly MatchingRules[] {
+/** The rules of all policies that are selected; undefined when none is. */
+function matchingRules(compiled: CompiledPolicies, evaluation: Evaluation): MatchingRules | undefined {
+  const key = keyOf(evaluation);
+  const known = key === undefined ? undefined : compiled.remembered.get(key);
+  if (known) return known;
   const { method, name } = evaluation.operation;
-  return policiesInForce(compiled, evaluation).map(
-    (policy) => policy.methods.get(method)?.matching(name) ?? NOTHING_MATCHES,
+  const policies = policiesInForce(compiled, evaluation);
+  if (policies.length === 0) return undefined;
+  const matching = merged(
+    policies.map((policy) => policy.methods.get(method)?.matching(name) ?? NOTHING_MATCHES),
   );
+  if (key !== undefined) compiled.remembered.set(key, matching);
+  return matching;
+}
+
+const MAX_KEY = 2_048;
+
+/** All that the rules which speak of an operation depend on; undefined when it is too much to be remembered. */
+function keyOf({ operation: { target, method, name }, context }: Evaluation): string | undefined {
+  if ((name?.length ?? 0) + context.principal.groups.length * 16 > MAX_KEY) return undefined;
+  const key = JSON.stringify([target.name, target.labels, method, name ?? null, subjectKeys(context)]);
+  return key.length > MAX_KEY ? undefined : key;
 }
 
 const NOTHING_MATCHES: MatchingRules = {

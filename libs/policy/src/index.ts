@@ -28,3 +28,4 @@ export {
   type Target,
   type ToolDefinition,
 } from "./operation.js";
+export { type PolicySource, readPolicySource, type SourceProblem } from "./policy-source.js";

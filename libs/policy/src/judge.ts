@@ -22,61 +22,47 @@ export interface Judgement {
 const MAX_FAILED = 20;
 
 /**
- * The one walk over the rules that speak of an operation, given by policy in order of position. Conditions of rules that
- * deny are asked first; the others only when none of those holds or fails, because then they cannot make a difference.
+ * The one walk over the rules that speak of an operation. Conditions of rules that deny are asked first; the others only
+ * when none of those holds or fails, because then they cannot make a difference.
  */
-export function judge(matching: readonly MatchingRules[], evaluation: Evaluation): Judgement {
-  const always = matching.reduce<CompiledRule | undefined>(
-    (rule, { unconditional }) => (unconditional ? decisive(rule, unconditional) : rule),
-    undefined,
-  );
-  const denied = judgeDenials(matching, always, evaluation);
+export function judge(matching: MatchingRules, evaluation: Evaluation): Judgement {
+  const denied = judgeDenials(matching, evaluation);
   if (denied.decidedBy?.effect === "deny" || denied.failed.length > 0) return denied;
-  return judgeOthers(matching, always, evaluation);
+  return judgeOthers(matching, evaluation);
 }
 
 /** Finds the first rule that denies. One without a condition ends the search: those behind it could not go before it. */
-function judgeDenials(
-  matching: readonly MatchingRules[],
-  always: CompiledRule | undefined,
-  evaluation: Evaluation,
-): Judgement {
-  const end = always?.effect === "deny" ? always.position : Infinity;
+function judgeDenials({ unconditional, denying }: MatchingRules, evaluation: Evaluation): Judgement {
+  const end = unconditional?.effect === "deny" ? unconditional.position : Infinity;
   const failed: FailedRule[] = [];
   const judgement = { failed, limited: [], isOpen: false };
-  for (const { denying } of matching) {
-    for (const rule of denying) {
-      if (rule.position > end) return { decidedBy: always, ...judgement };
-      const outcome = evaluation.outcomeOf(rule);
-      if (outcome === true) return { decidedBy: rule, ...judgement };
-      if (!(outcome instanceof Failure)) continue;
-      if (failed.length < MAX_FAILED) failed.push({ rule, problem: outcome.problem });
-      if (evaluation.isExhausted) return { decidedBy: always, ...judgement };
-    }
+  for (const rule of denying) {
+    if (rule.position > end) break;
+    const outcome = evaluation.outcomeOf(rule);
+    if (outcome === true) return { decidedBy: rule, ...judgement };
+    if (!(outcome instanceof Failure)) continue;
+    if (failed.length < MAX_FAILED) failed.push({ rule, problem: outcome.problem });
+    if (evaluation.isExhausted) break;
   }
-  return { decidedBy: always, ...judgement };
+  return { decidedBy: unconditional, ...judgement };
 }
 
 function judgeOthers(
-  matching: readonly MatchingRules[],
-  always: CompiledRule | undefined,
+  { unconditional, limited, otherConditional }: MatchingRules,
   evaluation: Evaluation,
 ): Judgement {
-  let decidedBy = always;
+  let decidedBy = unconditional;
   let isOpen = false;
-  const limited: CompiledRule[] = [];
-  for (const { limited: alwaysLimited, otherConditional } of matching) {
-    limited.push(...alwaysLimited);
-    for (const rule of otherConditional) {
-      const outcome = evaluation.outcomeOf(rule);
-      if (outcome instanceof Failure) {
-        return { decidedBy: undefined, failed: [{ rule, problem: outcome.problem }], limited: [], isOpen };
-      }
-      isOpen ||= outcome === "open";
-      if (outcome !== true) continue;
-      decidedBy = decisive(decidedBy, rule);
-      if (rule.limits.length > 0) limited.push(rule);
+  const held: CompiledRule[] = [];
+  for (const rule of otherConditional) {
+    const outcome = evaluation.outcomeOf(rule);
+    if (outcome instanceof Failure) {
+      return { decidedBy: undefined, failed: [{ rule, problem: outcome.problem }], limited: [], isOpen };
     }
+    isOpen ||= outcome === "open";
+    if (outcome !== true) continue;
+    decidedBy = decisive(decidedBy, rule);
+    if (rule.limits.length > 0) held.push(rule);
   }
-  return { decidedBy, failed: [], limited, isOpen };
+  return { decidedBy, failed: [], limited: held.length > 0 ? [...limited, ...held] : limited, isOpen };
 }

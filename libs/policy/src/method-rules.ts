@@ -39,7 +39,7 @@ export class MethodRules {
     if (name === undefined) return this.#ofEveryName;
     const known = this.#remembered.get(name);
     if (known) return known;
-    const matching = merged(this.#ofEveryName, matchingOf(this.#named(name)));
+    const matching = merged([this.#ofEveryName, matchingOf(this.#named(name))]);
     this.#remember(name, matching);
     return matching;
   }
@@ -77,17 +77,21 @@ function matchingOf(rules: readonly CompiledRule[]): MatchingRules {
   };
 }
 
-function merged(a: MatchingRules, b: MatchingRules): MatchingRules {
+/** Of several policies, or of the rules for every name and those for one. */
+export function merged(all: readonly MatchingRules[]): MatchingRules {
   return {
-    unconditional: b.unconditional ? decisive(a.unconditional, b.unconditional) : a.unconditional,
-    limited: both(a.limited, b.limited),
-    denying: both(a.denying, b.denying),
-    otherConditional: both(a.otherConditional, b.otherConditional),
+    unconditional: all.reduce<CompiledRule | undefined>(
+      (rule, { unconditional }) => (unconditional ? decisive(rule, unconditional) : rule),
+      undefined,
+    ),
+    limited: together(all.map(({ limited }) => limited)),
+    denying: together(all.map(({ denying }) => denying)),
+    otherConditional: together(all.map(({ otherConditional }) => otherConditional)),
   };
 }
 
-/** Shares the list where one of them is empty: the rules for every name can be many, and names are many as well. */
-function both(a: readonly CompiledRule[], b: readonly CompiledRule[]): readonly CompiledRule[] {
-  if (a.length === 0) return b.length === 0 ? NO_RULES : b;
-  return b.length === 0 ? a : inOrder([...a, ...b]);
+/** Shares the list where only one of them has rules: those for every name can be many, and names are many as well. */
+function together(lists: readonly (readonly CompiledRule[])[]): readonly CompiledRule[] {
+  const [first = NO_RULES, ...others] = lists.filter(({ length }) => length > 0);
+  return others.length === 0 ? first : inOrder([first, ...others].flat());
 }

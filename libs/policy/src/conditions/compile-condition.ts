@@ -110,22 +110,37 @@ function compileName(name: string, bound: Bound): Evaluate {
   return read;
 }
 
+/** `args.a.b` in one: conditions are many, and each of their parts is somewhere else in memory. */
 function compileField(node: Of<".">, bound: Bound): Evaluate {
-  const [left, field] = node.args;
-  const group = groupOf(left, { bound });
-  if (group !== undefined) {
-    const read = readerOf(group, field);
-    return read;
+  const fields: string[] = [];
+  let base: Node = node;
+  while (base.op === "." && groupOf(base.args[0], { bound }) === undefined) {
+    fields.unshift(base.args[1]);
+    [base] = base.args;
   }
-  const of = compile(left, bound);
-  const missing = new Failure(`there is no member ${quoted(field)} where it reads one`);
-  const noMap = new Failure(`it reads the member ${quoted(field)} of something that has no members`);
+  const of = base.op === "." ? compileFieldOfGroup(base, bound) : compile(base, bound);
+  if (fields.length === 0) return of;
   return (scope) => {
-    const value = of(scope);
-    if (value instanceof Failure) return value;
-    if (!isMap(value)) return noMap;
-    return hasMember(value, field) ? memberOf(value, field) : missing;
+    let value = of(scope);
+    for (let index = 0; index < fields.length && !(value instanceof Failure); index++) {
+      value = readMember(value, fields[index] ?? "");
+    }
+    return value;
   };
+}
+
+function compileFieldOfGroup({ args: [left, field] }: Of<".">, bound: Bound): Evaluate {
+  const group = groupOf(left, { bound });
+  if (group === undefined) throw new Error("it is no group of fields");
+  return readerOf(group, field);
+}
+
+function readMember(value: Value, field: string): Value | Failure {
+  if (!isMap(value)) {
+    return new Failure(`it reads the member ${quoted(field)} of something that has no members`);
+  }
+  if (!hasMember(value, field)) return new Failure(`there is no member ${quoted(field)} where it reads one`);
+  return memberOf(value, field);
 }
 
 function quoted(field: string): string {
@@ -253,6 +268,13 @@ function ofTwo(
   combine: (a: Value, b: Value, scope: Scope) => Value | Failure,
 ): Evaluate {
   const left = compile(nodes[0], bound);
+  if (nodes[1].op === "value") {
+    const b = nodes[1].args as Value;
+    return (scope) => {
+      const a = left(scope);
+      return a instanceof Failure ? a : combine(a, b, scope);
+    };
+  }
   const right = compile(nodes[1], bound);
   return (scope) => {
     const a = left(scope);

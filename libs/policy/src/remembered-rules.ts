@@ -1,0 +1,26 @@
+import type { MatchingRules } from "./method-rules.js";
+
+const MAX_ENTRIES = 1_024;
+/** References to rules in all entries together. */
+const MAX_RULES = 200_000;
+
+/** A memory of bounded size, emptied when it is full. */
+export class RememberedRules {
+  readonly #entries = new Map<string, MatchingRules>();
+  #rules = 0;
+
+  get(key: string): MatchingRules | undefined {
+    return this.#entries.get(key);
+  }
+
+  set(key: string, matching: MatchingRules): void {
+    const { limited, denying, otherConditional } = matching;
+    const rules = limited.length + denying.length + otherConditional.length;
+    if (this.#entries.size >= MAX_ENTRIES || this.#rules + rules > MAX_RULES) {
+      this.#entries.clear();
+      this.#rules = 0;
+    }
+    this.#entries.set(key, matching);
+    this.#rules += rules;
+  }
+}

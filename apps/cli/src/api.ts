@@ -1,6 +1,6 @@
 import { Problem } from "@drawbridge/contracts";
 import type { z } from "zod";
-import { CliError, EXIT, type ExitCode } from "./errors.js";
+import { CliError, EXIT, type ExitCode, problemLine } from "./errors.js";
 
 const TIMEOUT_MS = 30_000;
 /** More than any page the control plane answers with. */
@@ -196,9 +196,7 @@ async function failure(response: Response, url: string): Promise<CliError> {
   return new CliError(status === 401 ? `${detail}; sign in again: drawbridge login` : detail, {
     exitCode,
     code,
-    details: problems.map(({ line, path, message }) =>
-      [line === undefined ? "" : `line ${line}`, path, message].filter((part) => part !== "").join(": "),
-    ),
+    details: problems.map(problemLine),
   });
 }
 

@@ -40,3 +40,14 @@ export function usageError(message: string): CliError {
 export function notSignedIn(message: string): CliError {
   return new CliError(message, { exitCode: EXIT.notSignedIn });
 }
+
+/** What is wrong in one place of a document, as one line. */
+export function problemLine({ line, path, message }: Problem): string {
+  return [line === undefined ? "" : `line ${line}`, path, message].filter((part) => part !== "").join(": ");
+}
+
+interface Problem {
+  readonly line?: number | undefined;
+  readonly path: string;
+  readonly message: string;
+}

@@ -5,12 +5,11 @@ import {
   type CompiledPolicies,
   compilePolicies,
   type Feature,
-  parsePolicy,
   type PolicyDocument,
+  readPolicySource,
 } from "@drawbridge/policy";
-import { parse } from "yaml";
 import { nameOf, readDocumentFile } from "./document-files.js";
-import { CliError } from "./errors.js";
+import { CliError, problemLine } from "./errors.js";
 import type { Shell } from "./shell.js";
 
 /** Policies evaluated here, without a control plane. */
@@ -51,10 +50,7 @@ async function starterFiles(): Promise<string[]> {
 }
 
 async function readPolicy(file: string, shell: Pick<Shell, "stdin">): Promise<PolicyDocument> {
-  const source = await readDocumentFile(file, shell);
-  const parsed = parsePolicy(parse(source, { maxAliasCount: 0 }));
-  if (parsed.ok) return parsed.policy;
-  throw new CliError(`${nameOf(file)} is not a policy that can be applied`, {
-    details: parsed.problems.map(({ path: at, message }) => `${at.join(".")}: ${message}`),
-  });
+  const read = readPolicySource(await readDocumentFile(file, shell));
+  if (read.ok) return read.policy;
+  throw new CliError(`${nameOf(file)}: ${read.summary}`, { details: read.problems.map(problemLine) });
 }

@@ -90,6 +90,9 @@ WHERE key = $1`;
 const FORGET =
   "DELETE FROM limit_usage WHERE used_at < clock_timestamp() - $1::bigint * interval '1 millisecond'";
 
+// Of the connections of the process: whoever waits for a counter that many want must leave some to the recording.
+const MOST_CONNECTIONS = 3;
+
 type Queryable = Pick<pg.Pool, "query">;
 
 /**
@@ -98,12 +101,19 @@ type Queryable = Pick<pg.Pool, "query">;
  */
 @Injectable()
 export class LimitUsageRepository {
+  private connections = 0;
+  private readonly waiting: (() => void)[] = [];
+
   constructor(private readonly database: Database) {}
 
   /** All of it, or nothing: of two calls that want the last of something, one gets it. */
-  async ask(steps: readonly Step[]): Promise<Asked> {
-    const [only] = steps;
-    if (steps.length === 1 && only) return this.askInOrder(this.database.pool, [only]);
+  ask(steps: readonly Step[]): Promise<Asked> {
+    return this.inTurn(() =>
+      steps.length > 1 ? this.askTogether(steps) : this.askInOrder(this.database.pool, steps),
+    );
+  }
+
+  private async askTogether(steps: readonly Step[]): Promise<Asked> {
     const client = await this.database.pool.connect();
     let failure: Error | undefined;
     try {
@@ -122,20 +132,33 @@ export class LimitUsageRepository {
   }
 
   async takeBack({ key, amount, windowMs, windowStart }: Added): Promise<void> {
-    await this.database.pool.query(TAKE_BACK, [key, windowMs, amount, windowStart]);
+    await this.inTurn(() => this.database.pool.query(TAKE_BACK, [key, windowMs, amount, windowStart]));
   }
 
   async leave(key: Buffer, place: string): Promise<void> {
-    await this.database.pool.query(LEAVE, [key, place]);
+    await this.inTurn(() => this.database.pool.query(LEAVE, [key, place]));
   }
 
   /** For who is still there. */
   async renew(key: Buffer, places: readonly string[]): Promise<void> {
-    await this.database.pool.query(RENEW, [key, places, PLACE_LASTS_MS]);
+    await this.inTurn(() => this.database.pool.query(RENEW, [key, places, PLACE_LASTS_MS]));
   }
 
   async forgetUnused(ms: number): Promise<void> {
     await this.database.pool.query(FORGET, [ms]);
+  }
+
+  private async inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.connections < MOST_CONNECTIONS) this.connections += 1;
+    // Whoever is done hands its connection on.
+    else await new Promise<void>((resolve) => this.waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.waiting.shift();
+      if (next) next();
+      else this.connections -= 1;
+    }
   }
 
   private async askInOrder(on: Queryable, steps: readonly Step[]): Promise<Asked> {

@@ -242,6 +242,25 @@ describe("a limit on the bytes of results", () => {
   });
 });
 
+test("many who wait for one counter leave connections to others", async () => {
+  const database = new Database(platform.config);
+  databases.push(database);
+  const patient = new Limits(new LimitUsageRepository(database), { repeat: () => undefined } as never);
+  await patient.take([calls(100)], who);
+  const holder = await platform.admin.connect();
+  await holder.query("begin; select * from limit_usage for update");
+  const waiting = times(20, () => patient.take([calls(100), limit({ concurrent: 100 })], who));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const others = await Promise.race([
+    database.pool.query("select 1 as one"),
+    new Promise((resolve) => setTimeout(resolve, 5_000, "nobody answers")),
+  ]);
+  await holder.query("commit");
+  holder.release();
+  expect(others).toMatchObject({ rows: [{ one: 1 }] });
+  expect(outcomes(await waiting).every(Boolean)).toBe(true);
+});
+
 test("what nobody has used for long is forgotten, and what is in use is not", async () => {
   await limits.take([calls(5)], who);
   await limits.take([calls(5)], { ...who, principal: "bob" });

@@ -52,7 +52,7 @@ export function canonical(statement: readonly Token[], pipesAreOr: boolean): Can
     } else if ((lower === "->" || lower === "->>") && token.kind === "symbol") {
       asFunction(words, tokens[++at]);
     } else {
-      words.push(written(token, tokens, at, pipesAreOr));
+      words.push(written(token, { before: tokens[at - 1], next: tokens[at + 1], pipesAreOr }));
     }
   }
   return { text: words.join(" "), precedenceUnsure };
@@ -87,44 +87,30 @@ const isSymbol = (token: Token | undefined, symbol: string): boolean =>
 function skippedAt(tokens: readonly Token[], at: number): number {
   const token = tokens[at];
   if (token?.kind !== "word") return 0;
-  const [before, next, after] = [tokens[at - 1], tokens[at + 1], tokens[at + 2]];
-  switch (token.lower) {
-    case "with":
-      return isWord(next, "rollup") ? 2 : 0;
-    case "binary":
-      return startsOperand(before) && isOperand(next, before) ? 1 : 0;
-    case "character":
-      return isWord(next, "set") && isSymbol(tokens[at + 3], ")") ? 3 : 0;
-    case "charset":
-      return isSymbol(after, ")") && next?.kind === "word" ? 2 : 0;
-    case "in":
-      return isWord(before, "lock") && isWord(next, "share") ? 1 : 0;
-    case "mode":
-      return isWord(before, "share") && isWord(tokens[at - 3], "lock") ? 1 : 0;
-    case "sounds":
-      return isWord(next, "like") ? 1 : 0;
-    case "low_priority":
-    case "quick":
-    case "delayed":
-    case "high_priority":
-    case "ignore":
-      return isWord(
-        before,
-        "update",
-        "delete",
-        "insert",
-        "replace",
-        "low_priority",
-        "quick",
-        "delayed",
-        "high_priority",
-      )
-        ? 1
-        : 0;
-    default:
-      return 0;
-  }
+  const skips = Object.hasOwn(SKIPPED, token.lower) ? SKIPPED[token.lower] : undefined;
+  return skips?.(tokens, at) ?? 0;
 }
+
+type Skip = (tokens: readonly Token[], at: number) => number;
+
+const MODIFIED = "update delete insert replace low_priority quick delayed high_priority".split(" ");
+const skipModifier: Skip = (tokens, at) => (isWord(tokens[at - 1], ...MODIFIED) ? 1 : 0);
+
+const SKIPPED: Readonly<Record<string, Skip>> = {
+  with: (tokens, at) => (isWord(tokens[at + 1], "rollup") ? 2 : 0),
+  binary: (tokens, at) =>
+    startsOperand(tokens[at - 1]) && isOperand(tokens[at + 1], tokens[at - 1]) ? 1 : 0,
+  character: (tokens, at) => (isWord(tokens[at + 1], "set") && isSymbol(tokens[at + 3], ")") ? 3 : 0),
+  charset: (tokens, at) => (tokens[at + 1]?.kind === "word" && isSymbol(tokens[at + 2], ")") ? 2 : 0),
+  in: (tokens, at) => (isWord(tokens[at - 1], "lock") && isWord(tokens[at + 1], "share") ? 1 : 0),
+  mode: (tokens, at) => (isWord(tokens[at - 1], "share") && isWord(tokens[at - 3], "lock") ? 1 : 0),
+  sounds: (tokens, at) => (isWord(tokens[at + 1], "like") ? 1 : 0),
+  low_priority: skipModifier,
+  quick: skipModifier,
+  delayed: skipModifier,
+  high_priority: skipModifier,
+  ignore: skipModifier,
+};
 
 function startsOperand(token: Token | undefined): boolean {
   if (token === undefined) return false;
@@ -150,16 +136,22 @@ function asFunction(words: string[], path: Token | undefined): void {
   words.push(",", path?.kind === "string" ? text(path.text, "'") : "->", ")");
 }
 
-function written(token: Token, tokens: readonly Token[], at: number, pipesAreOr: boolean): string {
+interface Place {
+  readonly before: Token | undefined;
+  readonly next: Token | undefined;
+  readonly pipesAreOr: boolean;
+}
+
+function written(token: Token, place: Place): string {
   switch (token.kind) {
     case "string":
       return text(token.text, token.quote);
     case "quoted":
       return name(token.text);
     case "symbol":
-      return writtenSymbol(token.text, pipesAreOr);
+      return writtenSymbol(token.text, place.pipesAreOr);
     case "word":
-      return writtenWord(token, tokens, at);
+      return writtenWord(token, place);
     case "number":
       return /^[0.]*\.$/.test(token.text) ? "0" : token.text;
     case "variable":
@@ -173,15 +165,20 @@ function writtenSymbol(symbol: string, pipesAreOr: boolean): string {
   return symbol === "!" ? "NOT" : symbol;
 }
 
-function writtenWord(token: Token & { kind: "word" }, tokens: readonly Token[], at: number): string {
-  const [before, next] = [tokens[at - 1], tokens[at + 1]];
+function writtenWord(token: Token & { kind: "word" }, { before, next }: Place): string {
   if (isSymbol(before, ".")) return name(token.text);
-  if (token.lower === "like" && isWord(before, "sounds")) return "=";
-  if (token.lower === "xor") return "OR";
-  if (token.lower === "div" || (token.lower === "mod" && !isSymbol(next, "("))) return "/";
-  if (token.lower === "lock" && isWord(next, "in")) return "FOR";
   if (token.lower.startsWith("_") && next?.kind === "string") return "";
-  return GRAMMAR.has(token.lower) && !isSymbol(next, ".") ? token.lower : name(token.text);
+  if (token.lower === "like" && isWord(before, "sounds")) return "=";
+  const isGrammar = GRAMMAR.has(token.lower) && !isSymbol(next, ".");
+  return writtenOperator(token.lower, next) ?? (isGrammar ? token.lower : name(token.text));
+}
+
+/** Operators that the parser does not know, or takes in another order than the server. */
+function writtenOperator(lower: string, next: Token | undefined): string | undefined {
+  if (lower === "xor") return "OR";
+  if (lower === "div") return "/";
+  if (lower === "lock" && isWord(next, "in")) return "FOR";
+  return lower === "mod" && !isSymbol(next, "(") ? "/" : undefined;
 }
 
 /** A name may be long and hold anything: what facts and the parser cannot bear was refused before. */

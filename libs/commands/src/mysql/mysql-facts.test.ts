@@ -152,7 +152,7 @@ test("no text makes it throw", () => {
 });
 
 /** Texts that have no place in which letters or spaces mean themselves. */
-const PLAIN = ALL.filter((text) => /^[\w ,.*=<>()+%/!;-]+$/.test(text) && !/--|0x/.test(text));
+const PLAIN = ALL.filter((text) => /^[\w ,.*=<>()+%!;-]+$/.test(text) && !/--|0x/.test(text));
 const SPACES = ["  ", "\n", "\t", " /* x */ ", "/**/", " -- x\n", " # '\n", "\r\n"];
 
 test("neither case nor comments nor spaces between words change a fact", () => {
@@ -178,8 +178,9 @@ function insensitive(found: SqlFacts): unknown {
 test("what comes after a statement never makes it harmless", () => {
   for (const text of ALL.filter((one) => one !== ";")) {
     const [alone, together] = [facts(text), facts(`${text}\n; select 1`)];
-    expect(together.readOnly && !alone.readOnly, text).toBe(false);
-    expect(harms(alone) && !harms(together), text).toBe(false);
-    expect(harms(alone) && !harms(facts(`select 1; ${text}`)), text).toBe(false);
+    const loosened =
+      (together.readOnly && !alone.readOnly) ||
+      (harms(alone) && !(harms(together) && harms(facts(`select 1; ${text}`))));
+    expect({ text, loosened }).toEqual({ text, loosened: false });
   }
 });

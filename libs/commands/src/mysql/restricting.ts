@@ -101,7 +101,7 @@ function directionOf(branch: Node): string {
   if (!isFields(branch)) return "else";
   const [variant, value] = only(branch);
   const fields = isFields(value) ? value : {};
-  if (variant === "UnaryOp" || fields["negated"] === true || /^IsNot/.test(variant)) return "else";
+  if (variant === "UnaryOp" || fields["negated"] === true || variant.startsWith("IsNot")) return "else";
   if (variant !== "BinaryOp") return "some";
   return directionOfComparison(fields);
 }
@@ -109,7 +109,7 @@ function directionOf(branch: Node): string {
 function directionOfComparison(fields: NodeFields): string {
   const turned = !isColumnSide(fields["left"], new Set());
   const bound = JSON.stringify(withoutSpans(turned ? fields["left"] : fields["right"]));
-  switch (fields["op"]) {
+  switch (textIn(fields["op"])) {
     case "NotEq":
       return "else";
     case "Lt":
@@ -173,7 +173,7 @@ function oppositeRestricts(node: Node, targets: Targets): boolean {
 
 function oppositeOfOperation(fields: NodeFields, targets: Targets): boolean {
   const { left, right } = fields;
-  const op = String(fields["op"]);
+  const op = textIn(fields["op"]);
   if (op === "Or") return oppositeRestricts(left, targets) || oppositeRestricts(right, targets);
   const opposite = OPPOSITE[op];
   return opposite !== undefined && comparisonRestricts({ left, op: opposite, right }, targets);
@@ -190,7 +190,7 @@ const OPPOSITE: Readonly<Record<string, string>> = {
 
 function comparisonRestricts(fields: NodeFields, targets: Targets): boolean {
   const { left, right } = fields;
-  const op = String(fields["op"]);
+  const op = textIn(fields["op"]);
   if (isTuple(left) && isTuple(right)) {
     return op === "Eq" && tuplesRestrict(left["Tuple"], right["Tuple"], targets);
   }
@@ -239,10 +239,17 @@ function signedNumber(node: Node): number | undefined {
     return number === undefined ? undefined : -number;
   }
   const content = valueOf(node);
-  if (content?.variant !== "Number")
-    return content?.variant.endsWith("QuotedString") ? Number(content.text) : undefined;
-  return Number(content.text);
+  return content === undefined ? undefined : numberOf(content);
 }
+
+const numberOf = ({
+  variant,
+  text,
+}: {
+  readonly variant: string;
+  readonly text: string;
+}): number | undefined =>
+  variant === "Number" || variant.endsWith("QuotedString") ? Number(text) : undefined;
 
 /** The same column of the same table under two names (`a.id = b.id` where both are t) is true of every row itself. */
 function sameColumnOfSameTable(
@@ -339,16 +346,15 @@ function mayBeSame(left: string, right: string): boolean {
   return last(left) === last(right) && !(left.includes(".") && right.includes("."));
 }
 
+const SEEN_THROUGH = new Set(["Cast", "Convert", "Collate", "Trim", "Substring", "Extract"]);
+
 function isTelling(node: Node): boolean {
   if (!isFields(node)) return false;
-  const [variant, value] = only(node);
   if (isColumn(node)) return true;
+  const [variant, value] = only(node);
   if (variant === "Nested") return isTelling(value);
   if (!isFields(value)) return false;
-  if (variant === "Cast" || variant === "Convert" || variant === "Collate" || variant === "Trim") {
-    return isTelling(value["expr"]);
-  }
-  if (variant === "Substring" || variant === "Extract") return isTelling(value["expr"]);
+  if (SEEN_THROUGH.has(variant)) return isTelling(value["expr"]);
   if (variant === "Function") return isTellingFunction(value);
   return variant === "BinaryOp" && isTellingArithmetic(value);
 }
@@ -362,14 +368,16 @@ function isTellingFunction(fields: NodeFields): boolean {
 /** `a + 1`, `a % 2`, `a * b`; what makes the column vanish (`a * 0`, `a % 1`, `a - a`) does not tell. */
 function isTellingArithmetic({ left, op, right }: NodeFields): boolean {
   if (typeof op !== "string" || !ARITHMETIC.has(op)) return false;
-  const sides = [left, right];
-  if (columnsOf(left).size > 0 && columnsOf(right).size > 0) {
-    return sides.every(isTelling) && [...columnsOf(left)].every((column) => !columnsOf(right).has(column));
+  const [lefts, rights] = [columnsOf(left), columnsOf(right)];
+  if (lefts.size > 0 && rights.size > 0) {
+    return isTelling(left) && isTelling(right) && [...lefts].every((column) => !rights.has(column));
   }
-  const value = columnsOf(left).size > 0 ? right : left;
-  const number = signedNumber(value);
-  return sides.some(isTelling) && isValueSide(value) && number !== 0 && !(op === "Modulo" && number === 1);
+  const [column, value] = lefts.size > 0 ? [left, right] : [right, left];
+  return isTelling(column) && isValueSide(value) && !vanishes(op, signedNumber(value));
 }
+
+const vanishes = (op: string, number: number | undefined): boolean =>
+  number === 0 || (op === "Modulo" && number === 1);
 
 const VALUE_VARIANTS = new Set([
   "Value",
@@ -398,25 +406,25 @@ function isValueSide(node: Node): boolean {
   const [variant, value] = only(node);
   if (!VALUE_VARIANTS.has(variant)) return false;
   if (variant === "Nested") return isValueSide(value);
-  if (!isFields(value)) return true;
+  return !isFields(value) || partsOf(variant, value).every(isValueSide);
+}
+
+/** The parts of a value that are values too, if it is one. What stands in parentheses of its own may be anything. */
+function partsOf(variant: string, fields: NodeFields): readonly Node[] {
+  const op = textIn(fields["op"]);
   switch (variant) {
     case "UnaryOp":
-      return value["op"] !== "Not" && isValueSide(value["expr"]);
+      return [op === "Not" ? undefined : fields["expr"]];
     case "BinaryOp":
-      return (
-        typeof value["op"] === "string" &&
-        ARITHMETIC.has(value["op"]) &&
-        isValueSide(value["left"]) &&
-        isValueSide(value["right"])
-      );
+      return ARITHMETIC.has(op) ? [fields["left"], fields["right"]] : [undefined];
     case "Cast":
     case "Convert":
     case "Collate":
-      return isValueSide(value["expr"]);
+      return [fields["expr"]];
     case "Interval":
-      return isValueSide(value["value"]);
+      return [fields["value"]];
     default:
-      return true;
+      return [];
   }
 }
 
@@ -546,6 +554,8 @@ function only(fields: NodeFields): readonly [string, Node] {
   const [first] = Object.entries(fields);
   return first ?? ["", undefined];
 }
+
+const textIn = (node: Node): string => (typeof node === "string" ? node : "");
 
 const listOf = (node: Node): readonly Node[] => (Array.isArray(node) ? (node as readonly Node[]) : []);
 

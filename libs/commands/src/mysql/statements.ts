@@ -98,28 +98,32 @@ const INTO_OPTIONS = new Set(
 
 /** Takes SELECT's INTO away, which the parser does not know, and says what it does. */
 function withoutInto(tokens: readonly Token[], effects: Effects): readonly Token[] {
-  const leading = wordAt(tokens, 0);
-  const first = leading === "insert" || leading === "replace" ? 8 : 0;
-  const at = tokens.findIndex(
-    (token, index) =>
-      index >= first &&
-      token.kind === "word" &&
-      token.lower === "into" &&
-      !isSymbolAt(tokens, index - 1, "."),
-  );
+  const at = placeOfInto(tokens);
   if (at === -1) return tokens;
-  let end = at + 1;
-  const target = wordAt(tokens, end);
-  if (target === "outfile" || target === "dumpfile") {
-    effects.reachesOut = true;
-    end = endOfOptions(tokens, end + 1);
-  } else if (tokens[end]?.kind === "variable") {
-    effects.changesSession = true;
-    for (end++; isSymbolAt(tokens, end, ",") && tokens[end + 1]?.kind === "variable";) end += 2;
-  } else {
-    return tokens;
-  }
+  const end = endOfInto(tokens, at + 1);
+  if (end === at + 1) return tokens;
+  if (tokens[at + 1]?.kind === "variable") effects.changesSession = true;
+  else effects.reachesOut = true;
   return withoutInto([...tokens.slice(0, at), ...tokens.slice(end)], effects);
+}
+
+/** Where SELECT's INTO is; that of INSERT stands among its first words. */
+function placeOfInto(tokens: readonly Token[]): number {
+  const inserts = ["insert", "replace"].includes(wordAt(tokens, 0) ?? "");
+  return tokens.findIndex(
+    (_, at) => at >= (inserts ? 8 : 0) && wordAt(tokens, at) === "into" && !isSymbolAt(tokens, at - 1, "."),
+  );
+}
+
+/** Where the file or the variables end that something is put into; the start when it is neither. */
+function endOfInto(tokens: readonly Token[], start: number): number {
+  if (["outfile", "dumpfile"].includes(wordAt(tokens, start) ?? "")) {
+    return endOfOptions(tokens, start + 1);
+  }
+  if (tokens[start]?.kind !== "variable") return start;
+  let end = start + 1;
+  while (isSymbolAt(tokens, end, ",") && tokens[end + 1]?.kind === "variable") end += 2;
+  return end;
 }
 
 function endOfOptions(tokens: readonly Token[], start: number): number {
@@ -207,29 +211,29 @@ function isName(token: Token | undefined, before: number): token is Token {
   );
 }
 
+const RIGHTS = ["identified", "definer", "security"];
+const EMPTYING = ["truncate", "discard", "drop", "exchange"];
 const ACCOUNTS = ["user", "role"];
 const CODE = ["function", "procedure", "trigger", "event", "aggregate", "package", "soname", "library"];
 const OUTSIDE = ["server", "federated", "connection", "directory", "soname", "connect", "logfile", "wrapper"];
 
 function definition(kind: "create" | "alter" | "drop"): Reader {
   return (tokens, { effects }) => {
-    if (kind === "drop" && wordAt(tokens, 1) === "prepare") {
-      effects.kinds.add("other");
-      effects.changesSession = true;
-      return;
-    }
     effects.kinds.add(kind);
     effects.ddl = true;
-    effects.privileges ||=
-      ACCOUNTS.includes(wordAt(tokens, 1) ?? "") || hasWord(tokens, "identified", "definer", "security");
-    effects.privileges ||=
-      kind === "create" && wordAt(tokens, 1) === "or" && ACCOUNTS.includes(wordAt(tokens, 3) ?? "");
-    effects.runsCode ||= hasWord(tokens, ...CODE) || (kind === "alter" && wordAt(tokens, 1) === "instance");
+    const noun = nounOf(tokens);
+    effects.privileges ||= ACCOUNTS.includes(noun) || hasWord(tokens, ...RIGHTS);
+    effects.runsCode ||= hasWord(tokens, ...CODE) || noun === "instance";
     effects.reachesOut ||= hasWord(tokens, ...OUTSIDE);
-    effects.deletesAll ||= kind === "alter" && hasWord(tokens, "truncate", "discard", "drop", "exchange");
+    effects.deletesAll ||= kind === "alter" && hasWord(tokens, ...EMPTYING);
     effects.writes ||= hasWord(tokens, "select");
     addNames(tokens, effects);
   };
+}
+
+/** What is defined; CREATE OR REPLACE has it two words later. */
+function nounOf(tokens: readonly Token[]): string {
+  return wordAt(tokens, wordAt(tokens, 1) === "or" ? 3 : 1) ?? "";
 }
 
 const truncate: Reader = (tokens, { effects }) => {
@@ -272,15 +276,8 @@ function explained(
   start: number,
   how: { readonly surroundings: Surroundings; readonly runs: boolean },
 ): void {
-  let { runs } = how;
-  let at = start;
-  for (;;) {
-    const option = wordAt(tokens, at);
-    if (option === "analyze") runs = true;
-    if (option === "format" && isSymbolAt(tokens, at + 1, "=")) at += 3;
-    else if (["analyze", "extended", "partitions"].includes(option ?? "") && at + 1 < tokens.length) at++;
-    else break;
-  }
+  const at = endOfExplainOptions(tokens, start);
+  const runs = how.runs || hasWord(tokens.slice(start, at), "analyze");
   const rest = tokens.slice(at);
   const leading = isSymbolAt(rest, 0, "(") ? "(" : wordAt(rest, 0);
   const { effects, pipesAreOr } = how.surroundings;
@@ -298,6 +295,17 @@ function explained(
   }
   addAll(own, effects);
 }
+
+function endOfExplainOptions(tokens: readonly Token[], start: number): number {
+  for (let at = start; ;) {
+    const option = wordAt(tokens, at) ?? "";
+    if (option === "format" && isSymbolAt(tokens, at + 1, "=")) at += 3;
+    else if (EXPLAIN_OPTIONS.has(option) && at + 1 < tokens.length) at++;
+    else return at;
+  }
+}
+
+const EXPLAIN_OPTIONS = new Set(["analyze", "extended", "partitions"]);
 
 /** A table, and maybe a column of it or a pattern for its columns. */
 function described(tokens: readonly Token[], effects: Effects): void {
@@ -360,18 +368,35 @@ const set: Reader = (tokens, surroundings) => {
   effects.changesSession = true;
   const what = wordAt(tokens, 1);
   if (what === "statement") throw new Unreadable("SET STATEMENT is not understood", false);
-  if (isSymbolAt(tokens, 2, "=") || isSymbolAt(tokens, 2, ":=")) {
-    addAssignments(tokens.slice(1), surroundings);
-  } else if (what === "password" || what === "role" || what === "default" || what === "resource") {
-    effects.privileges = true;
-  } else if (what === "names" || what === "character" || what === "charset") {
-    addCharset(tokens[what === "character" ? 3 : 2], effects);
-    addAssignmentsAfterComma(tokens, surroundings);
+  const isAssignment = isSymbolAt(tokens, 2, "=") || isSymbolAt(tokens, 2, ":=");
+  const own =
+    !isAssignment && what !== undefined && Object.hasOwn(SETTINGS, what) ? SETTINGS[what] : undefined;
+  if (own !== undefined) {
+    own(tokens, surroundings);
   } else if (hasWord(tokens.slice(1, 3), "transaction")) {
     if (what === "global") addServerSetting(effects);
   } else {
     addAssignments(tokens.slice(1), surroundings);
   }
+};
+
+const setAccount: Reader = (_tokens, { effects }) => {
+  effects.privileges = true;
+};
+const setCharset: Reader = (tokens, surroundings) => {
+  addCharset(tokens[wordAt(tokens, 1) === "character" ? 3 : 2], surroundings.effects);
+  addAssignmentsAfterComma(tokens, surroundings);
+};
+
+/** What SET begins with that is no variable. */
+const SETTINGS: Readonly<Record<string, Reader>> = {
+  password: setAccount,
+  role: setAccount,
+  default: setAccount,
+  resource: setAccount,
+  names: setCharset,
+  character: setCharset,
+  charset: setCharset,
 };
 
 function addServerSetting(effects: Effects): void {
@@ -454,6 +479,7 @@ const locks: Reader = (tokens, surroundings) => {
   plain("lock", "changesSession", "disturbs")(tokens, surroundings);
   if (hasWord(tokens, "instance")) surroundings.effects.runsCode = true;
 };
+const forgets = plain("other", "changesSession");
 const maintains = plain("maintenance", "disturbs");
 const rebuilds = known("maintenance", "disturbs", "writes", "ddl");
 
@@ -492,7 +518,9 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   unlock: locks,
   create: definition("create"),
   alter: definition("alter"),
-  drop: definition("drop"),
+  drop: (tokens, surroundings) => {
+    (wordAt(tokens, 1) === "prepare" ? forgets : definition("drop"))(tokens, surroundings);
+  },
   rename: (tokens, { effects }) => {
     effects.kinds.add("alter");
     effects.ddl = true;
@@ -521,7 +549,7 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
   call: known("call", "runsCode"),
   prepare: known("other", "runsCode", "changesSession"),
   execute: known("other", "runsCode"),
-  deallocate: plain("other", "changesSession"),
+  deallocate: forgets,
   optimize: rebuilds,
   repair: rebuilds,
   check: maintains,

@@ -8,36 +8,31 @@ import { restricts, tablesIn, targetsIn } from "./restricting.js";
  * do anything: a new  of the parser adds no way around a policy.
  */
 const HARMLESS = new Set(
-  `Query Select Values SetOperation UnnamedExpr ExprWithAlias Wildcard QualifiedWildcard ObjectName Identifier
-  CompoundIdentifier Value Number SingleQuotedString DoubleQuotedString HexStringLiteral Boolean Null Placeholder
-  body projection from joins relation join_operator selection group_by having order_by limit_clause limit offset
-  Expressions kind options expr alias name value op left right list negated low high pattern escape_char any regexp
-  UnaryOp InList InSubquery Between Like RLike IsNull IsNotNull IsTrue IsNotTrue IsFalse IsNotFalse IsUnknown
-  IsNotUnknown Nested Tuple Subquery Exists subquery AnyOp AllOp compare_op is_some Case operand conditions else_result
-  condition result Cast data_type format Convert charset    Extract field syntax Substring
-  substring_from substring_for special shorthand Trim trim_where trim_what trim_characters Position in Collate collation
-  Interval leading_field leading_precision last_field fractional_seconds_precision MatchAgainst columns match_value
-  opt_search_modifier MemberOf array TypedString uses_odbc_syntax
-  Join Inner Left LeftOuter Right RightOuter CrossJoin StraightJoin On Using None Natural global constraint
-  with cte_tables recursive query  Derived lateral NestedJoin table_with_joins JsonTable json_expr json_path
-  Named Nested path exists on_empty on_error ForOrdinality Default Error type
-  distinct    select_modifiers optimizer_hints flavor window_before_qualify
-  named_window         
-  high_priority straight_join sql_small_result sql_big_result sql_buffer_result sql_no_cache sql_calc_found_rows
-  distinct_row all rows explicit_row content value_keyword set_quantifier  for_clause  
-   LimitOffset OffsetCommaLimit  asc nulls_first  
-  args List clauses duplicate_treatment Unnamed Named Expr OrderBy Separator Limit filter null_treatment over
-  within_group parameters WindowSpec NamedWindow window_name partition_by window_frame units start_bound end_bound
-  Preceding Following CurrentRow name_value
-  assignments target ColumnName Tuple table on DuplicateKeyUpdate returning tables using order_by into
-  WithFromKeyword WithoutKeyword insert_alias row_alias col_aliases ignore low_priority priority replace_into source
-  partitions     or insert_token
-   index_hints hint_type index_type for_clause index_names    explicit
-  column_keyword inline quote_style locks Prefixed prefix is_none
-  Decimal Char Varchar Int Integer Signed Unsigned BigInt Float Double Real Date Datetime Time Timestamp JSON Binary
-  Custom Character CharacterLength IntegerLength length unit PrecisionAndScale Precision SignedInteger UnsignedInteger
-        wildcard_token
-  QuotedString  `.split(/\s+/),
+  `alias all any args array asc assignments body charset clauses col_aliases collation column_keyword columns
+  compare_op condition conditions constraint content cte_tables data_type distinct distinct_row duplicate_treatment
+  else_result end_bound escape_char exists explicit explicit_row expr field filter flavor for_clause format
+  fractional_seconds_precision from global group_by having high high_priority hint_type ignore in index_hints
+  index_names index_type inline insert_alias insert_token into is_none is_some join_operator joins json_expr
+  json_path kind last_field lateral leading_field leading_precision left length limit limit_clause list locks low
+  low_priority match_value name name_value named_window negated null_treatment nulls_first offset on on_empty
+  on_error op operand opt_search_modifier optimizer_hints options or order_by over parameters partition_by partitions
+  path pattern prefix priority projection query quote_style recursive regexp relation replace_into result returning
+  right row_alias rows select_modifiers selection set_quantifier shorthand source special sql_big_result
+  sql_buffer_result sql_calc_found_rows sql_no_cache sql_small_result start_bound straight_join subquery
+  substring_for substring_from syntax table table_with_joins tables target trim_characters trim_what trim_where type
+  unit units uses_odbc_syntax using value value_keyword wildcard_token window_before_qualify window_frame window_name
+  with within_group AllOp AnyOp Between BigInt Binary Boolean Case Cast Char Character CharacterLength Collate
+  ColumnName CompoundIdentifier Convert CrossJoin CurrentRow Custom Date Datetime Decimal Default Derived Double
+  DoubleQuotedString DuplicateKeyUpdate Error Exists Expr ExprWithAlias Expressions Extract Float Following
+  ForOrdinality HexStringLiteral Identifier InList InSubquery Inner Int Integer IntegerLength Interval IsFalse
+  IsNotFalse IsNotNull IsNotTrue IsNotUnknown IsNull IsTrue IsUnknown JSON Join JsonTable Left LeftOuter Like Limit
+  LimitOffset List MatchAgainst MemberOf Named NamedWindow Natural Nested NestedJoin None Null Number ObjectName
+  OffsetCommaLimit On OrderBy Placeholder Position Preceding Precision PrecisionAndScale Prefixed QualifiedWildcard
+  Query QuotedString RLike Real Right RightOuter Select Separator SetOperation Signed SignedInteger
+  SingleQuotedString StraightJoin Subquery Substring Time Timestamp Trim Tuple TypedString UnaryOp Unnamed
+  UnnamedExpr Unsigned UnsignedInteger Using Value Values Varchar Wildcard WindowSpec WithFromKeyword WithoutKeyword`.split(
+    /\s+/,
+  ),
 );
 
 interface Place {
@@ -91,7 +86,7 @@ function visitWith(clause: NodeFields, place: Place): Place {
   const tables = clause["cte_tables"];
   for (const table of Array.isArray(tables) ? (tables as readonly Node[]) : []) {
     const alias = isFields(table) && isFields(table["alias"]) ? table["alias"]["name"] : undefined;
-    const name = isFields(alias) ? String(alias["value"]).toLowerCase() : "";
+    const name = valueIn(alias).toLowerCase();
     if (clause["recursive"] === true) names.add(name);
     visit(isFields(table) ? table["query"] : table, { ...place, withNames: new Set(names) });
     names.add(name);
@@ -189,10 +184,7 @@ function joinsRestrict(node: Node, targets: ReadonlyMap<string, string>): boolea
 function visitFunction(fields: NodeFields, place: Place): void {
   const { effects } = place;
   const parts = Array.isArray(fields["name"]) ? (fields["name"] as readonly Node[]) : [];
-  const names = parts.map((part) => {
-    const identifier = isFields(part) ? part["Identifier"] : undefined;
-    return isFields(identifier) ? String(identifier["value"]).toLowerCase() : "?";
-  });
+  const names = parts.map((part) => nameIn(part).toLowerCase());
   const name = names.join(".");
   effects.functions.add(name);
   // With a schema before it, it is a stored function, whatever its name.
@@ -214,10 +206,15 @@ function visitTable(fields: NodeFields, place: Place): void {
 /** Adds the name of a table as it is written: servers keep its case, or not, as their file system does. */
 function addTable(parts: Node, effects: Effects): void {
   if (!Array.isArray(parts)) return;
-  const names = (parts as readonly Node[]).map((part) => {
-    const identifier = isFields(part) ? part["Identifier"] : undefined;
-    return isFields(identifier) ? String(identifier["value"]) : "?";
-  });
+  const names = (parts as readonly Node[]).map(nameIn);
   const name = names.join(".");
   if (name.toLowerCase() !== "dual") effects.tables.add(name);
+}
+
+/** One part of a name; what is no plain identifier is a name that nobody has. */
+const nameIn = (part: Node): string => (isFields(part) ? valueIn(part["Identifier"]) : "") || "?";
+
+function valueIn(identifier: Node): string {
+  const value = isFields(identifier) ? identifier["value"] : undefined;
+  return typeof value === "string" ? value : "";
 }

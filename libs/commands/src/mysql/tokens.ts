@@ -257,6 +257,11 @@ class Reader {
     return /^\w+$/.test(text) ? { kind: "word", text, lower: text.toLowerCase() } : { kind: "quoted", text };
   }
 
+  /** A comment's end without its start; a star right before a comment is none. */
+  #closesNothing(): boolean {
+    return this.#startsWith("*/") && !this.#startsWith("*/*");
+  }
+
   #symbol(): Token {
     const variable = this.#match(VARIABLE);
     if (variable !== undefined) {
@@ -275,7 +280,7 @@ class Reader {
       return { kind: "number", text: "?" };
     }
     const char = this.#text.charAt(this.#at);
-    if (!SINGLE_SYMBOLS.has(char) || this.#startsWith("*/")) {
+    if (!SINGLE_SYMBOLS.has(char) || this.#closesNothing()) {
       this.#fail("it has a character that means nothing to a server, or something to its client");
     }
     this.#at++;

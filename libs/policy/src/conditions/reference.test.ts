@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+
+import { BOUNDS } from "./bounds.js";
+import { checkCondition } from "./check-condition.js";
+import { FUNCTIONS } from "./functions.js";
+import { VARIABLES, type VariableDescription } from "./variables.js";
+
+const reference = readFileSync(new URL("../../../../docs/policies.md", import.meta.url), "utf8");
+/** However the columns are aligned. */
+const plain = (text: string) => text.replace(/ +/g, " ").replace(/-{2,}/g, "--");
+
+const row = (...cells: string[]) =>
+  plain(`| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`);
+
+describe("docs/policies.md", () => {
+  test.each(Object.entries<VariableDescription>(VARIABLES))(
+    "has %s and its fields",
+    (name, { says, type, fields }) => {
+      const lines = [
+        row(`\`${name}\``, type ?? "", says),
+        ...Object.entries(fields ?? {}).map(([field, each]) =>
+          row(`\`${name}.${field}\``, each.type, each.says),
+        ),
+      ];
+      expect(plain(reference)).toContain(lines.join("\n"));
+    },
+  );
+
+  test("has every function", () => {
+    const lines = Object.values(FUNCTIONS).map(({ forms, says }) =>
+      row(forms.map((form) => `\`${form}\``).join(", "), says),
+    );
+    expect(plain(reference)).toContain(lines.join("\n"));
+  });
+
+  test.each([
+    BOUNDS.nodes,
+    BOUNDS.depth,
+    BOUNDS.comprehensionDepth,
+    BOUNDS.patternLength,
+    BOUNDS.patternRepeat,
+    BOUNDS.patternSize,
+    BOUNDS.matchedText,
+    BOUNDS.madeText,
+    BOUNDS.madeList,
+    BOUNDS.splitParts,
+  ])("has the bound %i", (bound) => {
+    expect(reference).toContain(bound.toLocaleString("en-US"));
+  });
+
+  test("has conditions that are valid", () => {
+    const conditions = [...reference.matchAll(/^ +when: (.+)$/gm)].map(([, text = ""]) =>
+      text.replace(/^'|'$/g, ""),
+    );
+    expect(conditions.length).toBeGreaterThan(8);
+    const problems = conditions.map((text) => ({ text, checked: checkCondition(text) }));
+    expect(problems.filter(({ checked }) => !checked.ok)).toEqual([]);
+  });
+});

@@ -1,8 +1,8 @@
 import { type Fields, fieldsOf, listOf, nodeOf, lastNameOf } from "./ast.js";
 import { type Constant, constantOf, elementsOf, isParameter } from "./constants.js";
 import { datesRows, isPlainColumn, isPresent, numbersRows, variesBy } from "./operands.js";
-import { coversRows } from "./row-queries.js";
-import { type Rows, columnsIn, columnOf, shareNames } from "./rows.js";
+import { asksForBounds } from "./row-queries.js";
+import { type Rows, columnsIn, columnOf, shareNames, namesCopy } from "./rows.js";
 
 export interface Comparison {
   readonly operator: string;
@@ -40,6 +40,10 @@ const NEGATED: Readonly<Record<string, string>> = {
   "!~*": "~*",
 };
 
+export function mirrored(operator: string): string | undefined {
+  return MIRRORED[operator];
+}
+
 export function negated(operator: string): string | undefined {
   return NEGATED[operator];
 }
@@ -55,7 +59,8 @@ export function comparisonRestricts(comparison: Comparison, rows: Rows): boolean
   const columns = variesBy(left, rows);
   if (columns === undefined) return false;
   if (shareNames(columns, columnsIn(right, rows))) return isNormalizing(turned, rows);
-  const constant = constantOf(right);
+  if (namesCopy(right, rows)) return false;
+  const constant = numberOrText(constantOf(right));
   if (constant === null) return false;
   return !(DEGENERATE[operator] ?? always)({ left, right, constant, columns, rows });
 }
@@ -125,39 +130,69 @@ const DEGENERATE: Readonly<Record<string, Degenerate>> = {
   ">>": emptyValue,
 };
 
-function isOtherThanOne({ left, constant, columns, rows }: Compared): boolean {
-  if (constant === "") return true;
-  if ([...columns].every(numbersRows)) return true;
-  return (
-    nodeOf(left)?.type === "FuncCall" && !isPlainColumn(listOf(fieldsOf(left, "FuncCall")?.["args"])[0], rows)
-  );
+/** A text that is a number counts as one: PostgreSQL makes it one. */
+function numberOrText(constant: Constant | undefined): Constant | undefined {
+  const isNumber = typeof constant === "string" && /^\s*[+-]?\d+(?:\.\d*)?\s*$/u.test(constant);
+  return isNumber ? Number(constant) : constant;
 }
 
-function isAboveLeast({ right, constant, columns, rows }: Compared, orEqual: boolean): boolean {
-  if (coversRows(right, rows)) return true;
+const KEEPING_APART: ReadonlySet<string> = new Set(["lower", "upper", "btrim", "ltrim", "rtrim"]);
+
+function isOtherThanOne({ left, constant, columns }: Compared): boolean {
+  if (constant === "" || [...columns].every(numbersRows)) return true;
+  const call = fieldsOf(left, "FuncCall");
+  return call !== undefined && !KEEPING_APART.has(lastNameOf(call["funcname"]));
+}
+
+function isAboveLeast(compared: Compared, orEqual: boolean): boolean {
+  const { right, constant, columns, rows } = compared;
+  if (asksForBounds(right, rows) || isLongAgo(right) || columns.has("ctid")) return true;
+  if ([...columns].every(numbersRows)) return isUnclearNumber(right, constant) || Number(constant) <= 2;
   if (typeof constant === "string") return isLeast(constant);
-  if (typeof constant !== "number") return false;
-  if ([...columns].every(numbersRows)) return constant <= (orEqual ? 1 : 0);
-  // A length, an age or an amount is not negative; a temperature may be.
+  return typeof constant === "number" && isLeastNumber(compared, constant, orEqual);
+}
+
+/** A length, an age or an amount is not negative; a temperature may be. */
+function isLeastNumber({ left }: Compared, constant: number, orEqual: boolean): boolean {
+  if (isYear(left)) return constant <= 1970;
   if (constant < 0) return constant >= -1 || constant <= -100_000;
-  return constant === 0 && orEqual;
+  return constant === 0 && (orEqual || fieldsOf(left, "FuncCall") !== undefined);
+}
+
+/** What numbers of rows are compared with must be seen: a number or a parameter. */
+function isUnclearNumber(right: unknown, constant: Constant | undefined): boolean {
+  return constant === undefined && !isParameter(right);
+}
+
+function isYear(value: unknown): boolean {
+  const call = fieldsOf(value, "FuncCall");
+  return listOf(call?.["args"]).some((arg) => /^(?:iso)?year$/iu.test(String(constantOf(arg))));
+}
+
+function isLongAgo(value: unknown): boolean {
+  const call = fieldsOf(value, "FuncCall");
+  if (lastNameOf(call?.["funcname"]) === "to_timestamp")
+    return Number(constantOf(listOf(call?.["args"])[0])) < 86_400 * 366;
+  const minus = fieldsOf(value, "A_Expr");
+  const span = constantOf(minus?.["rexpr"]);
+  return typeof span === "string" && /\d{3}\s*y|cent|mill?en/iu.test(span);
 }
 
 function isLeast(text: string): boolean {
-  const year = /^\s*(\d{1,4})-/u.exec(text)?.[1];
+  const year = /(?<!\d)\d{4}(?!\d)/u.exec(text)?.[0];
   return (
     !/[\p{L}\p{N}]/u.test(text) ||
     /^\s*(?:-infinity|epoch)/iu.test(text) ||
-    (year !== undefined && Number(year) <= 1970)
+    (/^[\d\s/.:+TZ-]+$/u.test(text) && year !== undefined && Number(year) <= 1970)
   );
 }
 
 function isBelowMost({ right, constant, columns, rows }: Compared): boolean {
-  if (coversRows(right, rows)) return true;
+  if (asksForBounds(right, rows)) return true;
   if (isPresent(right)) return [...columns].some(datesRows);
-  if (typeof constant === "number") {
-    return constant >= 999_999_999 || (constant >= 999_999 && [...columns].every(numbersRows));
-  }
+  const ofRows = [...columns].every(numbersRows);
+  if (ofRows && isUnclearNumber(right, constant)) return true;
+  if (typeof constant === "number") return constant >= (ofRows ? 999_999 : 999_999_999);
   return typeof constant === "string" && isMost(constant);
 }
 
@@ -189,15 +224,29 @@ const SAYS: Readonly<Record<string, (fields: Fields) => boolean>> = {
 };
 
 function saysLetters(text: string): boolean {
-  return /[\p{L}\p{N}]/u.test(text);
+  return /[\p{L}\p{N}]/u.test(text.replace(/infinity/giu, ""));
 }
 
-/** Each alternative of the pattern has a character that must be there. */
+/** Each alternative of the pattern has a character that must be there. What may be left out counts for nothing. */
 function isTellingExpression(pattern: string): boolean {
-  return pattern
+  if (pattern.length > MAX_PATTERN) return false;
+  let plain = pattern
+    .replace(/\\[a-zA-Z]/gu, ".")
+    .replace(/\\./gu, "_")
+    .replace(/\[\^?\]?[^\]]*\]/gu, ".");
+  for (let round = 0; round < 5; round++) {
+    plain = plain
+      .replace(/(?:\([^()]*\)|[^()])(?:[*?]|\{[^}]*\})/gu, "")
+      .replace(/\((?:\?:)?([^()|]*)\)/gu, "$1");
+  }
+  return plain
+    .replace(/[()]/gu, "")
     .split("|")
-    .every((part) => /(?<![\\[])[\p{L}\p{N}@_-]\)*(?![*?{\p{L}\p{N}])/u.test(part) && !/^\.\*$/u.test(part));
+    .every((part) => /[\p{L}\p{N}@_-]/u.test(part));
 }
+
+/** Longer ones are not looked into. */
+const MAX_PATTERN = 1000;
 
 /** A pattern that is known to say something: a constant, a parameter, another table's column, or these joined. */
 function isTellingText(value: unknown, says: (text: string) => boolean): boolean {

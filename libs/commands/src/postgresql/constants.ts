@@ -38,10 +38,17 @@ function computed(fields: Fields): Constant | undefined {
     return operator === "-" && typeof right === "number" ? -right : undefined;
   }
   const left = constantOf(fields["lexpr"]);
+  if (typeof left === "number" && typeof right === "number") return ARITHMETIC[operator]?.(left, right);
   return operator === "||" && typeof left === "string" && typeof right === "string"
     ? left + right
     : undefined;
 }
+
+const ARITHMETIC: Readonly<Record<string, (left: number, right: number) => number>> = {
+  "+": (left, right) => left + right,
+  "-": (left, right) => left - right,
+  "*": (left, right) => left * right,
+};
 
 /** A value that the client gives beside the text: `$1`. */
 export function isParameter(value: unknown): boolean {

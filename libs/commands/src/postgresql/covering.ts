@@ -1,5 +1,5 @@
 import { type AstNode, type Fields, listOf, nodeOf, textOf, lastNameOf } from "./ast.js";
-import { negated } from "./comparison.js";
+import { mirrored, negated } from "./comparison.js";
 import { constantOf } from "./constants.js";
 import { type Rows, columnsIn, shareNames, spend } from "./rows.js";
 
@@ -20,13 +20,32 @@ interface Atom {
  * `a < 5 or a >= 5`, `a <> 1 or a <> 2`. In doubt they may.
  */
 export function coversAllTogether(args: readonly unknown[], positive: boolean, rows: Rows): boolean {
-  const atoms = args.flatMap((arg) => atomsOf(arg, positive, rows));
-  if (atoms.every(({ operator }) => operator === "=" || operator === "in" || operator === "null"))
-    return false;
+  const alternatives = args.map((arg) => ({
+    atoms: atomsOf(arg, positive, rows),
+    hasParts: hasSeveralParts(arg, positive, rows),
+  }));
+  const atoms = alternatives.flatMap((alternative) => alternative.atoms);
+  if (atoms.every(({ operator }) => NAMING.has(operator))) return false;
   if (atoms.length > MAX_ALTERNATIVES) return true;
-  return atoms.some((atom, index) =>
-    atoms.slice(index + 1).some((other) => covers(atom, other) || covers(other, atom)),
+  return alternatives.some((one, index) =>
+    alternatives.slice(index + 1).some((other) => {
+      // Two that each ask for several things leave out what has one and not the other; four of them may not.
+      if (one.hasParts && other.hasParts && alternatives.length < 4) return false;
+      return one.atoms.some((atom) =>
+        other.atoms.some((opposite) => covers(atom, opposite) || covers(opposite, atom)),
+      );
+    }),
   );
+}
+
+/** Operators of alternatives that each name values: however many there are, they leave out all other values. */
+const NAMING: ReadonlySet<string> = new Set(["=", "in", "null"]);
+
+/** Whether an alternative asks for several things of which each leaves rows out. */
+function hasSeveralParts(condition: unknown, positive: boolean, rows: Rows): boolean {
+  const { type, fields } = nodeOf(condition) ?? { type: "", fields: {} };
+  if (type !== "BoolExpr" || fields["boolop"] !== (positive ? "AND_EXPR" : "OR_EXPR")) return false;
+  return listOf(fields["args"]).filter((arg) => rows.restricts(arg, positive, rows)).length > 1;
 }
 
 function atomsOf(condition: unknown, positive: boolean, rows: Rows): readonly Atom[] {
@@ -45,14 +64,25 @@ function unclear(): Atom {
 }
 
 function atomOf(node: AstNode, positive: boolean, rows: Rows): Atom {
-  const { type, fields } = node;
+  const { type, fields } = turned(node);
   const whole = { [type]: fields };
   const compared = type === "A_Expr" ? fields["lexpr"] : (fields["arg"] ?? fields["testexpr"] ?? whole);
   return {
     key: keyOf(compared, rows),
     columns: columnsIn(whole, rows),
-    operator: operatorOf(node, positive),
+    operator: operatorOf({ type, fields }, positive),
     value: type === "A_Expr" ? constantOf(fields["rexpr"]) : undefined,
+  };
+}
+
+/** `5 >= age` as `age <= 5`. */
+function turned(node: AstNode): AstNode {
+  const { lexpr, rexpr, name } = node.fields;
+  const mirror = mirrored(lastNameOf(name));
+  if (constantOf(lexpr) === undefined || mirror === undefined) return node;
+  return {
+    type: node.type,
+    fields: { ...node.fields, lexpr: rexpr, rexpr: lexpr, name: [{ String: { sval: mirror } }] },
   };
 }
 
@@ -68,6 +98,8 @@ function operatorOf({ type, fields }: AstNode, positive: boolean): string {
       return (fields["nulltesttype"] === "IS_NULL") === positive ? "null" : "not null";
     case "SubLink":
       return positive ? "in" : "other";
+    case "BooleanTest":
+      return /IS_(?:TRUE|NOT_FALSE)/u.test(String(fields["booltesttype"])) === positive ? "true" : "false";
     case "A_Expr":
       return comparisonOf(fields, positive);
     default:
@@ -79,6 +111,8 @@ function comparisonOf(fields: Fields, positive: boolean): string {
   const kind = textOf(fields["kind"]) ?? "";
   if (kind.includes("BETWEEN")) return kind.includes("NOT") === positive ? "other" : "between";
   if (kind === "AEXPR_DISTINCT") return positive ? "other" : "=";
+  const value = constantOf(fields["rexpr"]);
+  if (typeof value === "boolean") return value === positive ? "true" : "false";
   const operator = plainOperator(fields, positive);
   if (kind !== "AEXPR_IN") return operator;
   return operator === "=" ? "in" : "other";

@@ -61,9 +61,7 @@ type VariesByTwo = (left: unknown, right: unknown, rows: Rows) => ReadonlySet<st
 const variesByMember: VariesByTwo = (left, right, rows) =>
   columnsIn(right, rows).size === 0 ? variesBy(left, rows) : undefined;
 const variesByProduct: VariesByTwo = (left, right, rows) =>
-  isNumberAbove(right, 0) ? variesBy(left, rows) : undefined;
-const variesByRest: VariesByTwo = (left, right, rows) =>
-  isNumberAbove(right, 1) ? variesBy(left, rows) : undefined;
+  isPositive(right) ? variesBy(left, rows) : undefined;
 
 const OPERATORS: Readonly<Record<string, VariesByTwo>> = {
   "+": variesByBoth,
@@ -75,16 +73,16 @@ const OPERATORS: Readonly<Record<string, VariesByTwo>> = {
   "#>>": variesByMember,
   "*": variesByProduct,
   "/": variesByProduct,
-  "%": variesByRest,
 };
 
-function isNumberAbove(value: unknown, limit: number): boolean {
+function isPositive(value: unknown): boolean {
   const constant = constantOf(value);
-  return typeof constant === "number" && constant > limit;
+  return typeof constant === "number" && constant > 0;
 }
 
 /** `a - a` is the same for all rows: sides that share a column are not believed. */
 function variesByBoth(left: unknown, right: unknown, rows: Rows): ReadonlySet<string> | undefined {
+  if (left === undefined) return undefined;
   const [inLeft, inRight] = [columnsIn(left, rows), columnsIn(right, rows)];
   if (shareNames(inLeft, inRight)) return undefined;
   if (inRight.size === 0) return variesBy(left, rows);

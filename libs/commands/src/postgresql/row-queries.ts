@@ -1,5 +1,5 @@
 import { type Fields, fieldsOf, isFields, listOf, nodeOf, lastNameOf, targetOf } from "./ast.js";
-import { constantOf } from "./constants.js";
+import { constantOf, isParameter } from "./constants.js";
 import { cteOf, scopeWith } from "./cte-scope.js";
 import { type Rows, columnsIn, fromItems, qualifierOf, spend } from "./rows.js";
 
@@ -11,10 +11,16 @@ export function subqueryOf(value: unknown): Fields | undefined {
   return fieldsOf(fieldsOf(value, "SubLink")?.["subselect"], "SelectStmt");
 }
 
-/** Whether this is a subquery that goes over all of the rows again. */
-export function coversRows(value: unknown, rows: Rows): boolean {
+/** Whether this asks the same table for its first or last, or has a subquery of no table at all. */
+export function asksForBounds(value: unknown, rows: Rows): boolean {
   const query = subqueryOf(value);
-  return query !== undefined && rereads(query, rows);
+  if (query === undefined) return JSON.stringify(value)?.includes('"SubLink"') ?? false;
+  const items = fromItems(query["fromClause"]);
+  return (
+    items.length === 0 ||
+    items.some((item) => fieldsOf(item, "RangeVar")?.["relname"] === rows.relation) ||
+    rereads(query, rows)
+  );
 }
 
 /**
@@ -42,7 +48,15 @@ function isLimited(query: Fields): boolean {
   const limit = query["limitCount"];
   const count = constantOf(limit);
   const limited = limit !== undefined && count !== null && !(typeof count === "number" && count > 100_000);
-  return limited || query["groupClause"] !== undefined || query["havingClause"] !== undefined;
+  return limited || isGrouped(query);
+}
+
+/** `min(id) … GROUP BY email`, or groups of which HAVING says something. */
+function isGrouped(query: Fields): boolean {
+  const having = query["havingClause"];
+  if (having !== undefined && /"(?:FuncCall|ColumnRef)"/u.test(JSON.stringify(having))) return true;
+  const first = listOf(query["targetList"])[0];
+  return query["groupClause"] !== undefined && nodeOf(targetOf(first))?.type === "FuncCall";
 }
 
 /** Whether WHERE, or the condition of a join, leaves out rows of this query. */
@@ -62,18 +76,31 @@ function joinConditions(item: unknown): readonly unknown[] {
   ];
 }
 
-/** Whether a part of FROM holds all of the rows again: the table itself, or a query over it. */
+/** Whether a part of FROM holds all of the rows again, or may: the table itself, a query over it, a made series. */
 export function isCopy(item: unknown, rows: Rows): boolean {
-  const node = nodeOf(item);
-  if (node?.type === "RangeSubselect") {
-    const query = fieldsOf(node.fields["subquery"], "SelectStmt");
-    return query !== undefined && rereads(query, rows);
+  if (!spend(rows)) return true;
+  const { type, fields } = nodeOf(item) ?? { type: "", fields: {} };
+  switch (type) {
+    case "RangeSubselect":
+      return holdsAll(fieldsOf(fields["subquery"], "SelectStmt"), rows);
+    case "RangeFunction":
+      return !isListed(item);
+    case "RangeVar":
+      return isCopiedTable(fields, rows);
+    default:
+      return false;
   }
-  if (node?.type !== "RangeVar" || !spend(rows)) return false;
-  const entry = cteOf(node.fields, rows.ctes);
-  if (entry === undefined) return node.fields["relname"] === rows.relation;
+}
+
+function isCopiedTable(range: Fields, rows: Rows): boolean {
+  const entry = cteOf(range, rows.ctes);
+  if (entry === undefined) return range["relname"] === rows.relation;
   const query = fieldsOf(entry.cte["ctequery"], "SelectStmt");
-  return query !== undefined && rereads(query, { ...rows, ctes: entry.inside });
+  return query !== undefined && holdsAll(query, { ...rows, ctes: entry.inside });
+}
+
+function holdsAll(query: Fields | undefined, rows: Rows): boolean {
+  return query !== undefined && (rereads(query, rows) || !membershipRestricts(query, rows));
 }
 
 /** Whether `column IN (query)` leaves rows out. */
@@ -91,8 +118,10 @@ export function membershipRestricts(query: Fields, rows: Rows): boolean {
 
 function readsTables(query: Fields): boolean {
   return fromItems(query["fromClause"]).some((item) => {
-    const type = nodeOf(item)?.type;
-    return type === "RangeVar" || type === "RangeSubselect" || isListed(item);
+    const subquery = fieldsOf(fieldsOf(item, "RangeSubselect")?.["subquery"], "SelectStmt");
+    if (subquery !== undefined)
+      return readsTables(subquery) || isFields(subquery["larg"]) || listsConstants(subquery);
+    return nodeOf(item)?.type === "RangeVar" || isListed(item);
   });
 }
 
@@ -115,7 +144,10 @@ const LISTING: ReadonlySet<string> = new Set([
 function listsConstants(query: Fields): boolean {
   if (listOf(query["valuesLists"]).length > 0) return true;
   const targets = listOf(query["targetList"]).map((target) => targetOf(target));
-  return query["fromClause"] === undefined && targets.every((value) => nodeOf(value)?.type !== "FuncCall");
+  return (
+    query["fromClause"] === undefined &&
+    targets.every((value) => constantOf(value) !== undefined || isParameter(value))
+  );
 }
 
 /** Whether `column NOT IN (query)` leaves rows out: not when the query is empty, or may be for all that is known. */

@@ -24,7 +24,7 @@ export interface Rows {
   readonly relation: string | undefined;
   /** Qualifiers of its columns: its alias, or its name. */
   readonly names: ReadonlySet<string>;
-  /** Qualifiers of other things in FROM that hold all of its rows again. */
+  /** Qualifiers of other things in FROM that hold all of its rows again, or any number of rows. */
   readonly copies: ReadonlySet<string>;
   /** Whether every qualifier stands for these rows: rows of a subquery. */
   readonly any: boolean;
@@ -46,18 +46,28 @@ export function spend(rows: Rows, work = 1): boolean {
   return rows.budget.left >= 0;
 }
 
-/** The column of the rows that this is; a column of a copy is that column. Undefined for all else. */
+/** The column of the rows that this is; undefined for all else, also for a column of a copy. */
 export function columnOf(value: unknown, rows: Rows): string | undefined {
   const names = namesOf(fieldsOf(value, "ColumnRef")?.["fields"]);
   const [name, qualifier] = [names.at(-1), names.at(-2)];
   if (name === undefined || name === "*") return undefined;
-  if (qualifier !== undefined) return rows.any || isOfRows(qualifier, rows) ? name : undefined;
+  if (qualifier !== undefined) return rows.any || rows.names.has(qualifier) ? name : undefined;
   // A table's name alone is its whole row, which is never null and equals itself.
   return rows.bare && !isOfRows(name, rows) ? name : undefined;
 }
 
 function isOfRows(qualifier: string, rows: Rows): boolean {
   return rows.names.has(qualifier) || rows.copies.has(qualifier);
+}
+
+/** Whether anything in this is of a copy: to be equal to some row of the same table is no restriction. */
+export function namesCopy(value: unknown, rows: Rows): boolean {
+  if (rows.copies.size === 0 || typeof value !== "object" || value === null) return false;
+  if (!spend(rows)) return true;
+  const names = namesOf(fieldsOf(value, "ColumnRef")?.["fields"]);
+  const first = names.length > 1 ? names.at(-2) : names[0];
+  if (first !== undefined && rows.copies.has(first)) return true;
+  return Object.values(value).some((member) => namesCopy(member, rows));
 }
 
 /** All columns of the rows that are named anywhere in this, also within subqueries. */

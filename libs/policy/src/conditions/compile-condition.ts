@@ -6,7 +6,7 @@ import { groupOf } from "./check-condition.js";
 import { COMPREHENSIONS } from "./functions.js";
 import { type Node, operandsOf, partsOf } from "./language.js";
 import { TOO_COSTLY } from "./meter.js";
-import { callsOf, readerOf, type Scope } from "./scope.js";
+import { callsOf, type Evaluate, readerOf, type Scope } from "./scope.js";
 import {
   Failure,
   hasMember,
@@ -21,9 +21,6 @@ import {
   type Value,
 } from "./values.js";
 import { isVariable } from "./variables.js";
-
-/** Never throws: a value, or why there is none. */
-export type Evaluate = (scope: Scope) => Value | Failure;
 
 /** Where a node stands: the variables of the macros around it. */
 export type Bound = readonly string[];

@@ -1,7 +1,6 @@
 import { BOUNDS } from "./bounds.js";
-import type { Evaluate } from "./compile-condition.js";
 import { TOO_COSTLY } from "./meter.js";
-import type { Scope } from "./scope.js";
+import type { Evaluate, Scope } from "./scope.js";
 import { Failure, isList, isMap, itemOf, lengthOf, MadeList, type Value } from "./values.js";
 
 export interface Comprehension {

@@ -93,7 +93,8 @@ function factsOf(operation: Operation, language: "sql" | "shell"): Facts | Failu
   }
 }
 
-export type Read = (scope: Scope) => Value | Failure;
+/** Never throws: a value, or why there is none. */
+export type Evaluate = (scope: Scope) => Value | Failure;
 
 const absent = (problem: string) => new Failure(problem, true);
 const NO_EMAIL = absent("principal.email is not known, or not verified");
@@ -106,7 +107,7 @@ const NO_RESULT_BYTES = new Failure("session.resultBytes is not known any more")
 const NO_GRANT = new Failure("grants are not enforced by this system yet");
 
 /** Fields whose value is not simply the facts'. */
-const READERS: Readonly<Record<string, Read>> = {
+const READERS: Readonly<Record<string, Evaluate>> = {
   "principal.id": ({ context }) => context.principal.id,
   "principal.groups": ({ context }) => context.principal.groups,
   "principal.email": ({ context: { principal } }) =>
@@ -135,7 +136,7 @@ const READERS: Readonly<Record<string, Read>> = {
   now: (scope) => scope.now(),
 };
 
-function ofDefinition(field: Exclude<keyof ToolDefinition, "name">): Read {
+function ofDefinition(field: Exclude<keyof ToolDefinition, "name">): Evaluate {
   const missing = absent(`tool.${field} is not known: its definition has none`);
   return ({ operation: { tool } }) => {
     if (!tool) return NO_DEFINITION;
@@ -144,7 +145,7 @@ function ofDefinition(field: Exclude<keyof ToolDefinition, "name">): Read {
   };
 }
 
-function ofSession(field: (session: SessionUsage) => number | undefined): Read {
+function ofSession(field: (session: SessionUsage) => number | undefined): Evaluate {
   return ({ context: { session } }) => {
     if (!session) return NO_SESSION;
     const value = field(session);
@@ -155,7 +156,7 @@ function ofSession(field: (session: SessionUsage) => number | undefined): Read {
 /** Of what was not parsed, only this means anything. */
 const ALWAYS_KNOWN: ReadonlySet<string> = new Set(["parsed", "reason", "dialect"]);
 
-function ofFacts(language: "sql" | "shell", fact: string): Read {
+function ofFacts(language: "sql" | "shell", fact: string): Evaluate {
   const unparsed = new Failure(`${language}.${fact} is not known: the command could not be parsed`);
   const isAlwaysKnown = ALWAYS_KNOWN.has(fact);
   return (scope) => {
@@ -167,13 +168,13 @@ function ofFacts(language: "sql" | "shell", fact: string): Read {
 }
 
 /** How a variable or a field of one is read. It must be declared. */
-export function readerOf(name: VariableName, field?: string): Read {
+export function readerOf(name: VariableName, field?: string): Evaluate {
   const read = readNow(name, field);
   if (!("moves" in VARIABLES[name])) return read;
   return (scope) => (scope.isListing ? scope.unknown() : read(scope));
 }
 
-function readNow(name: VariableName, field?: string): Read {
+function readNow(name: VariableName, field?: string): Evaluate {
   if ((name === "sql" || name === "shell") && field !== undefined) return ofFacts(name, field);
   const key = field === undefined ? name : `${name}.${field}`;
   const read = READERS[key];

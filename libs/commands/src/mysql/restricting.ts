@@ -216,10 +216,22 @@ function coversAllKeys(left: Node, op: string, right: Node): boolean {
   if (isColumn(right) && !isColumn(left)) {
     return coversAllKeys(right, TURNED[op] ?? op, left);
   }
-  if (!isKey(left)) return false;
   const bound = signedNumber(right);
-  if (bound === undefined || bound > 1) return false;
-  return op === "GtEq" || (bound <= 0 && (op === "Gt" || op === "NotEq"));
+  if (bound === undefined) return false;
+  // The least value there is: 1 of a key, 0 of a length.
+  if (isKey(left)) return coversFrom(1, op, bound);
+  return isNeverNegative(left) && coversFrom(0, op, bound);
+}
+
+const coversFrom = (least: number, op: string, bound: number): boolean =>
+  op === "GtEq" ? bound <= least : (op === "Gt" || op === "NotEq") && bound < least;
+
+const LENGTHS = new Set(["length", "char_length", "octet_length", "bit_length", "abs", "crc32"]);
+
+function isNeverNegative(node: Node): boolean {
+  const call = isFields(node) ? node["Function"] : undefined;
+  const [name] = isFields(call) ? listOf(call["name"]) : [];
+  return LENGTHS.has(identifierIn(name) ?? "");
 }
 
 /** By its name; nobody tells us the schema. */
@@ -559,6 +571,9 @@ const textIn = (node: Node): string => (typeof node === "string" ? node : "");
 
 const listOf = (node: Node): readonly Node[] => (Array.isArray(node) ? (node as readonly Node[]) : []);
 
+/** In these stand names of types, functions and tables, and places in the text. */
+const NO_COLUMNS = new Set(["span", "data_type", "collation"]);
+
 /** Visits every object of a tree; a visit that answers false leaves out what is within. */
 function each(node: Node, visit: (fields: NodeFields) => boolean | undefined | void): void {
   const open: Node[] = [node];
@@ -566,7 +581,7 @@ function each(node: Node, visit: (fields: NodeFields) => boolean | undefined | v
     if (Array.isArray(next)) open.push(...(next as readonly Node[]));
     else if (isFields(next) && visit(next) !== false) {
       for (const [name, value] of Object.entries(next)) {
-        if (name !== "span") open.push(value);
+        if (!(name === "name" ? "args" in next : NO_COLUMNS.has(name))) open.push(value);
       }
     }
   }

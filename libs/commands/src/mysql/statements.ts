@@ -158,10 +158,10 @@ function plain(kind: string, ...flags: readonly Flag[]): Reader {
 
 /** After which words names of tables stand. */
 const BEFORE_NAMES = new Set(
-  "table tables view on references like from join into update truncate handler describe".split(" "),
+  "table tables view on references like from join into update truncate handler rename".split(" "),
 );
 const NOT_NAMES = new Set(
-  "if not exists only table tables select set duplicate delete update cascade no restrict current_timestamp with read write low_priority local".split(
+  "if not exists only table tables select set column index key user duplicate delete update cascade no restrict current_timestamp with read write low_priority local".split(
     " ",
   ),
 );
@@ -171,7 +171,7 @@ function addNames(tokens: readonly Token[], effects: Effects): void {
     const lead = wordAt(tokens, at);
     if (lead === undefined || !BEFORE_NAMES.has(lead)) continue;
     let next = at + 1;
-    while (["if", "not", "exists", "only", "table"].includes(wordAt(tokens, next) ?? "")) next++;
+    while (["if", "not", "exists", "only", "table", "to", "as"].includes(wordAt(tokens, next) ?? "")) next++;
     addNameList(tokens, next, effects);
   }
 }
@@ -182,11 +182,20 @@ function addNameList(tokens: readonly Token[], start: number, effects: Effects):
     if (found === undefined) return;
     effects.tables.add(found.name);
     at = found.end;
-    while (at < tokens.length && ["to", "read", "write", "as"].includes(wordAt(tokens, at) ?? "")) at++;
-    if (wordAt(tokens, at - 1) === "to") at--;
-    else if (!isSymbolAt(tokens, at, ",")) return;
+    while (["read", "write"].includes(wordAt(tokens, at) ?? "")) at++;
+    if (!isSymbolAt(tokens, at, ",")) return;
   }
 }
+
+/** `a TO b, c TO d`. */
+function addRenamed(tokens: readonly Token[], effects: Effects): void {
+  const pairs = tokens
+    .slice(2)
+    .map((token) => (token.kind === "word" && token.lower === "to" ? COMMA : token));
+  addNameList(pairs, 0, effects);
+}
+
+const COMMA: Token = { kind: "symbol", text: "," };
 
 function nameAt(
   tokens: readonly Token[],
@@ -525,7 +534,7 @@ const STATEMENTS: Readonly<Record<string, Reader>> = {
     effects.kinds.add("alter");
     effects.ddl = true;
     effects.privileges ||= wordAt(tokens, 1) === "user";
-    if (wordAt(tokens, 1) !== "user") addNameList(tokens, 2, effects);
+    if (wordAt(tokens, 1) !== "user") addRenamed(tokens, effects);
   },
   truncate,
   grant: grants("grant"),

@@ -24,7 +24,7 @@ const HARMLESS = new Set(
   with within_group AllOp AnyOp Between BigInt Binary Boolean Case Cast Char Character CharacterLength Collate
   ColumnName CompoundIdentifier Convert CrossJoin CurrentRow Custom Date Datetime Decimal Default Derived Double
   DoubleQuotedString DuplicateKeyUpdate Error Exists Expr ExprWithAlias Expressions Extract Float Following
-  ForOrdinality HexStringLiteral Identifier InList InSubquery Inner Int Integer IntegerLength Interval IsFalse
+  ForOrdinality HexStringLiteral Identifier InList InSubquery JsonReturningClause JsonNullClause Inner Int Integer IntegerLength Interval IsFalse
   IsNotFalse IsNotNull IsNotTrue IsNotUnknown IsNull IsTrue IsUnknown JSON Join JsonTable Left LeftOuter Like Limit
   LimitOffset List MatchAgainst MemberOf Named NamedWindow Natural Nested NestedJoin None Null Number ObjectName
   OffsetCommaLimit On OrderBy Placeholder Position Preceding Precision PrecisionAndScale Prefixed QualifiedWildcard

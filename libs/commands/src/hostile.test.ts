@@ -357,6 +357,18 @@ const SQL_CASES: readonly Case[] = [
   })),
 ];
 
+/** As deep as a text may go in both ways at once: parentheses, and operators between them. */
+const MIXED: readonly Case[] = EXPRESSIONS.filter(([, close]) => close.endsWith(")")).map(
+  ([open, close]) => ({
+    name: `select 1 + ${open} 1 + … ${close} or …`,
+    texts: [5, 11, 23].flatMap((depth) =>
+      [20, 90, 195, 600].map((times) =>
+        nested([`select 1${" + 1".repeat(times)} + `, open, `1${" + 1".repeat(times)}`, close], depth),
+      ),
+    ),
+  }),
+);
+
 const SHELL_CASES: readonly Case[] = [
   ...SHELL_NESTS.map((parts) => ({ name: parts.join("…"), texts: depths(parts) })),
   ...SHELL_CHAINS.map(([start, part, end]) => ({
@@ -396,7 +408,7 @@ const ORDINARY = { postgresql: "select a from t", mysql: "select a from t", sh: 
 const HARMFUL = { postgresql: "drop table t", mysql: "drop table t", sh: "rm -rf /" };
 
 describe.each(DIALECTS)("hostile texts in %s", (dialect) => {
-  const cases = dialect === "sh" ? SHELL_CASES : SQL_CASES;
+  const cases = dialect === "sh" ? SHELL_CASES : [...SQL_CASES, ...MIXED];
 
   test.each(cases)("$name", ({ texts }) => {
     const { ms, text } = slowest(texts, (hostile) => {

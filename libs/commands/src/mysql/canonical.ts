@@ -26,7 +26,7 @@ const BEFORE_OPERAND = new Set(
   ),
 );
 
-export interface Canonical {
+interface Canonical {
   readonly text: string;
   /** It has operators whose place in the order of precedence the parser does not know: WHERE cannot be judged. */
   readonly precedenceUnsure: boolean;

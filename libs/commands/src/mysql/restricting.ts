@@ -1,7 +1,7 @@
 import { isFields, type Node, type NodeFields } from "./parser.js";
 
 /** The tables whose rows are changed: by their names and by their aliases. */
-export type Targets = ReadonlyMap<string, string>;
+type Targets = ReadonlyMap<string, string>;
 
 const COMPARISONS = new Set(["Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq", "Spaceship"]);
 const TRUE_OF_ITSELF = new Set(["Eq", "LtEq", "GtEq", "Spaceship"]);

@@ -6,7 +6,7 @@ import { addSyntax } from "./syntax.js";
 import { type Token, Unreadable } from "./tokens.js";
 
 /** What one statement does, beyond its own tokens. */
-export interface Surroundings {
+interface Surroundings {
   readonly effects: Effects;
   readonly pipesAreOr: boolean;
 }

@@ -19,9 +19,9 @@ export function judgeByRow(analysis: Analysis, program: Program, words: readonly
     judgeSubcommand(analysis, program, words);
     return;
   }
+  judgeOptions(analysis, program, words);
   if (program.readsWith !== undefined && readsOnly(program, words)) return;
   markAll(analysis, program.does);
-  judgeOptions(analysis, program, words);
   judgeOperands(analysis, program, words);
 }
 
@@ -49,6 +49,12 @@ function judgeOptions(analysis: Analysis, program: Program, words: readonly Fiel
   if (hasUncertainOption(words, valued)) analysis.found.mark("dynamic");
 }
 
+function markOptions(analysis: Analysis, options: Program["optionsAnywhere"], words: readonly Field[]): void {
+  for (const [names, effects] of Object.entries(options ?? {})) {
+    if (hasOption(words, names)) markAll(analysis, effects);
+  }
+}
+
 function judgeOperands(analysis: Analysis, program: Program, words: readonly Field[]): void {
   if (program.operands === undefined) return;
   const operands = operandsOf(words, program.valued);
@@ -61,6 +67,7 @@ function judgeSubcommand(analysis: Analysis, program: Program, words: readonly F
   const at = subcommandIndex(program, words);
   const before = at === undefined ? words : words.slice(0, at);
   judgeOptions(analysis, program, before);
+  markOptions(analysis, program.optionsAnywhere, words);
   const subcommand = at === undefined ? undefined : words[at];
   if (at === undefined) {
     if (hasUnknownOption(program, words)) analysis.found.mark("runsCode");
@@ -97,7 +104,7 @@ function isKnown(program: Program, option: string): boolean {
   const known = [
     ...optionNames(program.flags ?? ""),
     ...optionNames(program.valued ?? ""),
-    ...Object.keys(program.options ?? {}).flatMap(optionNames),
+    ...Object.keys({ ...program.options, ...program.optionsAnywhere }).flatMap(optionNames),
     ...ALWAYS_KNOWN,
   ];
   const name = /^--?([^=]*)/.exec(option)?.[1] ?? "";

@@ -9,6 +9,8 @@ export interface Program {
   readonly does?: Effects;
   /** Options that add something: "o output" is -o and --output. */
   readonly options?: Readonly<Record<string, Effects>>;
+  /** The same, of a program with sub-commands, before or behind the sub-command. */
+  readonly optionsAnywhere?: Readonly<Record<string, Effects>>;
   /** Options whose value is the rest of the word or the next word. */
   readonly valued?: string;
   /** With one of these, spelled out, it reads whatever else is there. */

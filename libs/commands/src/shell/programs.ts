@@ -5,7 +5,7 @@ import { judgeCopy, judgeDd, judgePager, judgeSysctl, judgeWritten } from "./fil
 import { judgeAwk, judgeFind, judgeSed } from "./filters.js";
 import { judgeGit } from "./git-calls.js";
 import { judgeInterpreter, onlyAsksForVersion } from "./interpreters.js";
-import { hasOption, valuesOf } from "./options.js";
+import { hasOption, operandsOf, valuesOf } from "./options.js";
 import type { Program } from "./program.js";
 import { judgeByRow } from "./program-table.js";
 import { judgeCloud, judgeContainerExec, judgeRedis, judgeStoreClient } from "./services.js";
@@ -60,6 +60,8 @@ const JUDGES = new Map<string, Judge>([
   ]),
   ...["less", "more", "most", "man", "vim"].map((name): [string, Judge] => [name, judgePager]),
   ["sysctl", judgeSysctl],
+  ["kill", judgeKill],
+  ["date", judgeDate],
   ["redis-cli", judgeRedis],
   ["valkey-cli", judgeRedis],
   ...SERVERS.split(" ").map((name): [string, Judge] => [name, judgeStoreClient]),
@@ -207,6 +209,17 @@ function judgeFlock(analysis: Analysis, call: Call): boolean {
   if (at === -1 || script === undefined) return false;
   judgeJoined(analysis, { ...call, words: [script] });
   return true;
+}
+
+/** kill -l tells names of signals, kill -0 whether a process is there. */
+function judgeKill(analysis: Analysis, call: Call): void {
+  if (!/^(?:-[lL0]|--list|--table)$/.test(call.words[0]?.text ?? "")) analysis.found.mark("destructive");
+}
+
+/** An operand of date that is no format sets the clock. */
+function judgeDate(analysis: Analysis, call: Call): void {
+  const operands = operandsOf(call.words, "d f r date file reference");
+  if (operands.some((word) => !word.prefix.startsWith("+"))) analysis.found.mark("privileges");
 }
 
 /** fd and its -x. */

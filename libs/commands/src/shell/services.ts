@@ -7,9 +7,10 @@ const READS =
 const REMOVES =
   /^(?:delete|remove|rm|rb|destroy|purge|terminate|stop|deregister|revoke|disable|reset|drop|detach|cancel|disassociate|wipe|kill|reboot|uninstall|deallocate|release|(?:delete|remove|terminate|stop|deregister|revoke|disable|reset|detach|cancel|disassociate|purge|batch-delete|release|reboot|destroy|abort|schedule)-.*)$/;
 const RIGHTS =
-  /iam|policy|policies|role|permission|secret|kms|sts|auth|login|credential|access-key|keys|user|acl/;
+  /iam|policy|policies|role|permission|secret|kms|sts|auth|login|credential|access-key|keys|user|acl|authorize/;
 
-const RUNS = /^(?:run|ssh|exec|invoke|deploy|execute.*|send-command|start-session|import|run-.*|invoke-.*)$/;
+const RUNS =
+  /^(?:configure|run|ssh|exec|invoke|deploy|execute.*|send-command|start-session|import|run-.*|invoke-.*)$/;
 
 const VERB_FIRST = new Set(["gsutil", "bq"]);
 

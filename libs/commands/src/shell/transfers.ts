@@ -71,6 +71,8 @@ export function judgeTar(analysis: Analysis, call: Call): void {
   if (isListing(words)) return;
   found.mark("writes");
   for (const folder of valuesOf(words, "C directory")) judgeWrittenPath(analysis, folder);
+  // An archive may be written onto a disk, and its name may stand anywhere among the words of the old style.
+  for (const word of words) if (word.prefix.startsWith("/dev/")) judgeWrittenPath(analysis, word);
 }
 
 /** The first word may be options without a dash, as in "tar xzf". */

@@ -52,8 +52,8 @@ const DOCKER: Program = {
 
 const KUBECTL: Program = {
   flags: "A all-namespaces insecure-skip-tls-verify",
-  valued: "n namespace context cluster user request-timeout v s server",
-  options: { "kubeconfig as as-group as-uid token": "privileges" },
+  valued: "kubeconfig as token n namespace context cluster user request-timeout v s server",
+  optionsAnywhere: { "kubeconfig as as-group as-uid token": "privileges" },
   subcommands: {
     ...each(
       "get describe logs top explain api-resources api-versions version cluster-info events wait options completion",
@@ -108,8 +108,8 @@ export const CLOUD: Readonly<Record<string, Program>> = {
   kubectx: {},
   helm: {
     flags: "debug",
-    valued: "n namespace kube-context",
-    options: { "kubeconfig kube-token kube-as-user": "privileges" },
+    valued: "kubeconfig n namespace kube-context",
+    optionsAnywhere: { "kubeconfig kube-token kube-as-user": "privileges" },
     subcommands: {
       ...each("list ls status history get show search version env lint verify help", {
         does: "network",

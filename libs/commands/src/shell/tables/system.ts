@@ -62,7 +62,6 @@ export const SYSTEM: Readonly<Record<string, Program>> = {
   ...each("shutdown reboot halt poweroff init telinit killall killall5 pkill skill xkill telinit slay", {
     does: "destructive",
   }),
-  kill: { does: "destructive", readsWith: "l L list table 0", valued: "s n signal q queue" },
   renice: { does: "privileges" },
   systemctl: {
     flags: "user system no-pager q quiet a all l full no-legend failed plain no-ask-password now",
@@ -145,7 +144,7 @@ export const SYSTEM: Readonly<Record<string, Program>> = {
   tshark: { options: { w: "writes", X: "runsCode" } },
   ...each("apt apt-get aptitude", {
     flags: "y yes assume-yes q quiet s simulate",
-    options: { "o option c config-file": "runsCode" },
+    optionsAnywhere: { "o option c config-file": "runsCode" },
     subcommands: {
       ...each("list show search policy depends rdepends changelog help", {}),
       ...each("update", { does: "writes network" }),
@@ -173,12 +172,12 @@ export const SYSTEM: Readonly<Record<string, Program>> = {
   },
   dpkg: {
     does: "runsCode writes",
-    options: { "r remove P purge": "destructive" },
+    options: { "pre-invoke post-invoke": "runsCode", "r remove P purge": "destructive" },
     readsWith: "l L s S list listfiles status search p print-avail get-selections C audit print-architecture",
   },
   rpm: {
     does: "runsCode writes",
-    options: { "e erase": "destructive", pipe: "runsCode" },
+    options: { "e erase": "destructive", "pipe E eval D define load macros predefine": "runsCode" },
     readsWith: "q query V verify",
   },
   ...each("yum dnf microdnf zypper", {

@@ -6,9 +6,9 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
     `cat tac nl head tail wc ls dir vdir cut paste comm join fold fmt pr expand unexpand grep egrep fgrep zgrep zegrep
      zfgrep diff diff3 cmp md5sum sha1sum sha224sum sha256sum sha384sum sha512sum b2sum cksum sum md5 shasum stat du df
      basename dirname realpath readlink pathchk seq tr rev od hexdump hd strings file tsort look factor numfmt zcat bzcat
-     xzcat zstdcat gzcat base64 base32 basenc column colrm ul cal ncal jq eza exa lsd nm size cloc tokei scc wdiff
+     xzcat zstdcat gzcat base64 base32 basenc column colrm ul cal ncal jq eza exa lsd cloc tokei scc wdiff
      colordiff zdiff zcmp json_pp ptx ts vis pdfinfo identify getfacl lsattr
-     namei filefrag mimetype yes`,
+     namei filefrag mimetype yes bc`,
     {},
   ),
   cat: {},
@@ -32,6 +32,8 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
   ag: { options: { pager: "runsCode" } },
   ack: { options: { "pager ackrc": "runsCode" } },
   sdiff: { options: { "o output": "writes", "diff-program": "runsCode" } },
+  nm: { options: { plugin: "runsCode" } },
+  size: { options: { plugin: "runsCode" } },
   locate: {},
   plocate: {},
   less: {

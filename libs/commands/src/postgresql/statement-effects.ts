@@ -1,10 +1,22 @@
-import { type Fields, fieldsOf, listOf, namesOf, nodeOf, textOf } from "./ast.js";
+import { type Fields, fieldsOf, isFields, listOf, namesOf, nodeOf, textOf } from "./ast.js";
 import { SETTINGS_OF_PRIVILEGES } from "./calls.js";
 import type { Effect } from "./findings.js";
 
 /** What a statement does beside what every statement of its type does. */
 export function furtherEffects(type: string, fields: Fields): readonly Effect[] {
   return FURTHER[type]?.(fields) ?? [];
+}
+
+/**
+ * What writing to a table of the server itself does: roles, functions and settings are rows of such. (A row of
+ * pg_settings that is updated is a setting that is set.)
+ */
+export function catalogEffects(relation: Fields): readonly Effect[] {
+  const [schema, name] = [textOf(relation["schemaname"]), textOf(relation["relname"]) ?? ""];
+  const ofServer = schema === "pg_catalog" || schema === "information_schema" || schema === "pg_toast";
+  return ofServer || (schema === undefined && name.startsWith("pg_"))
+    ? ["ddl", "privileges", "changesSession"]
+    : [];
 }
 
 const FURTHER: Readonly<Record<string, (fields: Fields) => readonly Effect[]>> = {
@@ -19,7 +31,9 @@ const FURTHER: Readonly<Record<string, (fields: Fields) => readonly Effect[]>> =
 
 function copyEffects(fields: Fields): readonly Effect[] {
   const effects: Effect[] = [];
-  if (fields["is_from"] === true) effects.push("writes");
+  const relation = fields["relation"];
+  if (fields["is_from"] === true)
+    effects.push("writes", ...(isFields(relation) ? catalogEffects(relation) : []));
   if (fields["filename"] !== undefined) effects.push("reachesOut");
   if (fields["is_program"] === true) effects.push("reachesOut", "copyProgram", "runsCode");
   return effects;

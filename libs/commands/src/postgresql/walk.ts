@@ -24,7 +24,7 @@ import { type CteScope, cteOf, entriesOf, scopeWith } from "./cte-scope.js";
 import { touchesAllRows } from "./all-rows.js";
 import type { Effect, Findings } from "./findings.js";
 import { PLAIN_NODES, typeOfMember } from "./node-types.js";
-import { explainRuns, furtherEffects, tablesNamedByLists } from "./statement-effects.js";
+import { catalogEffects, explainRuns, furtherEffects, tablesNamedByLists } from "./statement-effects.js";
 import { STATEMENT_KINDS, UNKNOWN_STATEMENT } from "./statement-kinds.js";
 
 /** More would not be written by a person, and could end the stack. */
@@ -94,7 +94,10 @@ function visitStatement(node: AstNode, place: Place, findings: Findings): void {
   visitMembers({ type, fields: { ...fields, withClause: undefined } }, { ...place, ctes, planned }, findings);
   if (!MODIFYING.has(type)) return;
   // A name in WITH is never what is modified.
-  if (isFields(fields["relation"])) findings.tables.add(relationName(fields["relation"]));
+  if (isFields(fields["relation"])) {
+    findings.tables.add(relationName(fields["relation"]));
+    add(catalogEffects(fields["relation"]), place, findings);
+  }
   if (touchesAllRows(node, ctes)) add(["deletesAll"], place, findings);
 }
 

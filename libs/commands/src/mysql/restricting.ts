@@ -108,7 +108,7 @@ function directionOf(branch: Node): string {
 
 function directionOfComparison(fields: NodeFields): string {
   const turned = !isColumnSide(fields["left"], new Set());
-  const bound = JSON.stringify(withoutSpans(turned ? fields["left"] : fields["right"]));
+  const bound = boundOf(turned ? fields["left"] : fields["right"]);
   switch (textIn(fields["op"])) {
     case "NotEq":
       return "else";
@@ -121,6 +121,14 @@ function directionOfComparison(fields: NodeFields): string {
     default:
       return "some";
   }
+}
+
+/** What a column is compared with, the same for what is the same however it is written. */
+function boundOf(node: Node): string {
+  const number = signedNumber(node);
+  return number === undefined || Number.isNaN(number)
+    ? folded(JSON.stringify(withoutSpans(node)))
+    : String(number);
 }
 
 function excludes(directions: ReadonlySet<string>, direction: string): boolean {
@@ -137,13 +145,8 @@ function excludes(directions: ReadonlySet<string>, direction: string): boolean {
 /** Whether "up from one" and "down from the other" leave nothing between them; unknown values do when they are alike. */
 function meet(way: string, bound: string, otherBound: string): boolean {
   const [up, down] = way === "up" ? [bound, otherBound] : [otherBound, bound];
-  const [from, to] = [numberIn(up), numberIn(down)];
-  return from === undefined || to === undefined ? up === down : from <= to;
-}
-
-function numberIn(bound: string): number | undefined {
-  const found = /^\{"Value":\{"value":\{"Number":\["([\d.]+)"/.exec(bound)?.[1];
-  return found === undefined ? undefined : Number(found);
+  const [from, to] = [Number(up), Number(down)];
+  return up === down || from <= to;
 }
 
 /**

@@ -177,9 +177,18 @@ function noteQualified(fields: Fields, findings: Findings): undefined {
   if (alias !== undefined && name !== undefined && name !== "*") findings.qualified.push({ alias, name });
 }
 
-function noteRangeFunction(fields: Fields, findings: Findings): undefined {
+function noteRangeFunction(fields: Fields, findings: Findings): readonly Effect[] {
   const call = listOf(fieldsOf(listOf(fields["functions"])[0], "List")?.["items"])[0];
   const alias = aliasOf(fields) ?? nameOfCall(call);
+  // COALESCE and the like, which are not named here: what qualifies their column is not known.
+  if (alias === "") return ["acts"];
   const columns = columnsOfRangeFunction(fields, alias);
-  if (columns !== undefined) findings.rangeFunctions.set(alias, columns);
+  if (columns === undefined) return [];
+  // Of two with the same alias it is not asked which one a name means: it must be a column of both.
+  const known = findings.rangeFunctions.get(alias);
+  findings.rangeFunctions.set(
+    alias,
+    known === undefined ? columns : new Set([...columns].filter((name) => known.has(name))),
+  );
+  return [];
 }

@@ -187,6 +187,18 @@ describe("parsePolicy", () => {
       says: "client.name is only claimed",
     },
     {
+      what: "more patterns than can be checked in good time",
+      value: withSpec({
+        rules: Array.from({ length: 4_000 }, (_, n) => ({
+          name: `r${n}`,
+          effect: "allow",
+          when: `args.a.matches("(?i)[\\\\p{L}\\\\p{N}]{1,150}${n}")`,
+        })),
+      }),
+      path: ["spec", "rules", 101, "when"],
+      says: "more than 100 patterns",
+    },
+    {
       what: "two rules of one name",
       value: withSpec({
         rules: [

@@ -288,10 +288,19 @@ function* meaningProblems({ targets, access, rules }: Spec): Generator<PolicyPro
   yield* rulesProblems(rules);
 }
 
+/** Different ones; each takes up to a millisecond to be checked. */
+const MAX_PATTERNS = 100;
+
 function* rulesProblems(rules: readonly Rule[]): Generator<PolicyProblem> {
   const seen = new Set<string>();
+  const patterns = new Set<string>();
   for (const [index, rule] of rules.entries()) {
-    const problems = [...(seen.has(rule.name) ? [nameTaken(rule)] : []), ...ruleProblems(rule)];
+    if (patterns.size > MAX_PATTERNS) {
+      const message = `make several policies: this one has more than ${MAX_PATTERNS} patterns`;
+      yield { path: ["rules", index, "when"], message };
+      return;
+    }
+    const problems = [...(seen.has(rule.name) ? [nameTaken(rule)] : []), ...ruleProblems(rule, patterns)];
     seen.add(rule.name);
     for (const { path, message } of problems) yield { path: ["rules", index, ...path], message };
   }
@@ -301,7 +310,7 @@ function nameTaken({ name }: Rule): PolicyProblem {
   return { path: ["name"], message: `name the rule otherwise: "${name}" is taken in this policy` };
 }
 
-function* ruleProblems(rule: Rule): Generator<PolicyProblem> {
+function* ruleProblems(rule: Rule, patterns: Set<string>): Generator<PolicyProblem> {
   if (rule.effect === "require_approval" && !rule.approval) {
     yield { path: ["approval"], message: "say who approves: require_approval needs an approval" };
   }
@@ -314,7 +323,7 @@ function* ruleProblems(rule: Rule): Generator<PolicyProblem> {
     }
   }
   if (rule.when !== undefined) {
-    const condition = { when: rule.when, effect: rule.effect, methods: methodsOf(rule) };
+    const condition = { when: rule.when, effect: rule.effect, methods: methodsOf(rule), patterns };
     for (const message of conditionProblems(condition)) yield { path: ["when"], message };
   }
   yield* limitProblems(rule);

@@ -9,11 +9,14 @@ export interface ConditionOfRule {
   readonly when: string;
   readonly effect: Effect;
   readonly methods: readonly string[];
+  /** Collects the patterns of all conditions. */
+  readonly patterns: Set<string>;
 }
 
 /** What is wrong with the condition of a rule, each with what to do. */
 export function* conditionProblems(rule: ConditionOfRule): Generator<string> {
   const checked = checkCondition(rule.when);
+  for (const pattern of checked.patterns) rule.patterns.add(pattern);
   if (!checked.ok) yield checked.problem;
   else yield* readProblems(rule, checked.reads);
 }

@@ -11,23 +11,24 @@ import { isVariable, variable, type VariableName, VARIABLES } from "./variables.
 export type Reads = ReadonlySet<string>;
 
 export type CheckedCondition =
-  | { readonly ok: true; readonly root: Node; readonly reads: Reads }
-  | { readonly ok: false; readonly problem: string };
+  | { readonly ok: true; readonly root: Node; readonly reads: Reads; readonly patterns: readonly string[] }
+  | { readonly ok: false; readonly problem: string; readonly patterns: readonly string[] };
 
 /** Parses a condition and checks its names, types and bounds. `problem` says where it is wrong and what to do. */
 export function checkCondition(text: string): CheckedCondition {
   const parsed = parseCondition(text);
-  if (!parsed.ok) return parsed;
+  if (!parsed.ok) return { ...parsed, patterns: [] };
   const names = new NameCheck();
   const problem = names.problemOf(parsed.root);
-  if (problem !== undefined) return { ok: false, problem };
+  const { reads, patterns } = names;
+  if (problem !== undefined) return { ok: false, problem, patterns };
   const checked = parsed.check();
-  if (!checked.ok) return checked;
+  if (!checked.ok) return { ...checked, patterns };
   if (checked.type !== "bool" && checked.type !== "dyn") {
     const says = `compare it with something: the condition comes to a value of type ${checked.type}, not to a bool`;
-    return { ok: false, problem: says };
+    return { ok: false, problem: says, patterns };
   }
-  return { ok: true, root: parsed.root, reads: names.reads };
+  return { ok: true, root: parsed.root, reads, patterns };
 }
 
 interface Place {
@@ -39,6 +40,7 @@ interface Place {
 /** Every name and bound that the type check does not look at, or explains less well. */
 class NameCheck {
   readonly reads = new Set<string>();
+  readonly patterns: string[] = [];
 
   problemOf(root: Node): string | undefined {
     return this.#inNode(root, { bound: [], depth: 0 });
@@ -99,6 +101,7 @@ class NameCheck {
     if (!takesArguments(name, given.length, true)) return unknownFunction(name, node);
     if (name === "callsOf") return this.#inCallsOf(node, place);
     if (COMPREHENSIONS.has(name)) return this.#inComprehension(node, place);
+    if (name === "matches" && isText(given[0])) this.patterns.push(given[0].args);
     return writtenArgumentProblem(name, given, node) ?? this.#inParts([receiver, ...given], place);
   }
 

@@ -53,8 +53,16 @@ function sizeOf(source: string): number | string {
 
 /** A set of one pattern, because only a set takes a bound on what it remembers of the texts it has seen. */
 function matcher(source: string): Pattern["isIn"] {
+  let set: RE2Set | undefined;
+  return (text) => {
+    // Only now: documents are checked more often than they decide.
+    set ??= setOf(source);
+    return set.match(text).length > 0;
+  };
+}
+
+function setOf(source: string): RE2Set {
   const set = new RE2Set(RE2Set.UNANCHORED, 0, BOUNDS.patternMemory);
   set.add(source);
-  set.compile();
-  return (text) => set.match(text).length > 0;
+  return set;
 }

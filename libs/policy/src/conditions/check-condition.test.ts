@@ -116,11 +116,11 @@ describe("a condition is refused, with where and what to do", () => {
     { what: "half characters", text: "\uD800".repeat(4096) },
   ])("4,096 characters of $what within 50 ms", ({ text }) => {
     const took = Array.from({ length: 3 }, () => {
-      const start = performance.now();
+      const start = process.threadCpuUsage();
       expect(problemOf(text)).not.toBe("");
-      return performance.now() - start;
+      return process.threadCpuUsage(start).user / 1_000;
     });
-    // The least, because other tests run beside this one.
+    // Processor time, because other tests run beside this one.
     expect(Math.min(...took)).toBeLessThan(50);
   });
 

@@ -1,7 +1,7 @@
 import type { ShellFacts } from "../facts.js";
 
 /** What a program, an option or a file can add to the facts of a line. */
-export const EFFECTS = [
+const EFFECTS = [
   "writes",
   "destructive",
   "privileges",

@@ -86,10 +86,7 @@ export function judgeStoreClient(analysis: Analysis, call: Call): void {
   if (call.feed.fed) found.mark("pipesIntoInterpreter");
 }
 
-const EXEC_VALUED: Readonly<Record<string, string>> = {
-  docker: "e env env-file u user w workdir detach-keys",
-  kubectl: "n namespace c container f filename context pod-running-timeout",
-};
+const EXEC_VALUED = "e env env-file u user w workdir detach-keys";
 
 /** `docker exec box program …` and `kubectl exec pod -- program …`: the program is judged as if it ran here. */
 export function judgeContainerExec(analysis: Analysis, call: Call): boolean {
@@ -98,7 +95,7 @@ export function judgeContainerExec(analysis: Analysis, call: Call): boolean {
   if (first?.text !== "exec") return false;
   analysis.found.mark("network");
   if (hasOption(words, "privileged u user kubeconfig as")) analysis.found.mark("privileges");
-  const inner = isKubectl ? behindDashes(words) : behindFirst(words, EXEC_VALUED["docker"] ?? "");
+  const inner = isKubectl ? behindDashes(words) : behindFirst(words, EXEC_VALUED);
   if (inner === undefined || inner.length === 0) analysis.found.mark("runsCode");
   else analysis.program(inner, call.feed);
   return true;

@@ -181,7 +181,7 @@ export function judgeReplacingXargs(analysis: Analysis, call: Call, mark: string
   analysis.program(words, { fed: false });
 }
 
-export function replaced(word: Field, mark: string): Field {
+function replaced(word: Field, mark: string): Field {
   if (word.text === undefined) return UNKNOWN_FIELDS;
   if (mark === "" || !word.text.includes(mark)) return word;
   const prefix = word.text.slice(0, word.text.indexOf(mark));

@@ -27,7 +27,7 @@ export default {
       },
       to: {
         pathNot:
-          "^libs/(mcp|policy|masking|recording|contracts|commands)/src|node_modules/(zod|yaml|re2js|libpg-query|unbash|@marcbachmann/cel-js|@guanmingchiu/sqlparser-ts)/|^node:(crypto|buffer|zlib|util)$|^(crypto|buffer|zlib|util)$",
+          "^libs/(mcp|policy|masking|recording|contracts|commands)/src|node_modules/(zod|yaml|re2js|libpg-query|unbash|@marcbachmann/cel-js|@guanmingchiu/sqlparser-ts)/|^(node:)?(crypto|buffer|zlib|util|module)$",
       },
     },
     {

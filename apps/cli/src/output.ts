@@ -45,7 +45,7 @@ export class Output {
 
   /** One value, one line. */
   jsonLine(value: unknown): void {
-    this.#stdout.write(`${oneLine(JSON.stringify(value))}\n`);
+    this.#stdout.write(`${jsonText(value, 0)}\n`);
   }
 
   /** How far long work is, over the last thing said of it; undefined takes it away. Only where somebody watches. */

@@ -17,8 +17,8 @@ export function block(text: string): string {
 }
 
 /** JSON text that is safe on a terminal and still means the same: `JSON.stringify` leaves C1 controls as they are. */
-export function jsonText(value: unknown): string {
-  return JSON.stringify(value, null, 2).replaceAll(HOSTILE_EXCEPT_LAYOUT, (character) =>
+export function jsonText(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replaceAll(HOSTILE_EXCEPT_LAYOUT, (character) =>
     [...Array(character.length).keys()].map((unit) => hex(character.charCodeAt(unit))).join(""),
   );
 }

@@ -76,7 +76,7 @@ async function test(shell: Shell, options: TestOptions): Promise<void> {
   const policies = await readOfflinePolicies(options.file, shell);
   if (options.jsonl === undefined) {
     const { policyCount, ruleCount } = policies.compiled;
-    shell.output.line(`${policyCount} policies with ${ruleCount} rules are in order`);
+    shell.output.line(`policies: ${policyCount}, rules: ${ruleCount}, all in order`);
     return;
   }
   await loadParsers();

@@ -304,6 +304,88 @@ describe("policy backtest", () => {
   });
 });
 
+describe("policy test", () => {
+  const lines = (...values: unknown[]): string =>
+    values.map((value) => `${JSON.stringify(value)}\n`).join("");
+  const answers = (stdout: string) =>
+    stdout
+      .trim()
+      .split("\n")
+      .map(
+        (line) => JSON.parse(line) as { id: unknown; decision: string; rule: string | null; facts: object },
+      );
+
+  it("decides commands under the starter rules, without a control plane", async () => {
+    const commands = [
+      { id: "a", dialect: "postgresql", text: "select 1" },
+      { id: 2, dialect: "postgresql", text: "drop table users" },
+      { id: null, dialect: "mysql", text: "delete from t where 1=1" },
+      { dialect: "sh", text: "rm -rf /" },
+      { id: "e", dialect: "sh", text: "git commit -m 'rm -rf /'" },
+      { id: "f", dialect: "postgresql", text: "d\u200brop \u001b table \u0000 users" },
+    ];
+    const { stdout, code } = await shell.run(["policy", "test", "--jsonl"], { stdin: lines(...commands) });
+    expect(code).toBe(EXIT.ok);
+    expect(answers(stdout).map(({ id, decision, rule }) => [id, decision, rule])).toEqual([
+      ["a", "allow", "read"],
+      [2, "deny", "no-destruction"],
+      [null, "deny", "no-destruction"],
+      [null, "deny", "no-destruction"],
+      ["e", "allow", "change-outside-production"],
+      ["f", "deny", "understood-sql-only"],
+    ]);
+    expect(answers(stdout)[0]?.facts).toMatchObject({ parsed: true, readOnly: true, kinds: ["select"] });
+    expect(controlPlane.requests).toEqual([]);
+  });
+
+  it("asks for approval before production is written to", async () => {
+    const stdin = lines({ id: 1, dialect: "postgresql", text: "update t set a = 1 where id = 2" });
+    const labels = ["--label", "commands=sql", "--label", "env=production"];
+    const { stdout } = await shell.run(["policy", "test", "--jsonl", ...labels], { stdin });
+    expect(answers(stdout)[0]).toMatchObject({
+      decision: "require_approval",
+      rule: "ask-before-writing-to-production",
+    });
+  });
+
+  it("goes on after lines that cannot be read, and fails at the end", async () => {
+    const named = await file(
+      "commands.jsonl",
+      `nonsense\n\n{"id":1,"dialect":"oracle","text":"x"}\n${lines({ id: 2, dialect: "sh", text: "ls" })}`,
+    );
+    const { stdout, stderr, code } = await shell.run(["policy", "test", "--jsonl", named]);
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toBe("error: 2 of 4 lines could not be read\n");
+    expect(stdout.split("\n").map((line) => line.slice(0, 26))).toEqual([
+      '{"line":1,"error":"not JSO',
+      '{"line":3,"error":"dialect',
+      '{"id":2,"decision":"allow"',
+      "",
+    ]);
+    const missing = await shell.run(["policy", "test", "--jsonl", "/nowhere"]);
+    expect(missing.stderr).toMatch(/cannot read \/nowhere/);
+  });
+
+  it("checks policies, and names the line of what is wrong", async () => {
+    const good = `apiVersion: drawbridge/v1
+kind: Policy
+metadata: { name: mine }
+spec:
+  targets: { names: [shop] }
+  subjects: { groups: [engineering] }
+  rules:
+    - { name: read, tools: [query], when: sql.readOnly, effect: allow }
+`;
+    const checked = await shell.run(["policy", "test", "-f", await file("good.yaml", good)]);
+    expect(checked.stdout).toBe("policies: 1, rules: 1, all in order\n");
+    const bad = await file("bad.yaml", good.replace("sql.readOnly", "sql.readsOnly"));
+    const { stderr, code } = await shell.run(["policy", "test", "-f", bad]);
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toMatch(/line 8: spec\.rules\.0\.when: .*readOnly/);
+    expect((await shell.run(["policy", "test"])).code).toBe(EXIT.usage);
+  });
+});
+
 it("prints the schema of policies", async () => {
   const { stdout } = await shell.run(["policy", "schema"]);
   expect(JSON.parse(stdout)).toHaveProperty("properties");

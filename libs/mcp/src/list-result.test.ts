@@ -41,6 +41,24 @@ describe("filterListResult", () => {
     expect(text(bytes)).toBe(`{"jsonrpc":"2.0","id":1,"result":${filtered}}`);
   });
 
+  test.each([
+    ["tools", '{"tools":[{"name":"a"}],"Tools":[{"name":"b"}]}'],
+    ["tools", '{"TOOLS":[{"name":"b"}],"tools":[{"name":"a"}]}'],
+    ["tools", '{"tool\u017f":[{"name":"b"}],"tools":[{"name":"a"}]}'],
+    ["resourceTemplates", '{"resourceTemplates":[],"resourcetemplates":[{"uriTemplate":"b"}]}'],
+  ] as const)("refuses %s in which a reader that ignores case finds another list: %s", (list, result) => {
+    expect(() => filterListResult(inResult(result), list, () => true)).toThrow(NotAListResultError);
+  });
+
+  test("removes entries that have another name for a reader that ignores case", () => {
+    const message = inResult(
+      '{"tools":[{"name":"a","Name":"b"},{"NAME":"b","name":"a"},{"name":"ok","names":1,"title":"Name"}]}',
+    );
+    expect(text(filterListResult(message, "tools", () => true))).toContain(
+      '"tools":[{"name":"ok","names":1,"title":"Name"}]}',
+    );
+  });
+
   test("removes entries whose name cannot be read, even when all are to be kept", () => {
     const message = inResult(
       '{"tools":[1,null,"a",[{"name":"a"}],{},{"name":5},{"Name":"a"},{"name":"a\\u0000"},{"name":"ok"}]}',

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { JsonScanner, OPEN_BRACE, OPEN_BRACKET, type Range } from "./json-scanner.js";
 import type { McpMessage } from "./message.js";
 import type { ListName } from "./methods.js";
+import { fold } from "./wanted-members.js";
 
 /** The member that names an entry, as the call that uses the entry names it. */
 const NAME_OF_ENTRY = {
@@ -22,7 +23,7 @@ export class NotAListResultError extends Error {
 }
 
 export interface ListEntry {
-  /** Name or URI (template). Undefined when there is none that can be read: nobody could be allowed such an entry. */
+  /** Name or URI (template). Undefined when there is none that all read alike: nobody could be allowed such an entry. */
   readonly name: string | undefined;
   /** Where the entry is in the bytes of the message. */
   readonly range: Range;
@@ -41,7 +42,7 @@ export function listEntries(message: McpMessage, list: ListName): readonly ListE
 }
 
 /**
- * The message without the entries that `keep` refuses or whose name cannot be read. What is kept stays byte for byte;
+ * The message without the entries that `keep` refuses or that have no name. What is kept stays byte for byte;
  * when all is kept, the very bytes come back. Throws NotAListResultError for anything but a list result.
  */
 export function filterListResult(
@@ -70,9 +71,12 @@ function arrayStart(scanner: JsonScanner, message: McpMessage, list: ListName): 
   if (result === undefined || scanner.bytes[result[0]] !== OPEN_BRACE) {
     throw new NotAListResultError("the target's answer is not a result object");
   }
+  const folded = fold(list);
   let start: number | undefined;
   scanner.object(result[0], 1, (key, at) => {
     if (key === list) start = at;
+    // A reader that ignores case could take that for the list, and nobody has looked at what is in it.
+    else if (fold(key) === folded) throw new NotAListResultError(`the target's result has ${list} twice`);
     return scanner.value(at, 2);
   });
   if (start === undefined || scanner.bytes[start] !== OPEN_BRACKET) {
@@ -84,11 +88,14 @@ function arrayStart(scanner: JsonScanner, message: McpMessage, list: ListName): 
 function readEntry(scanner: JsonScanner, start: number, nameMember: string): ListEntry {
   if (scanner.bytes[start] !== OPEN_BRACE)
     return { name: undefined, range: [start, scanner.value(start, 2)] };
+  const folded = fold(nameMember);
   let name: string | undefined;
+  let isAmbiguous = false;
   const end = scanner.object(start, 2, (key, at) => {
     const valueEnd = scanner.value(at, 3);
-    if (key === nameMember && scanner.bytes[at] === QUOTE) name = scanner.decodeString(at, valueEnd);
+    if (key !== nameMember) isAmbiguous ||= key.length === nameMember.length && fold(key) === folded;
+    else if (scanner.bytes[at] === QUOTE) name = scanner.decodeString(at, valueEnd);
     return valueEnd;
   });
-  return { name: name?.includes("\0") === true ? undefined : name, range: [start, end] };
+  return { name: isAmbiguous || name?.includes("\0") === true ? undefined : name, range: [start, end] };
 }

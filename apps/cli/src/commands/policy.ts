@@ -1,5 +1,4 @@
 import { PolicyPage, PolicyView } from "@drawbridge/contracts";
-import { policyJsonSchema } from "@drawbridge/policy";
 import type { Command } from "commander";
 import { count } from "../arguments.js";
 import { connect, type Shell } from "../shell.js";
@@ -67,7 +66,10 @@ export function addPolicyCommands(program: Command, shell: Shell): void {
     .description("print the JSON Schema of policies, for editors")
     .option("--json", "JSON is all there is")
     .addHelpText("after", "\nExample:\n  drawbridge policy schema > policy.schema.json")
-    .action(() => shell.output.json(policyJsonSchema()));
+    .action(async () => {
+      const { policyJsonSchema } = await import("@drawbridge/policy");
+      shell.output.json(policyJsonSchema());
+    });
   policy
     .command("delete")
     .argument("<name>")

@@ -13,6 +13,9 @@ export interface StoredPolicy {
   readonly createdAt: Date;
 }
 
+/** Names what never changes. */
+export type PolicyKey = Pick<StoredPolicy, "name" | "version">;
+
 @Injectable()
 export class PoliciesRepository {
   constructor(private readonly database: Database) {}
@@ -37,7 +40,9 @@ export class PoliciesRepository {
 
   /** All live versions, as of one moment. */
   live(): Promise<StoredPolicy[]> {
-    return this.database.consistently((transaction) => this.all(transaction));
+    return this.database.consistently(async (transaction) =>
+      this.versions(transaction, await this.liveVersions(transaction)),
+    );
   }
 
   async list(after: string | undefined, count: number): Promise<StoredPolicy[]> {
@@ -59,8 +64,9 @@ export class PoliciesRepository {
     return rows.map(toPolicy);
   }
 
-  async all(transaction: Transaction): Promise<StoredPolicy[]> {
-    return this.versions(transaction, await transaction.policy.findMany({ orderBy: { name: "asc" } }));
+  /** Which versions are live, without what they say. */
+  liveVersions(transaction: Transaction): Promise<PolicyKey[]> {
+    return transaction.policy.findMany({ select: { name: true, version: true }, orderBy: { name: "asc" } });
   }
 
   /** Adds the next version and makes it live. Two that apply at once: one of them fails on the key. */
@@ -88,13 +94,11 @@ export class PoliciesRepository {
     return (await transaction.policy.deleteMany({ where: { name } })).count > 0;
   }
 
-  private async versions(
-    transaction: Transaction,
-    live: readonly { name: string; version: number }[],
-  ): Promise<StoredPolicy[]> {
-    if (live.length === 0) return [];
+  /** Those of the versions that there are, by name. */
+  async versions(transaction: Transaction, wanted: readonly PolicyKey[]): Promise<StoredPolicy[]> {
+    if (wanted.length === 0) return [];
     const rows = await transaction.policyVersion.findMany({
-      where: { OR: live.map(({ name, version }) => ({ name, version })) },
+      where: { OR: wanted.map(({ name, version }) => ({ name, version })) },
       orderBy: { name: "asc" },
     });
     return rows.map(toPolicy);

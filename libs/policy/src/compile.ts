@@ -5,7 +5,7 @@ import { MethodRules } from "./method-rules.js";
 import { append, NameIndex } from "./name-index.js";
 import { appliedLimits } from "./rates.js";
 import { RememberedRules } from "./remembered-rules.js";
-import { ruleCondition } from "./rule-condition.js";
+import { type Condition, ruleCondition } from "./rule-condition.js";
 
 export interface PolicyVersion {
   readonly name: string;
@@ -140,11 +140,20 @@ function compileRule(rule: PolicyRule, { version, available, position }: RuleOpt
     effect: unenforceable ? "deny" : rule.effect,
     written: rule.effect,
     ...(unenforceable && { unenforceable }),
-    ...(!unenforceable && rule.when !== undefined && { condition: ruleCondition(rule.when) }),
+    ...(!unenforceable && rule.when !== undefined && { condition: conditionOf(rule, rule.when) }),
     limits: appliedLimits(version.name, rule),
     ...(rule.message !== undefined && { message: rule.message }),
     position,
   });
+}
+
+/** A document that is compiled again, beside another one that has changed, keeps its conditions: they are most of the work. */
+const conditions = new WeakMap<PolicyRule, Condition>();
+
+function conditionOf(rule: PolicyRule, when: string): Condition {
+  const condition = conditions.get(rule) ?? ruleCondition(when);
+  conditions.set(rule, condition);
+  return condition;
 }
 
 function targetNames(names: readonly string[]): NameIndex<true> {

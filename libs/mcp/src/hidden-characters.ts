@@ -5,14 +5,18 @@ const JOINING = anyOf(`
 `);
 /** Scripts that put no blanks between words. */
 const UNSPACED = anyOf("Thai Lao Khmer Myanmar Tibetan Javanese Balinese");
-const UNSEEN = String.raw`\p{C}\p{Default_Ignorable_Code_Point}\u2800`;
+/** Besides what Unicode calls so: blanks that count as symbols, and the place of an object that a text cannot hold. */
+const UNSEEN = String.raw`\p{C}\p{Default_Ignorable_Code_Point}\u2800\u{1D159}\uFFFC`;
 
 /** Where a script or an emoji needs what is not seen. Never two in a row: that is how bytes are smuggled. */
 const NEEDED = [
-  String.raw`[\t\n\r]`,
+  // Alone, a return has a terminal write over what stands there.
+  String.raw`[\t\n]|\r(?=\r?\n)`,
   // These stand before digits and are seen.
   String.raw`[\u0600-\u0605\u06DD\u070F\u0890\u0891\u08E2\u{110BD}\u{110CD}]`,
   String.raw`(?<=${JOINING})[\u200C\u200D](?![${UNSEEN}])`,
+  // A Persian ending of a Latin word.
+  String.raw`(?<=[\p{Script=Latin}\p{Nd}])\u200C(?=${JOINING})`,
   String.raw`(?<=${UNSPACED})\u200B(?=${UNSPACED})`,
   String.raw`(?<=[\u1820-\u18AA])[\u180B-\u180F]`,
   // Emoji: text or picture, keycaps, families, and such as a later Unicode may add.
@@ -25,6 +29,11 @@ const NEEDED = [
 ];
 
 const HIDDEN = new RegExp(`(?!${NEEDED.join("|")})[${UNSEEN}]`, "u");
+/** No word needs one after each of its letters: these are bits. */
+const ONE_TO_A_LETTER = new RegExp(
+  String.raw`(?:\p{L}\p{M}*[\u180B-\u180F\u200B-\u200D\uFE00-\uFE02\u{E0100}-\u{E01EF}]){4}`,
+  "u",
+);
 
 const BLACK_FLAG = "\u{1F3F4}";
 /** The flags that are spelled in tags, of which there are three. */
@@ -39,7 +48,7 @@ export function hasHiddenCharacter(text: string): boolean {
   const left = text.includes(BLACK_FLAG)
     ? SPELLED_FLAGS.reduce((rest, flag) => rest.replaceAll(flag, BLACK_FLAG), text)
     : text;
-  return HIDDEN.test(left);
+  return HIDDEN.test(left) || ONE_TO_A_LETTER.test(left);
 }
 
 function anyOf(scripts: string): string {

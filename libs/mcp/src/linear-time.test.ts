@@ -111,6 +111,8 @@ describe("10 MiB made to be slow take linear time:", () => {
     ["look-alikes", "о"],
     ["marks", "a\u0301\u0301\u0301"],
     ["hidden characters", "\u200b"],
+    ["returns", "\r\r\n"],
+    ["variants of Chinese characters", "\u597d\ufe00\u597d"],
     ["joiners that are needed", "\u0645\u200c"],
     ["emoji that are joined", "\u{1F469}\u200d"],
     ["flags that are spelled", "\u{1F3F4}\u{E0067}\u{E0062}"],

@@ -34,7 +34,7 @@ function collectStrings(value: unknown, found: string[]): void {
   }
 }
 
-const PLAIN = /^[\t\n\r\x20-\x7e]*$/;
+const PLAIN = /^[\t\n\x20-\x7e]*$/;
 
 function nameIn(definition: unknown): string {
   const isObject = typeof definition === "object" && definition !== null;

@@ -1,7 +1,7 @@
 import type { BacktestLine } from "@drawbridge/contracts";
 import type { RecordedStep } from "../recordings/index.js";
 import type { BacktestJudge } from "./backtest-judge.js";
-import { FairTurns } from "./fair-turns.js";
+import { FairTurns } from "../platform/fair-turns.js";
 
 type Changed = Extract<BacktestLine, { line: "changed" }>;
 type Summary = Extract<BacktestLine, { line: "summary" }>;

@@ -1,6 +1,6 @@
 import { type PolicyDocument, type PolicyVersion } from "@drawbridge/policy";
 import { DomainError } from "../platform/errors.js";
-import { FairTurns } from "./fair-turns.js";
+import { FairTurns } from "../platform/fair-turns.js";
 import { readPolicy } from "./policy-source.js";
 
 /** What decisions by a candidate say of its version: it has none. */

@@ -15,7 +15,7 @@ import type { Target } from "../targets/index.js";
 import type { Pin } from "../tools/index.js";
 import { withCandidates } from "./candidate-policies.js";
 import { ENFORCED_FEATURES } from "./enforced-features.js";
-import { FairTurns } from "./fair-turns.js";
+import { FairTurns } from "../platform/fair-turns.js";
 import { LiveSurroundings } from "./live-surroundings.js";
 import { OpenSessionsRepository, type Use } from "./open-sessions.repository.js";
 import { operationFrom } from "./operation-from.js";

@@ -1,5 +1,6 @@
 import { jsonView, type McpResponse } from "@drawbridge/mcp";
 import { type Context, couldBeAllowed, policiesFor } from "@drawbridge/policy";
+import type { Pin } from "../../tools/index.js";
 import type { LiveSnapshot } from "./live-state.js";
 import { operationNamed } from "./operation-of.js";
 
@@ -36,30 +37,56 @@ export interface LiveChange {
 }
 
 /**
- * The lists of a target that may look otherwise to somebody than before: all of them when other policies, or other
- * versions, speak of both; the tools also when one that is pinned has come or gone. Rather one too many.
+ * The lists of a target that may look otherwise to somebody than before: all of them when the target, or the versions of
+ * policies that speak of both, are others; the tools also when one that is pinned has come or gone. Rather one too many.
  */
 export function changedLists(
   targetName: string,
   context: Context,
-  { before, live }: LiveChange,
+  change: LiveChange,
 ): readonly ChangingList[] {
-  if (!before || policiesOf(before, targetName, context) !== policiesOf(live, targetName, context))
+  const { before, live } = change;
+  if (!before || surroundingsOf(before, targetName, context) !== surroundingsOf(live, targetName, context))
     return CHANGING_LISTS;
-  const names = pinnedNames(before, targetName);
+  const names = changedPins(change, targetName);
   const wereVisible = visibleOf(names, before, targetName, context);
   const areVisible = visibleOf(names, live, targetName, context);
   return wereVisible === areVisible ? [] : ["tools"];
 }
 
-function policiesOf({ policies, targets }: LiveSnapshot, targetName: string, context: Context): string {
+function surroundingsOf({ policies, targets }: LiveSnapshot, targetName: string, context: Context): string {
   const target = targets.get(targetName);
-  return target ? policiesFor(policies, target, context).join("\n") : "";
+  return target ? [target.id, target.revision, ...policiesFor(policies, target, context)].join("\n") : "";
+}
+
+/** By target; whoever is told of the same change asks for the same names. */
+const changedNames = new WeakMap<LiveChange, Map<string, readonly string[]>>();
+
+/** A change is of few tools, and is looked at for every session of their target. */
+function changedPins(change: LiveChange, targetName: string): readonly string[] {
+  const byTarget = changedNames.get(change) ?? new Map<string, readonly string[]>();
+  changedNames.set(change, byTarget);
+  const names = byTarget.get(targetName) ?? findChangedPins(change, targetName);
+  byTarget.set(targetName, names);
+  return names;
 }
 
 /** One that was never shown before is no change of what was seen: the target itself tells of it. */
-function pinnedNames({ targets, pins }: LiveSnapshot, targetName: string): readonly string[] {
-  return [...(pins.get(targets.get(targetName)?.id ?? "")?.keys() ?? [])];
+function findChangedPins({ before, live }: LiveChange, targetName: string): readonly string[] {
+  const [were, are] = [before && pinsOf(before, targetName), pinsOf(live, targetName)];
+  if (!were || were === are) return [];
+  return [...were].flatMap(([name, pin]) => (isSame(pin, are?.get(name)) ? [] : [name]));
+}
+
+function pinsOf({ targets, pins }: LiveSnapshot, targetName: string): ReadonlyMap<string, Pin> | undefined {
+  return pins.get(targets.get(targetName)?.id ?? "");
+}
+
+function isSame(pin: Pin, other: Pin | undefined): boolean {
+  if (pin.state !== other?.state) return false;
+  // Nobody sees one that is not accepted.
+  const [digest, otherDigest] = [pin.acceptedDigest, other.acceptedDigest];
+  return pin.state !== "accepted" || (digest && otherDigest && Buffer.compare(digest, otherDigest)) === 0;
 }
 
 function visibleOf(

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from "@nestjs/common";
 import { EpochWatch } from "../../platform/epoch-watch.js";
+import { FairTurns } from "../../platform/fair-turns.js";
 import type { LiveChange } from "../decisions/changed-lists.js";
 import { LiveState } from "../decisions/live-state.js";
 import type { GatewaySession } from "./gateway-session.js";
@@ -40,7 +41,11 @@ export class LiveChanges implements OnModuleInit, OnApplicationBootstrap {
     this.before = live;
     // Nothing of it is waited for: a client that does not read, or an agent that is slow, must not keep the next change
     // from anybody.
-    for (const session of this.sessions.all) void this.inSession(session, change);
+    const turns = new FairTurns();
+    for (const session of this.sessions.all) {
+      void this.inSession(session, change);
+      await turns.next();
+    }
     void this.upkeep.endClosed();
     void this.outdated.lookAfter();
   }

@@ -123,6 +123,15 @@ describe("the first call of a tool", () => {
     expect(gateway.links.timesAsked).toBe(0);
   });
 
+  test("that a rule denies whatever it is asks nobody: how long it takes tells nothing of it", async () => {
+    const session = await gateway.openSession(target);
+    expect((await call(session, "destroy_all")).json.error).toEqual({
+      code: RpcErrorCode.InvalidParams,
+      message: "Unknown tool: destroy_all",
+    });
+    expect(gateway.links.timesAsked).toBe(0);
+  });
+
   test("is refused when what it shows hides something", async () => {
     lists({ name: "read", description: "reads\u{E0041}" });
     const session = await gateway.openSession(target);

@@ -91,16 +91,15 @@ export class Authorization {
   }
 
   /**
-   * A tool is judged as it is shown, so one that nobody has seen is asked for first. Where no rule is about its name it
-   * is not: it is denied either way, and how long that takes does not tell whether there is such a tool.
+   * A tool is judged as it is shown, so one that nobody has seen is asked for first. Where no rule is about its name, or
+   * one denies it whatever it is, it is not: how long that takes must not tell whether there is such a tool.
    */
   private async learnTool(session: GatewaySession, question: Question): Promise<void> {
     const { kind, method, name } = question.message;
     if (kind !== "request" || method !== "tools/call" || name === undefined) return;
     const live = await this.live.known();
     if (live.pins.get(session.targetId)?.has(name)) return;
-    const { effect, rule } = decideNow(live, question);
-    if (effect === "allow" || rule !== undefined) await this.sessions.listTools(session);
+    if (mayDependOnTool(decideNow(live, question))) await this.sessions.listTools(session);
   }
 
   /** Writes down what the caller is told of a denial. */
@@ -168,6 +167,13 @@ export class Authorization {
     };
     return { context };
   }
+}
+
+/** A condition that could not be decided may have asked for the definition. */
+function mayDependOnTool({ effect, policy, rule, failed = [] }: GatewayDecision): boolean {
+  return (
+    effect === "allow" || failed.some((condition) => condition.policy === policy && condition.rule === rule)
+  );
 }
 
 /** With what the session was used for up to this moment, in which it is decided. */

@@ -11,17 +11,19 @@ export interface OutboxOptions {
   readonly onCongestion: (congested: boolean) => void;
 }
 
-/** What has to be said when a frame may have been lost with the stream it was written to. */
-export interface Repeat<Frame> {
-  /** The frame itself where repeating it does no harm. */
+interface Sized<Frame> {
   readonly frame: Frame;
   readonly bytes: number;
 }
 
-export interface Entry<Frame> {
-  readonly frame: Frame;
-  readonly bytes: number;
-  /** It ends an exchange: this is said on the next stream if the frame may have been lost. */
+/** What has to be said when a frame may have been lost with the stream it was written to. */
+export interface Repeat<Frame> extends Sized<Frame> {
+  /** What has to be heard before the frame: it goes on the same stream, right before it. */
+  readonly before?: readonly Sized<Frame>[];
+}
+
+export interface Entry<Frame> extends Repeat<Frame> {
+  /** It ends an exchange: this is said on the next stream if the frame may have been lost, itself where that does no harm. */
   readonly ifLost?: Repeat<Frame>;
   /** Frames that are worth something only together, on one stream. */
   readonly train?: Train;
@@ -68,7 +70,7 @@ export class Outbox<Frame> {
 
   push(entry: Entry<Frame>): void {
     this.#waiting.push(entry);
-    this.#waitingBytes += entry.bytes;
+    this.#waitingBytes += sizeOf(entry);
     if (entry.train) entry.train.waiting += 1;
     this.#flush();
   }
@@ -100,7 +102,7 @@ export class Outbox<Frame> {
   /** Forgets what waits of a train that will not be completed. */
   derail(train: Train): void {
     const kept = this.#waiting.filter((entry) => entry.train !== train);
-    this.#waitingBytes = kept.reduce((sum, entry) => sum + entry.bytes, 0);
+    this.#waitingBytes = kept.reduce((sum, entry) => sum + sizeOf(entry), 0);
     this.#waiting = kept;
     train.waiting = 0;
     this.#judgeCongestion();
@@ -108,12 +110,14 @@ export class Outbox<Frame> {
 
   #flush(): void {
     while (this.#sink && this.#sinkIsReady) {
+      const sink = this.#sink;
       const entry = this.#waiting.shift();
       if (!entry) break;
-      this.#waitingBytes -= entry.bytes;
+      this.#waitingBytes -= sizeOf(entry);
       if (entry.train) depart(entry.train);
       if (entry.ifLost) this.#keepUnconfirmed(entry.ifLost);
-      this.#sinkIsReady = this.#sink(entry.frame, entry.bytes);
+      for (const { frame, bytes } of entry.before ?? []) sink(frame, bytes);
+      this.#sinkIsReady = sink(entry.frame, entry.bytes);
     }
     this.#forgetConfirmed();
     this.#judgeCongestion();
@@ -121,7 +125,7 @@ export class Outbox<Frame> {
 
   #keepUnconfirmed(repeat: Repeat<Frame>): void {
     this.#unconfirmed.push({ ...repeat, writtenAt: this.#options.now() });
-    this.#unconfirmedBytes += repeat.bytes;
+    this.#unconfirmedBytes += sizeOf(repeat);
   }
 
   #forgetConfirmed(): void {
@@ -130,7 +134,7 @@ export class Outbox<Frame> {
       const fits = this.#unconfirmedBytes <= this.#options.highWaterBytes;
       if (first.writtenAt >= oldest && fits) break;
       this.#unconfirmed.shift();
-      this.#unconfirmedBytes -= first.bytes;
+      this.#unconfirmedBytes -= sizeOf(first);
     }
   }
 
@@ -143,8 +147,13 @@ export class Outbox<Frame> {
   }
 }
 
-function again<Frame>({ frame, bytes }: Repeat<Frame>): Entry<Frame> {
-  return { frame, bytes, ifLost: { frame, bytes } };
+function again<Frame>({ frame, bytes, before = [] }: Repeat<Frame>): Entry<Frame> {
+  const repeat = { frame, bytes, before };
+  return { ...repeat, ifLost: repeat };
+}
+
+function sizeOf<Frame>({ bytes, before = [] }: Repeat<Frame>): number {
+  return before.reduce((sum, each) => sum + each.bytes, bytes);
 }
 
 function depart(train: Train): void {

@@ -12,20 +12,15 @@ import {
   type SessionRequest_ToolDefinitions as ToolDefinitions,
 } from "@drawbridge/protocol";
 import type { OutgoingMessage } from "../targets/target.js";
+import type { Brake } from "./brake.js";
+import { ClientLists, type ListAnswer, type ReadList } from "./client-lists.js";
 import type { RequestHead } from "./exchanges.js";
 import { HeldMessages } from "./held-messages.js";
 import { OwnRequest } from "./own-request.js";
 import { toolFrames } from "./tool-definition-frames.js";
-import { type ListingStart, MAX_TOOLS, ToolKnowledge, type ToolList } from "./tool-knowledge.js";
+import { type ListingStart, ToolKnowledge, type ToolList } from "./tool-knowledge.js";
 import { type ListingOutcome, ToolListing } from "./tool-listing.js";
-import {
-  FIRST_PAGE,
-  nextCursorOf,
-  type PageKey,
-  pageAskedFor,
-  type ShownTool,
-  toolsOfPage,
-} from "./tool-page.js";
+import type { ShownTool } from "./tool-page.js";
 
 /** For all pages, and all attempts. */
 const PATIENCE_MS = 10_000;
@@ -56,13 +51,8 @@ export interface SessionToolsOptions {
   readonly requestOf: (exchange: number) => RequestHead | undefined;
   readonly refuse: (exchange: number, failure: ExchangeFailure, reason: string) => void;
   readonly say: (frame: ToolDefinitions) => void;
-  /** Nothing of the target is read at the moment: it cannot answer. */
-  readonly isPaused: () => boolean;
-}
-
-interface Asked {
-  readonly page: PageKey;
-  readonly start: ListingStart;
+  /** Stops the target. While anybody does, nothing of it is read: it cannot answer. */
+  readonly brake: Brake;
 }
 
 /**
@@ -78,8 +68,7 @@ export class SessionTools {
   readonly #held: HeldMessages<OutgoingMessage>;
   /** The header of a call to a process has to be checked here: an HTTP server does it itself (2026-07-28). */
   readonly #wantsHeaders: boolean;
-  /** Lists that clients asked for, for as long as they are open. */
-  readonly #asked = new WeakMap<RequestHead, Asked>();
+  readonly #lists: ClientLists;
   #listing: ToolListing | undefined;
   #attempts = 0;
   #listingSince = 0;
@@ -98,6 +87,12 @@ export class SessionTools {
     const keptMs = saysChanges ? Number.POSITIVE_INFINITY : KEPT_MS;
     this.#knowledge = new ToolKnowledge({ keptMs, now: options.now });
     this.#own = new OwnRequest(options.era);
+    this.#lists = new ClientLists({
+      knowledge: this.#knowledge,
+      wantsHeaders: this.#wantsHeaders,
+      maxFrameBytes: options.maxFrameBytes,
+      brake: options.brake,
+    });
     this.#held = new HeldMessages(options.heldBytes);
   }
 
@@ -150,6 +145,7 @@ export class SessionTools {
   close(): readonly number[] {
     this.#isOver = true;
     this.#stopListing();
+    this.#lists.finish();
     this.#own.forget();
     return this.#held.takeAll().flatMap(({ exchange }) => (exchange === 0 ? [] : [exchange]));
   }
@@ -180,17 +176,10 @@ export class SessionTools {
     this.#knowledge.forget();
   }
 
-  /** What a client is answered, before it is. `masked`: the same, masked. */
-  answered(exchange: number, response: McpResponse, masked: Uint8Array): void {
+  /** Reads an answer before its client is shown it. False when it is no list of tools. See ClientLists.read. */
+  readList(exchange: number, answer: ListAnswer, onRead: (list: ReadList) => void): boolean {
     const head = this.#options.requestOf(exchange);
-    const asked = head && this.#asked.get(head);
-    if (!asked || response.isError) return;
-    const page = readPage(response, masked, this.#wantsHeaders);
-    if (!page) return;
-    const { tools, next, isCut } = page;
-    this.#say(tools, asked.page === FIRST_PAGE && next === undefined && !isCut);
-    if (isCut) this.#knowledge.forget();
-    else this.#knowledge.learnPage({ asked: asked.page, next, tools }, asked.start);
+    return head !== undefined && this.#lists.read(head, answer, onRead);
   }
 
   // ── the agent's own list ───────────────────────────────────────────────────────────────────────────────────────
@@ -262,7 +251,7 @@ export class SessionTools {
   #armTimer(ms: number): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.#options.isPaused()) {
+      if (this.#options.brake.isHeld) {
         this.#armTimer(PAUSED_POLL_MS);
         return;
       }
@@ -333,7 +322,7 @@ export class SessionTools {
     const { parsed, exchange } = message;
     if (parsed.kind === "request" && parsed.method === "tools/list") {
       const head = this.#options.requestOf(exchange);
-      if (head) this.#asked.set(head, { page: pageAskedFor(parsed), start: this.#knowledge.begin() });
+      if (head) this.#lists.sent(parsed, head);
     }
     this.#options.pass(message);
   }
@@ -343,28 +332,6 @@ export class SessionTools {
     const frames = toolFrames(tools, { isWhole, maxBytes: this.#options.maxFrameBytes() });
     for (const frame of frames) this.#options.say(frame);
     return frames.length === 1;
-  }
-}
-
-interface Page {
-  readonly tools: readonly ShownTool[];
-  readonly next: string | undefined;
-  /** There are more tools in it than are looked at. */
-  readonly isCut: boolean;
-}
-
-/** Undefined for what is no list of tools. */
-function readPage(response: McpResponse, masked: Uint8Array, wantsHeaders: boolean): Page | undefined {
-  try {
-    const next = nextCursorOf(response);
-    const tools: ShownTool[] = [];
-    for (const tool of toolsOfPage(response, { masked, wantsHeaders })) {
-      if (tools.length >= MAX_TOOLS) return { tools, next, isCut: true };
-      tools.push(tool);
-    }
-    return { tools, next, isCut: false };
-  } catch {
-    return undefined;
   }
 }
 

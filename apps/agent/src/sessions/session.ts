@@ -30,6 +30,7 @@ import type {
 } from "../targets/target.js";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
 import { Brake } from "./brake.js";
+import type { ReadList } from "./client-lists.js";
 import {
   boundedTimeouts,
   Exchanges,
@@ -56,6 +57,9 @@ const RESULT_REPEAT_WINDOW_MS = 15_000;
 const LONGEST_REASON = 1_000;
 const LIST_TOO_LONG = "its list of tools is too long";
 const IGNORED: LargeMessageSink = { push: () => undefined, end: () => undefined, abort: () => undefined };
+
+type Frame = NonNullable<SessionRequest["frame"]>;
+type MaskedMessage = ReturnType<Masker["maskMessage"]>;
 
 export interface SessionOptions {
   readonly id: string;
@@ -230,7 +234,7 @@ export class Session implements TargetListener {
       requestOf: (exchange) => this.#exchanges.requestOf(exchange),
       refuse: (exchange, failure, reason) => this.#fail([exchange], failure, reason),
       say: (value) => this.#say({ $case: "toolDefinitions", value: this.#maskFailure(value) }),
-      isPaused: () => this.#brake.isHeld,
+      brake: this.#brake,
     });
   }
 
@@ -381,7 +385,7 @@ export class Session implements TargetListener {
     const masked = this.#mask(parsed, route);
     if (!masked) return;
     this.#exchanges.touch(route.exchange);
-    this.#learnTools(parsed, route, masked.payload);
+    if (this.#takesList(parsed, route, masked)) return;
     if (this.#isFailedInitialize(parsed, route))
       void this.#explainInitialize(route.exchange, () => this.#deliver(route, masked));
     else this.#deliver(route, masked);
@@ -480,7 +484,7 @@ export class Session implements TargetListener {
     return "it could not be read";
   }
 
-  #mask(parsed: McpMessage, route: Route): ReturnType<Masker["maskMessage"]> | undefined {
+  #mask(parsed: McpMessage, route: Route): MaskedMessage | undefined {
     try {
       const masked = this.#options.masker.maskMessage(parsed.bytes);
       const fits = masked.payload.length <= this.#options.maxMessageBytes();
@@ -493,7 +497,7 @@ export class Session implements TargetListener {
     return undefined;
   }
 
-  #deliver({ exchange, final }: Route, { payload, masked }: ReturnType<Masker["maskMessage"]>): void {
+  #deliver({ exchange, final }: Route, { payload, masked }: MaskedMessage): void {
     if (final && !this.#exchanges.isOpen(exchange)) return;
     if (final) this.#exchanges.end(exchange);
     if (payload.length > this.#options.maxMessageBytes()) this.#large.send(exchange, { payload, masked });
@@ -580,8 +584,28 @@ export class Session implements TargetListener {
     return isOwnExchange(exchange) && this.#era === "modern";
   }
 
-  #learnTools(message: McpMessage, { exchange, final }: Route, masked: Uint8Array): void {
-    if (message.kind === "response" && final) this.#tools?.answered(exchange, message, masked);
+  /** True for a list of tools that a client asked for: it is shown together with what the control plane is told of it. */
+  #takesList(response: McpMessage, { exchange, final }: Route, masked: MaskedMessage): boolean {
+    if (response.kind !== "response" || !final) return false;
+    const answer = { response, masked: masked.payload };
+    const isList = this.#tools?.readList(exchange, answer, (list) =>
+      this.#deliverList(exchange, masked, list),
+    );
+    // Whoever sent it is done with it.
+    if (isList) this.#exchanges.end(exchange);
+    return isList === true;
+  }
+
+  #deliverList(exchange: number, { payload, masked }: MaskedMessage, list: ReadList): void {
+    if ("fault" in list) {
+      this.#sayFailed(exchange, ExchangeFailure.BAD_TARGET, list.fault);
+      return;
+    }
+    const before = list.shown.map((value) => ({ $case: "toolDefinitions", value }) as const);
+    this.#say(
+      { $case: "message", value: { exchange, payload: asBuffer(payload), masked, final: true } },
+      before,
+    );
   }
 
   #maskFailure(tools: ToolDefinitions): ToolDefinitions {
@@ -632,14 +656,10 @@ export class Session implements TargetListener {
     }
   }
 
-  #say(frame: NonNullable<SessionRequest["frame"]>): void {
-    const whole = { frame };
-    const bytes = frameBytes(whole);
-    this.#outbox.push({
-      frame: whole,
-      bytes,
-      ...(isResult(frame) && { ifLost: { frame: whole, bytes } }),
-    });
+  /** `before`: what has to be heard before it. */
+  #say(frame: Frame, before: readonly Frame[] = []): void {
+    const entry = { ...sized(frame), before: before.map(sized) };
+    this.#outbox.push(isResult(frame) ? { ...entry, ifLost: entry } : entry);
   }
 }
 
@@ -653,11 +673,15 @@ function nameOf(error: unknown): string {
   return error instanceof Error ? error.name : "unknown";
 }
 
+function sized(frame: Frame): { readonly frame: SessionRequest; readonly bytes: number } {
+  return { frame: { frame }, bytes: frameBytes({ frame }) };
+}
+
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** Frames after which an exchange is over: the control plane knows a repeated one by its exchange. */
-function isResult(frame: NonNullable<SessionRequest["frame"]>): boolean {
+function isResult(frame: Frame): boolean {
   return frame.$case === "exchangeFailed" || (frame.$case === "message" && frame.value.final);
 }

@@ -1,13 +1,12 @@
-import { errorCodeOf, type McpResponse, NotAListResultError, RpcErrorCode } from "@drawbridge/mcp";
+import { errorCodeOf, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
 import type { ExchangeFailure } from "@drawbridge/protocol";
 import type { OwnAnswer } from "./own-request.js";
 import { MAX_PAGES, MAX_TOOLS, ToolList } from "./tool-knowledge.js";
 import { nextCursorOf, pageKey, type ShownTool, toolsOfPage } from "./tool-page.js";
+import { describeFault, TOO_LONG, ToolPageReading } from "./tool-page-reading.js";
 
 /** All pages together. */
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Definitions read before other sessions have their turn; one tool is read at once. */
-const TURN_BYTES = 128 * 1024;
 
 export type ListingOutcome =
   | { readonly tools: ToolList; readonly shown: readonly ShownTool[] }
@@ -30,6 +29,7 @@ export class ToolListing {
   readonly #tools = new ToolList();
   readonly #shown: ShownTool[] = [];
   readonly #asked = new Set<string>();
+  #reading: ToolPageReading | undefined;
   #bytes = 0;
   #isOver = false;
 
@@ -44,6 +44,7 @@ export class ToolListing {
   /** Nobody waits for it any more. */
   stop(): void {
     this.#isOver = true;
+    this.#reading?.stop();
   }
 
   #ask(params: Readonly<Record<string, unknown>>): void {
@@ -63,7 +64,13 @@ export class ToolListing {
     const next = nextCursorOf(response);
     const { mask, wantsHeaders } = this.#options;
     const tools = toolsOfPage(response, { masked: mask(response.bytes), wantsHeaders });
-    this.#read(tools, next);
+    this.#reading = new ToolPageReading({
+      tools,
+      room: MAX_TOOLS - this.#shown.length,
+      onRead: (read) => this.#guard(() => this.#took(read, next)),
+      onFailed: (error) => this.#finish({ reason: describeFault(error) }),
+    });
+    this.#reading.start();
   }
 
   /** Who knows no such method has no tools. */
@@ -73,18 +80,9 @@ export class ToolListing {
     else this.#finish({ reason: `it answered with the error ${code ?? "unknown"}` });
   }
 
-  #read(tools: Generator<ShownTool>, next: string | undefined): void {
-    let left = TURN_BYTES;
-    // No for-of: it would end the generator with its turn.
-    for (let each = tools.next(); !each.done; each = tools.next()) {
-      if (this.#shown.length >= MAX_TOOLS) throw TOO_LONG;
-      this.#tools.add(each.value);
-      this.#shown.push(each.value);
-      left -= each.value.size;
-      if (left > 0) continue;
-      setImmediate(() => this.#guard(() => this.#read(tools, next)));
-      return;
-    }
+  #took(tools: readonly ShownTool[], next: string | undefined): void {
+    for (const tool of tools) this.#tools.add(tool);
+    this.#shown.push(...tools);
     this.#goOn(next);
   }
 
@@ -104,7 +102,7 @@ export class ToolListing {
     try {
       work();
     } catch (error) {
-      this.#finish({ reason: describe(error) });
+      this.#finish({ reason: describeFault(error) });
     }
   }
 
@@ -113,12 +111,4 @@ export class ToolListing {
     this.#isOver = true;
     this.#options.onDone(outcome);
   }
-}
-
-const TOO_LONG = new Error("its list of tools is too long");
-
-/** Anything else might quote the list. */
-function describe(error: unknown): string {
-  if (error === TOO_LONG) return TOO_LONG.message;
-  return error instanceof NotAListResultError ? "it answered with no list" : "its list could not be read";
 }

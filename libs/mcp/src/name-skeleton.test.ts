@@ -10,6 +10,7 @@ describe("nameSkeleton", () => {
     ["ｒｅａｄ_file", "read_file"],
     ["𝐫𝐞𝐚𝐝_file", "read_file"],
     ["re\u200bad_file", "read_file"],
+    [" read_file\t", "read_file"],
     ["read-file", "read_file"],
     ["files.read", "files_read"],
     ["files/read", "files_read"],

@@ -101,7 +101,6 @@ export class SessionTools {
   /** False: too much waits already; the message was not taken. */
   send(message: OutgoingMessage): boolean {
     const { parsed } = message;
-    if (isInitialize(parsed)) this.#startOver();
     if (this.#mustWait(parsed)) return this.#held.push(message);
     if (!isCall(parsed)) {
       this.#pass(message);
@@ -219,7 +218,9 @@ export class SessionTools {
     const isCurrent = this.#knowledge.learn(tools, start);
     if (isCurrent || this.#held.isEmpty) {
       this.#stopListing();
-      this.#settle((message, call) => this.#settleListed(message, call, tools));
+      // The client may have read a newer one.
+      const shownNow = this.#knowledge.current ?? tools;
+      this.#settle((message, call) => this.#settleListed(message, call, shownNow));
     } else if (this.#attempts < ATTEMPTS) {
       this.#attempt();
     } else {
@@ -277,9 +278,12 @@ export class SessionTools {
   }
 
   #settle(settle: (message: OutgoingMessage, call: McpRequest) => void): void {
+    let isOfNextSession = false;
     for (const message of this.#held.takeAll()) {
-      if (isCall(message.parsed)) settle(message, message.parsed);
+      if (isOfNextSession) this.send(message);
+      else if (isCall(message.parsed)) settle(message, message.parsed);
       else this.#pass(message);
+      isOfNextSession ||= isInitialize(message.parsed);
     }
   }
 
@@ -320,6 +324,7 @@ export class SessionTools {
 
   #pass(message: OutgoingMessage): void {
     const { parsed, exchange } = message;
+    if (isInitialize(parsed)) this.#startOver();
     if (parsed.kind === "request" && parsed.method === "tools/list") {
       const head = this.#options.requestOf(exchange);
       if (head) this.#lists.sent(parsed, head);

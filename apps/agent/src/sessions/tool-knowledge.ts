@@ -1,4 +1,4 @@
-import type { JsonView } from "@drawbridge/mcp";
+import { type JsonView, nameSkeleton } from "@drawbridge/mcp";
 import { FIRST_PAGE, type PageKey, pageKey, type SeenTool } from "./tool-page.js";
 
 /** More tools than that, or pages, are not remembered: then each is too many to be sure of any. */
@@ -6,6 +6,9 @@ export const MAX_TOOLS = 2_000;
 export const MAX_PAGES = 100;
 /** Lists that clients read at the same time, page by page. */
 const MAX_GATHERINGS = 4;
+
+/** Nobody can use a tool whose name is longer. */
+const LONGEST_COMPARED = 256;
 
 /** When a list was asked for. */
 export interface ListingStart {
@@ -17,12 +20,15 @@ export interface ListingStart {
 export class ToolList {
   /** Undefined for a name that it showed twice: nobody can tell which of the two a call would reach. */
   readonly #tools = new Map<string, SeenTool | undefined>();
+  /** Of the names; made when it is needed. */
+  #skeletons: ReadonlySet<string> | undefined;
 
   get size(): number {
     return this.#tools.size;
   }
 
   add({ name, digest, headers }: SeenTool): void {
+    this.#skeletons = undefined;
     this.#tools.set(
       name,
       this.#tools.has(name) ? undefined : { name, digest: Uint8Array.from(digest), headers },
@@ -31,11 +37,22 @@ export class ToolList {
 
   /** In words why a call of a tool with this accepted digest is not for the tool shown, or undefined. */
   disagreement(name: string, accepted: Uint8Array): string | undefined {
-    if (!this.#tools.has(name)) return accepted.length === 0 ? undefined : "the target no longer shows it";
+    if (!this.#tools.has(name)) {
+      if (accepted.length > 0) return "the target no longer shows it";
+      return this.#hasAlike(name) ? "the target shows a tool of much the same name" : undefined;
+    }
     const shown = this.#tools.get(name);
     if (!shown) return "the target shows two tools of this name";
     if (accepted.length === 0) return "the target shows a tool of this name that is not known yet";
     return isSame(shown.digest, accepted) ? undefined : "the target shows another definition of it";
+  }
+
+  /** A target that does not mind case or writing would take the one for the other, which may be quarantined. */
+  #hasAlike(name: string): boolean {
+    if (name.length > LONGEST_COMPARED) return false;
+    const names = [...this.#tools.keys()].filter(({ length }) => length <= LONGEST_COMPARED);
+    this.#skeletons ??= new Set(names.map(nameSkeleton));
+    return this.#skeletons.has(nameSkeleton(name));
   }
 
   headersOf(name: string): JsonView | undefined {

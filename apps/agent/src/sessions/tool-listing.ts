@@ -30,6 +30,9 @@ export class ToolListing {
   readonly #shown: ShownTool[] = [];
   readonly #asked = new Set<string>();
   #reading: ToolPageReading | undefined;
+  /** What it was asked for last. */
+  #cursor: string | undefined;
+  #lastPage: Page | undefined;
   #bytes = 0;
   #isOver = false;
 
@@ -66,8 +69,7 @@ export class ToolListing {
     const tools = toolsOfPage(response, { masked: mask(response.bytes), wantsHeaders });
     this.#reading = new ToolPageReading({
       tools,
-      room: MAX_TOOLS - this.#shown.length,
-      onRead: (read) => this.#guard(() => this.#took(read, next)),
+      onRead: (read) => this.#guard(() => this.#took({ tools: read, next })),
       onFailed: (error) => this.#finish({ reason: describeFault(error) }),
     });
     this.#reading.start();
@@ -76,24 +78,33 @@ export class ToolListing {
   /** Who knows no such method has no tools. */
   #receiveError(response: McpResponse): void {
     const code = errorCodeOf(response);
-    if (code === RpcErrorCode.MethodNotFound) this.#finish({ tools: this.#tools, shown: [] });
+    // Before 2026-07-28 some servers write an empty cursor for none, and do not know it then.
+    if (code === RpcErrorCode.MethodNotFound || this.#cursor === "") this.#finishWithAll();
     else this.#finish({ reason: `it answered with the error ${code ?? "unknown"}` });
   }
 
-  #took(tools: readonly ShownTool[], next: string | undefined): void {
-    for (const tool of tools) this.#tools.add(tool);
-    this.#shown.push(...tools);
-    this.#goOn(next);
+  #took(page: Page): void {
+    // Some servers give a cursor with their last page as well, and the same page again for that.
+    if (isSamePage(page, this.#lastPage)) {
+      this.#finishWithAll();
+      return;
+    }
+    if (this.#shown.length + page.tools.length > MAX_TOOLS) throw TOO_LONG;
+    this.#lastPage = page;
+    for (const tool of page.tools) this.#tools.add(tool);
+    this.#shown.push(...page.tools);
+    this.#goOn(page.next);
   }
 
   #goOn(next: string | undefined): void {
     if (next === undefined) {
-      this.#finish({ tools: this.#tools, shown: this.#shown });
+      this.#finishWithAll();
       return;
     }
     const key = pageKey(next);
     if (this.#asked.has(key) || this.#asked.size + 1 >= MAX_PAGES) throw TOO_LONG;
     this.#asked.add(key);
+    this.#cursor = next;
     this.#ask({ cursor: next });
   }
 
@@ -106,9 +117,27 @@ export class ToolListing {
     }
   }
 
+  #finishWithAll(): void {
+    this.#finish({ tools: this.#tools, shown: this.#shown });
+  }
+
   #finish(outcome: ListingOutcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#options.onDone(outcome);
   }
+}
+
+interface Page {
+  readonly tools: readonly ShownTool[];
+  readonly next: string | undefined;
+}
+
+function isSamePage(page: Page, last: Page | undefined): boolean {
+  if (!last || page.next !== last.next || page.tools.length !== last.tools.length) return false;
+  const isSame = ({ name, digest }: ShownTool, index: number) => {
+    const other = last.tools[index];
+    return other?.name === name && Buffer.compare(other.digest, digest) === 0;
+  };
+  return page.tools.length > 0 && page.tools.every(isSame);
 }

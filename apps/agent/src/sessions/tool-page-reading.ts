@@ -16,8 +16,6 @@ export const TOO_LONG = new Error("its list of tools is too long");
 export interface ToolPageReadingOptions {
   /** See toolsOfPage. */
   readonly tools: Iterator<ShownTool>;
-  /** Tools that may be in it. */
-  readonly room?: number;
   readonly onRead: (tools: readonly ShownTool[]) => void;
   /** TOO_LONG, or what reading threw. */
   readonly onFailed: (error: unknown) => void;
@@ -70,11 +68,11 @@ export class ToolPageReading {
 
   /** True when nothing is left. */
   #readUpTo(bytes: number): boolean {
-    const { tools, room = MAX_TOOLS } = this.#options;
+    const { tools } = this.#options;
     let left = bytes;
     // No for-of: it would end the generator with its turn.
     for (let each = tools.next(); !each.done; each = tools.next()) {
-      if (this.#read.length >= room) throw TOO_LONG;
+      if (this.#read.length >= MAX_TOOLS) throw TOO_LONG;
       this.#read.push(each.value);
       left -= each.value.size;
       if (left <= 0) return false;

@@ -126,6 +126,18 @@ describe.each([
     expect(sent(bench)).toEqual([1]);
   });
 
+  test.each(["Echo", "ECHO", "ｅｃｈｏ", "echo ", "ec\u200bho", "есhо", "e-c"])(
+    "of %j is refused when the target shows a tool that it could take that for",
+    (name) => {
+      const bench = benchWith([ECHO, tool("e_c")], options);
+      bench.send(1, toolCall(1, name));
+      expect(failures(bench)).toMatchObject([
+        { failure: TOOL_CHANGED, message: expect.stringContaining("much the same name") as string },
+      ]);
+      expect(sent(bench)).toEqual([]);
+    },
+  );
+
   test("knows that the target's tools have changed when it says so", () => {
     const bench = benchWith([ECHO], options);
     call(bench, 1, ECHO);
@@ -414,6 +426,48 @@ const HTTP = {
   idleTimeoutMs: 0,
 } as const;
 
+describe("a target that says no more than that there is another page", () => {
+  const answers = {
+    "gives the last page again": () => ({ tools: [tool("b"), ECHO], nextCursor: "last" }),
+    "gives its only page again, with an empty cursor": () => ({ tools: [ECHO], nextCursor: "" }),
+  };
+
+  test.each(Object.entries(answers))("and then %s has shown all", (_name, page) => {
+    const bench = benchWith(undefined);
+    call(bench, 1, ECHO);
+    bench.target().answerAsked(page());
+    bench.target().answerAsked(page());
+    expect(sent(bench)).toEqual([1]);
+    expect(bench.shown).toMatchObject([
+      { complete: true, tools: page().tools.map(({ name }) => ({ name })) },
+    ]);
+  });
+
+  test("and knows no empty cursor when it is asked for that has shown all", () => {
+    const bench = benchWith(undefined);
+    call(bench, 1, ECHO);
+    bench.target().answerAsked({ tools: [ECHO], nextCursor: "" });
+    bench.answer(errorMessage(JSON.parse(bench.target().askedId) as string, -32602, "invalid cursor"));
+    expect(sent(bench)).toEqual([1]);
+  });
+
+  test("and has one with an empty cursor is asked for it", () => {
+    const bench = benchWith(undefined);
+    call(bench, 1, ECHO);
+    bench.target().answerAsked({ tools: [tool("a")], nextCursor: "" });
+    bench.target().answerAsked({ tools: [ECHO] });
+    expect(sent(bench)).toEqual([1]);
+  });
+
+  test("and then gives that with another definition shows two", () => {
+    const bench = benchWith(undefined);
+    call(bench, 1, ECHO);
+    bench.target().answerAsked({ tools: [ECHO], nextCursor: "2" });
+    bench.target().answerAsked({ tools: [OTHER] });
+    expect(failures(bench)).toMatchObject([{ message: expect.stringContaining("two tools") as string }]);
+  });
+});
+
 describe("a hostile target", () => {
   test.each([
     ["always has another page", (page: number) => ({ tools: [tool(`t${page}`)], nextCursor: String(page) })],
@@ -562,6 +616,38 @@ describe("a target that cannot be listed", () => {
     expect(failures(bench)).toMatchObject([
       { exchange: 1, failure: ExchangeFailure.NOT_ALLOWED_HERE, message: "not on the list" },
     ]);
+  });
+});
+
+describe("what a listing found does not count", () => {
+  test("when the client has read a newer list meanwhile", () => {
+    const bench = benchWith(undefined, MODERN);
+    vi.useFakeTimers({ toFake: ["performance"] });
+    try {
+      call(bench, 1, ECHO);
+      vi.advanceTimersByTime(10);
+      clientReads(bench, [[OTHER]]);
+      bench.target().answerAsked({ tools: [ECHO] });
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(failures(bench)).toMatchObject([{ exchange: 1, failure: TOOL_CHANGED }]);
+    expect(sent(bench)).toEqual([]);
+  });
+
+  test("for calls behind an initialize that waited with them", () => {
+    const bench = benchWith(undefined);
+    call(bench, 1, ECHO);
+    bench.send(2, initialize(2));
+    call(bench, 3, ECHO);
+    bench.send(4, ping(4));
+    for (let listing = 0; listing < 3 && sent(bench).length === 0; listing++)
+      bench.target().answerAsked({ tools: [ECHO] });
+    expect(sent(bench)).toEqual([1, 2]);
+    bench.answer(resultMessage(2, {}));
+    bench.target().answerAsked({ tools: [OTHER] });
+    expect(failures(bench)).toMatchObject([{ exchange: 3, failure: TOOL_CHANGED }]);
+    expect(sent(bench)).toEqual([1, 2, 4]);
   });
 });
 

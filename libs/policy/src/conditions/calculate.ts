@@ -17,6 +17,7 @@ export type Operator = "+" | "-" | "*" | "/" | "%";
 
 const OVERFLOW = new Failure("a number becomes larger than 64 bits hold");
 const BY_ZERO = new Failure("it divides by zero");
+const NO_NUMBER = new Failure("it calculates what is no number, or none that a double holds");
 const OUT_OF_RANGE = new Failure("a time becomes earlier or later than times can be");
 const TOO_LARGE = new Failure("it makes a text or a list that is too large");
 
@@ -27,7 +28,8 @@ export function calculate(
   meter: Meter,
 ): Value | Failure {
   if (typeof a === "bigint" && typeof b === "bigint") return withInts(operator, a, b);
-  if (typeof a === "number" && typeof b === "number" && operator !== "%") return withDoubles(operator, a, b);
+  if (typeof a === "number" && typeof b === "number" && operator !== "%")
+    return finite(withDoubles(operator, a, b));
   if (operator === "+") return add(a, b, meter);
   if (operator === "-") return subtractTimes(a, b);
   return notDefined(operator, a, b);
@@ -73,6 +75,11 @@ function withDoubles(operator: Exclude<Operator, "%">, a: number, b: number): nu
     case "/":
       return a / b;
   }
+}
+
+/** What is no number is neither more nor less than any: of two comparisons that exclude each other both would be false. */
+function finite(value: number): number | Failure {
+  return Number.isFinite(value) ? value : NO_NUMBER;
 }
 
 function add(a: Value, b: Value, meter: Meter): Value | Failure {

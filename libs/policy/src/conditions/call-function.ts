@@ -170,7 +170,9 @@ function intOfText(text: string): bigint | Failure {
 }
 
 function doubleOfText(text: string): number | Failure {
-  return text.length <= 40 && /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : BAD_DOUBLE;
+  if (text.length > 40 || !/^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text)) return BAD_DOUBLE;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : BAD_DOUBLE;
 }
 
 const BAD_SEPARATOR = new Failure(`it splits a text at other than 1 to ${BOUNDS.separator} characters`);

@@ -96,7 +96,7 @@ function isNumber(value: Value): value is bigint | number {
   return typeof value === "bigint" || typeof value === "number";
 }
 
-/** Less than zero when `a` is less, not a number when a double is none; undefined for what has no order. */
+/** Less than zero when `a` is less; undefined for what has no order. Doubles are numbers here, never NaN or infinite. */
 export function order(a: Value, b: Value): number | undefined {
   if (isNumber(a) && isNumber(b)) return a < b ? -1 : Number(a > b);
   if (kindOf(a) !== kindOf(b)) return undefined;

@@ -75,6 +75,15 @@ describe("a condition", () => {
     expect(compared).toBeGreaterThan(1500);
   });
 
+  test.each<{ text: string; given: unknown }>([
+    { text: "double(args.part) / double(args.whole) <= 0.5", given: { part: 0, whole: 0 } },
+    { text: "!(double(args.part) / double(args.whole) > 0.5)", given: { part: 0, whole: 0 } },
+    { text: "args.n * 10.0 - args.n * 10.0 < 1.0", given: { n: 1.5e308 } },
+    { text: 'double(args.n) > 5.0 && args.n != ""', given: { n: "1e400" } },
+  ])("fails where a calculation comes to no number: $text", ({ text, given }) => {
+    expect(evaluateText(text, call(given))).toBeInstanceOf(Failure);
+  });
+
   test.each<{ text: string; value: boolean }>([
     { text: 'principal.id == "alice" && principal.groups == ["engineering"]', value: true },
     { text: 'principal.emailVerified && principal.email.endsWith("@example.com")', value: true },

@@ -31,7 +31,7 @@ export class MadeMap {
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
-/** Integers are bigint (int), other numbers number (double). */
+/** Integers are bigint (int), other numbers number (double), which is always finite. */
 export type Value =
   | null
   | boolean

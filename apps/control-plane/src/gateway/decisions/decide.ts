@@ -60,9 +60,15 @@ export interface Question {
   readonly listensTo?: readonly string[] | undefined;
 }
 
-/** Who asks, as policies see it. Everything here is from this request's verified token; what else is known comes with the question. */
-export function contextOf({ id, groups, email, client }: Principal): Context {
-  return { principal: { id, groups, email, emailVerified: email !== undefined }, client: { id: client } };
+/**
+ * Who asks, as policies see it. All but `clientName`, which is claimed, is from this request's verified token; what else
+ * is known comes with the question.
+ */
+export function contextOf({ id, groups, email, client }: Principal, clientName?: string): Context {
+  return {
+    principal: { id, groups, email, emailVerified: email !== undefined },
+    client: { id: client, name: clientName },
+  };
 }
 
 /** A pure function of the policies and the message: whoever gets new policies may ask it again. */

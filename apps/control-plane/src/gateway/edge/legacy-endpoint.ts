@@ -44,7 +44,7 @@ export class LegacyEndpoint {
     const { request, response, reply, target, principal } = call;
     if (!acceptsEventStream(request.headers.accept)) throw refused(406, "accept text/event-stream");
     const session = await this.sessionOf(call);
-    const context = contextOf(principal);
+    const context = contextOf(principal, session.clientName);
     const epoch = await this.stillVisibleAt(target.name, context);
     if (!(await this.known.isStillOpen(session))) throw unknownSession();
     const lastEventId = headerOf(request, "last-event-id");

@@ -89,7 +89,8 @@ export class Replay {
     const target = live?.targets.get(session.target);
     if (!live || !target || session.ended) return undefined;
     const { targetId, era } = session;
-    const question = { target, targetId, context, message, era };
+    const usage = session.usage.seenAgainBy(message, new Date());
+    const question = { target, targetId, context: { ...context, session: usage }, message, era };
     return decideNow(live, question).effect === "allow" ? { question, live } : undefined;
   }
 
@@ -105,7 +106,8 @@ export class Replay {
     // A method of no revision passes where a rule names it, as a question does.
     if (event.kind === "notification" && METHODS.has(method))
       return isTargetVisible(policies, target, context);
-    return evaluate(policies, { target, method }, context).effect === "allow";
+    const usage = session.usage.seenBy({ method }, new Date());
+    return evaluate(policies, { target, method }, { ...context, session: usage }).effect === "allow";
   }
 
   /** Undefined when the session was ended, at whichever control plane. */

@@ -171,6 +171,28 @@ describe("a client that comes back to a call", () => {
     }
   });
 
+  test("is decided about again with what is known of the session, while it is under way and afterwards", async () => {
+    const conditions = POLICY.replace(
+      "{ name: reading, tools: [read], effect: allow }",
+      `{ name: reading, tools: [read], effect: allow, when: 'session.calls < 1 && session.ageSeconds < 3600' }`,
+    );
+    await gateway.applyPolicy(
+      withRule(conditions, `{ name: no-bots, effect: deny, when: 'client.name == "bot"' }`),
+    );
+    const session = await gateway.openSession("shop");
+    const { sending, answer } = await read(session);
+    const first = await sending;
+    first.leave();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const underWay = await streams.open({ session, lastEventId: "2-0" });
+    await answer();
+    await expect.poll(() => underWay.isOver, PATIENT).toBe(true);
+    expect(underWay.messages.at(-1)).toContain(`"text":"done"`);
+    const afterwards = await streams.open({ session, lastEventId: "2-0" });
+    await expect.poll(() => afterwards.isOver, PATIENT).toBe(true);
+    expect(afterwards.messages.at(-1)).toContain(`"text":"done"`);
+  });
+
   test("while much is said hears each message once and in order, however often it comes back", async () => {
     const session = await gateway.openSession("shop");
     const { sending, say, answer } = await read(session);

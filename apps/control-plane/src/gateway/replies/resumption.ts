@@ -159,8 +159,8 @@ export class Resumption {
     const before = exchange.reply;
     exchange.reply = reply;
     // What the client may hear is up to the token it comes back with; that is decided with the next message.
-    const { session: usage } = exchange.question.context;
-    exchange.question = { ...exchange.question, context: { ...context, session: usage } };
+    const { session: usage, now } = exchange.question.context;
+    exchange.question = { ...exchange.question, context: { ...context, session: usage, now } };
     exchange.epoch = 0n;
     before.abandon();
     const { streamSeconds } = this.config;

@@ -26,6 +26,16 @@ test("stays for a call what it was when that was decided, its own count left out
   expect([seen.calls, seen.callsOf("read"), seen.callsOf("write"), seen.resultBytes]).toEqual([1, 1, 0, 0]);
 });
 
+test("is, for a call that comes back to what it was told, what it was without that call", () => {
+  const usage = new UsageOfSession(OPENED);
+  for (const name of ["write", "read", "read"]) usage.count(call(name));
+  const seen = usage.seenAgainBy(call("read"), LATER);
+  expect([seen.calls, seen.callsOf("read"), seen.callsOf("write")]).toEqual([2, 1, 1]);
+  expect(usage.seenBy(call("read"), LATER).calls).toBe(3);
+  const nothing = new UsageOfSession(OPENED).seenAgainBy(call("read"), LATER);
+  expect([nothing.calls, nothing.callsOf("read")]).toEqual([0, 0]);
+});
+
 test("forgets what did not run", () => {
   const usage = new UsageOfSession(OPENED);
   usage.count(call("read"));

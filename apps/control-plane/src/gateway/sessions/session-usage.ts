@@ -60,6 +60,17 @@ export class UsageOfSession {
     return { calls, callsOf, resultBytes, ageSeconds };
   }
 
+  /**
+   * The same for one that is counted already, where nobody knows any more how it found the session: without itself, but
+   * with what came after it.
+   */
+  seenAgainBy(operation: Message, now: Date): SessionUsage {
+    const seen = this.seenBy(operation, now);
+    const isItself = (tool: string) => operation.method === "tools/call" && operation.name === tool;
+    const callsOf = (tool: string) => Math.max(0, seen.callsOf(tool) - (isItself(tool) ? 1 : 0));
+    return { ...seen, calls: Math.max(0, seen.calls - 1), callsOf };
+  }
+
   /** @throws when it cannot be said any more: a condition that depends on it fails */
   private callsOf(tool: string): number {
     const count = this.byTool.get(tool);

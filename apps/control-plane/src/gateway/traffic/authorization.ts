@@ -43,12 +43,11 @@ export class Authorization {
   }
 
   questionOf({ session, target, principal, message, ownsTasks }: Incoming<Operative>): Question {
-    const who = contextOf(principal);
-    const name = clientNameOf(message) ?? session.clientName;
+    const who = contextOf(principal, clientNameOf(message) ?? session.clientName);
     return {
       target,
       targetId: session.targetId,
-      context: { ...who, client: { ...who.client, name }, now: this.clock.now() },
+      context: { ...who, now: this.clock.now() },
       message,
       era: session.era,
       ...(ownsTasks === undefined ? {} : { ownsTasks }),

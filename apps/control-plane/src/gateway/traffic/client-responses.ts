@@ -65,7 +65,11 @@ export class ClientResponses {
     const { policies, targets } = await this.live.atLeast(epoch);
     const target = targets.get(name);
     if (target?.id !== session.targetId) return false;
-    const decision = evaluate(policies, operationNamed(target, method), contextOf(principal));
+    const context = {
+      ...contextOf(principal, session.clientName),
+      session: session.usage.seenBy({ method }, new Date()),
+    };
+    const decision = evaluate(policies, operationNamed(target, method), context);
     if (decision.effect !== "allow") return false;
     return this.sessions.isStillOpen(session);
   }

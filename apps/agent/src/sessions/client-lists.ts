@@ -66,6 +66,7 @@ export class ClientLists {
     };
     const reading = new ToolPageReading({
       tools: toolsOfPage(response, { masked, wantsHeaders }),
+      bytes: response.bytes.length,
       onRead: (tools) => done(this.#learned(asked, response, tools)),
       onFailed: (error) => done({ fault: describeFault(error) }),
     });

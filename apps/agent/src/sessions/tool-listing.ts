@@ -69,6 +69,7 @@ export class ToolListing {
     const tools = toolsOfPage(response, { masked: mask(response.bytes), wantsHeaders });
     this.#reading = new ToolPageReading({
       tools,
+      bytes: response.bytes.length,
       onRead: (read) => this.#guard(() => this.#took({ tools: read, next })),
       onFailed: (error) => this.#finish({ reason: describeFault(error) }),
     });

@@ -1,9 +1,11 @@
 import { NotAListResultError } from "@drawbridge/mcp";
-import type { ShownTool } from "./tool-page.js";
 import { MAX_TOOLS } from "./tool-knowledge.js";
+import type { ShownTool } from "./tool-page.js";
 
 /** Definitions read before other sessions have their turn; one tool is read at once. */
 const TURN_BYTES = 128 * 1024;
+
+export const TOO_LONG = new Error("its list of tools is too long");
 
 /** In words that quote nothing of the list: why it could not be read. */
 export function describeFault(error: unknown): string {
@@ -11,11 +13,11 @@ export function describeFault(error: unknown): string {
   return error instanceof NotAListResultError ? "it answered with no list" : "its list could not be read";
 }
 
-export const TOO_LONG = new Error("its list of tools is too long");
-
 export interface ToolPageReadingOptions {
   /** See toolsOfPage. */
   readonly tools: Iterator<ShownTool>;
+  /** Of the answer: to find the tools in a long one takes a turn of its own. */
+  readonly bytes: number;
   readonly onRead: (tools: readonly ShownTool[]) => void;
   /** TOO_LONG, or what reading threw. */
   readonly onFailed: (error: unknown) => void;
@@ -36,7 +38,8 @@ export class ToolPageReading {
   }
 
   start(): void {
-    this.#goOn(TURN_BYTES);
+    if (this.#options.bytes > TURN_BYTES) setImmediate(() => this.#goOn(TURN_BYTES));
+    else this.#goOn(TURN_BYTES);
   }
 
   /** Reads all that is left, now. */

@@ -99,6 +99,29 @@ describe("a list and what it says of tools", () => {
   });
 });
 
+describe("a client's list of many pages", () => {
+  /** How often the agent asks for itself, after the client has read so many pages of so many bytes. */
+  async function listsOfAgent(pages: number, bytes: number): Promise<number> {
+    const bench = sessionBench();
+    const page = (at: number) => ({ tools: [tool(`t${at}`, "x".repeat(bytes))] });
+    for (let at = 0; at < pages; at++) {
+      const cursor = at === 0 ? undefined : `page ${at}`;
+      bench.send(101 + at, toolsList(101 + at, cursor));
+      const next = at + 1 < pages ? { nextCursor: `page ${at + 1}` } : {};
+      bench.answer(resultMessage(101 + at, { ...page(at), ...next }), 101 + at);
+      await vi.waitFor(() => expect(bench.frames).toHaveLength(at + 1));
+    }
+    bench.target().tools = undefined;
+    bench.send(1, toolCall(1, "t0"), { toolDigest: digestOf(page(0).tools[0] ?? {}) });
+    return bench.target().asked.length;
+  }
+
+  test("is relied on, unless it is longer than the agent itself would read", async () => {
+    expect(await listsOfAgent(3, 1024 * 1024)).toBe(0);
+    expect(await listsOfAgent(10, 1024 * 1024)).toBe(1);
+  });
+});
+
 describe("a long list", () => {
   const long = resultMessage(7, { tools: many(400, 2_000) });
 

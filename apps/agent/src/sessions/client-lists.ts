@@ -85,7 +85,7 @@ export class ClientLists {
     const { knowledge, maxFrameBytes } = this.#options;
     try {
       const next = nextCursorOf(response);
-      knowledge.learnPage({ asked: page, next, tools }, start);
+      knowledge.learnPage({ asked: page, next, tools, bytes: response.bytes.length }, start);
       const isWhole = page === FIRST_PAGE && next === undefined;
       return { shown: toolFrames(tools, { isWhole, maxBytes: maxFrameBytes() }) };
     } catch (error) {

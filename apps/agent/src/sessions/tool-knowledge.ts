@@ -1,9 +1,10 @@
 import { type JsonView, nameSkeleton } from "@drawbridge/mcp";
 import { FIRST_PAGE, type PageKey, pageKey, type SeenTool } from "./tool-page.js";
 
-/** More tools than that, or pages, are not remembered: then each is too many to be sure of any. */
+/** A list of more tools, pages or bytes (of all pages together, as they come) is given up: nobody is sure of any of it. */
 export const MAX_TOOLS = 2_000;
 export const MAX_PAGES = 100;
+export const MAX_LIST_BYTES = 8 * 1024 * 1024;
 /** Lists that clients read at the same time, page by page. */
 const MAX_GATHERINGS = 4;
 
@@ -64,7 +65,18 @@ interface Gathering {
   readonly start: ListingStart;
   readonly tools: ToolList;
   pages: number;
+  bytes: number;
   next: PageKey;
+}
+
+/** One answer to a client that reads a list. */
+export interface SeenPage {
+  readonly asked: PageKey;
+  /** Undefined: it is the last one. */
+  readonly next: string | undefined;
+  readonly tools: readonly SeenTool[];
+  /** As it came. */
+  readonly bytes: number;
 }
 
 export interface ToolKnowledgeOptions {
@@ -112,11 +124,8 @@ export class ToolKnowledge {
     return true;
   }
 
-  /** One page of a list that a client reads: enough of them, in order, are all. `next`: undefined for the last one. */
-  learnPage(
-    page: { readonly asked: PageKey; readonly next: string | undefined; readonly tools: readonly SeenTool[] },
-    start: ListingStart,
-  ): void {
+  /** One page of a list that a client reads: enough of them, in order, are all. */
+  learnPage(page: SeenPage, start: ListingStart): void {
     if (start.changes !== this.#changes) return;
     const known = this.#known?.tools;
     if (page.tools.some(({ name, digest }) => known?.disagreement(name, digest) !== undefined))
@@ -125,19 +134,21 @@ export class ToolKnowledge {
     if (!gathering) return;
     for (const tool of page.tools) gathering.tools.add(tool);
     gathering.pages += 1;
+    gathering.bytes += page.bytes;
     if (page.next === undefined) this.learn(gathering.tools, gathering.start);
     else this.#keep(gathering, page.next);
   }
 
   #gatheringOf(asked: PageKey, start: ListingStart): Gathering | undefined {
-    if (asked === FIRST_PAGE) return { start, tools: new ToolList(), pages: 0, next: FIRST_PAGE };
+    if (asked === FIRST_PAGE) return { start, tools: new ToolList(), pages: 0, bytes: 0, next: FIRST_PAGE };
     const found = this.#gatherings.find(({ next }) => next === asked);
     this.#gatherings = this.#gatherings.filter((gathering) => gathering !== found);
     return found;
   }
 
   #keep(gathering: Gathering, next: string): void {
-    if (gathering.pages >= MAX_PAGES || gathering.tools.size >= MAX_TOOLS) return;
+    const { pages, tools, bytes } = gathering;
+    if (pages >= MAX_PAGES || tools.size >= MAX_TOOLS || bytes >= MAX_LIST_BYTES) return;
     gathering.next = pageKey(next);
     this.#gatherings = [...this.#gatherings, gathering].slice(-MAX_GATHERINGS);
   }

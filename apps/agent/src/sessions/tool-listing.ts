@@ -1,12 +1,9 @@
 import { errorCodeOf, type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
 import type { ExchangeFailure } from "@drawbridge/protocol";
 import type { OwnAnswer } from "./own-request.js";
-import { MAX_PAGES, MAX_TOOLS, ToolList } from "./tool-knowledge.js";
+import { MAX_LIST_BYTES, MAX_PAGES, MAX_TOOLS, ToolList } from "./tool-knowledge.js";
 import { nextCursorOf, pageKey, type ShownTool, toolsOfPage } from "./tool-page.js";
 import { describeFault, TOO_LONG, ToolPageReading } from "./tool-page-reading.js";
-
-/** All pages together. */
-const MAX_BYTES = 8 * 1024 * 1024;
 
 export type ListingOutcome =
   | { readonly tools: ToolList; readonly shown: readonly ShownTool[] }
@@ -63,7 +60,7 @@ export class ToolListing {
       return;
     }
     this.#bytes += response.bytes.length;
-    if (this.#bytes > MAX_BYTES) throw TOO_LONG;
+    if (this.#bytes > MAX_LIST_BYTES) throw TOO_LONG;
     const next = nextCursorOf(response);
     const { mask, wantsHeaders } = this.#options;
     const tools = toolsOfPage(response, { masked: mask(response.bytes), wantsHeaders });

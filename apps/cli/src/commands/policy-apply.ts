@@ -1,6 +1,6 @@
 import { PolicyApplied, PolicyPlan } from "@drawbridge/contracts";
 import type { Command } from "commander";
-import { createTwoFilesPatch } from "diff";
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { parseDocument } from "yaml";
 import type { Api } from "../api.js";
 import { collect } from "../arguments.js";
@@ -113,15 +113,21 @@ function showPlan(shell: Shell, plan: PolicyPlan, source: string): void {
   output.line(
     outcome === "created" ? `policy ${name} is new` : `policy ${name} changes (live: version ${version})`,
   );
-  for (const { says } of plan.changes) output.line(`  ${says}`);
+  for (const { path, says } of plan.changes) output.line(`  ${placeOf(path)}: ${says}`);
   if (outcome === "changed" && plan.source !== undefined) {
     output.block(
       createTwoFilesPatch(`${name} (version ${version})`, `${name} (new)`, plan.source, source, "", "", {
         context: CONTEXT_LINES,
+        headerOptions: FILE_HEADERS_ONLY,
       }),
     );
   }
   showAffected(shell, plan);
+}
+
+/** `spec.rules.read` is rule read, `spec.subjects` the subjects. */
+function placeOf(path: string): string {
+  return path.replace(/^spec\.rules\./, "rule ").replace(/^spec\./, "");
 }
 
 function showAffected({ output }: Shell, plan: PolicyPlan): void {

@@ -20,7 +20,7 @@ const PLAN = {
   outcome: "changed",
   version: 1,
   source: "metadata: {name: shop-read}\nspec: old\n",
-  changes: [{ change: "changed", path: "spec.rules.read", says: "rule read allows tool b as well" }],
+  changes: [{ change: "changed", path: "spec.rules.read", says: "tools: adds b" }],
   affected: [
     {
       principal: "alice",
@@ -57,7 +57,7 @@ describe("policy apply", () => {
     controlPlane.route("PUT /policies/shop-read", () => ({ body: { ...POLICY, changed: true } }));
     const { stdout } = await shell.run(["policy", "apply", "-f", await file("p.yaml", SOURCE)]);
     expect(stdout).toContain(
-      "policy shop-read changes (live: version 1)\n  rule read allows tool b as well\n",
+      "policy shop-read changes (live: version 1)\n  rule read: tools: adds b\n--- shop-read (version 1)\n",
     );
     expect(stdout).toContain("-spec: old\n+spec: new\n");
     expect(stdout).toMatch(/alice@example\.com +claude-code +shop +u, v, w, x, y and 1 more +b\n/);

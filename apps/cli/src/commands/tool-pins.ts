@@ -6,7 +6,7 @@ import {
   type ToolFlag,
 } from "@drawbridge/contracts";
 import type { Command } from "commander";
-import { createTwoFilesPatch } from "diff";
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import { indentedJson } from "../indented-json.js";
 import { connect, type Shell } from "../shell.js";
 import { time } from "../times.js";
@@ -92,7 +92,9 @@ async function show(shell: Shell, { json, ...tool }: Tool & JsonOption, command:
 /** Escaped on its way out, so that hidden characters show. */
 function difference({ accepted, shown }: PinnedToolDetail): string {
   if (accepted === undefined || accepted === shown) return indentedJson(shown);
-  return createTwoFilesPatch("accepted", "shown", indentedJson(accepted), indentedJson(shown), "", "");
+  return createTwoFilesPatch("accepted", "shown", indentedJson(accepted), indentedJson(shown), "", "", {
+    headerOptions: FILE_HEADERS_ONLY,
+  });
 }
 
 function showPins({ output }: Shell, items: readonly PinnedToolView[], json: boolean | undefined): void {

@@ -193,6 +193,24 @@ describe("a client that comes back to a call", () => {
     expect(afterwards.messages.at(-1)).toContain(`"text":"done"`);
   });
 
+  test("that was not sent yet when access ends has it never sent", async () => {
+    const session = await gateway.openSession("shop");
+    await gateway.stopControlPlane();
+    await gateway.startControlPlane();
+    const { promise: opening, resolve: opened } = Promise.withResolvers<void>();
+    gateway.links.opening = opening;
+    const before = gateway.links.opened.length;
+    const calling = streams.open({ session, body: toolCall(7, "read", {}) });
+    calling.catch(() => undefined);
+    await expect.poll(() => gateway.links.opened.length, PATIENT).toBeGreaterThan(before);
+    const back = await streams.open({ session, lastEventId: "2-0" });
+    await gateway.applyPolicy(POLICY.replace("[read]", "[other]"));
+    await new Promise((resolve) => setTimeout(resolve, 900));
+    opened();
+    await expect.poll(() => back.isOver, PATIENT).toBe(true);
+    expect(gateway.links.reached("tools/call")).toEqual([]);
+  });
+
   test("while much is said hears each message once and in order, however often it comes back", async () => {
     const session = await gateway.openSession("shop");
     const { sending, say, answer } = await read(session);

@@ -22,6 +22,8 @@ export interface Exchange {
   /** What was decided, to decide it again when the authorization epoch has moved. */
   question: Question;
   epoch: bigint;
+  /** It was allowed or refused, and that is recorded. */
+  decided: boolean;
   /** It may have reached the target. */
   sent: boolean;
   /** The client has said that it no longer waits. */

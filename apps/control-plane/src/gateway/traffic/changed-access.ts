@@ -53,7 +53,7 @@ export class ChangedAccess {
 
   private async endIfDenied(exchange: Exchange, live: LiveSnapshot): Promise<void> {
     // Until it is recorded, whoever decides it learns of the change: by the epoch, or from `changedAt`.
-    if (!exchange.sent && exchange.epoch === 0n) return;
+    if (!exchange.decided) return;
     const decision = decideNow(live, exchange.question);
     if (decision.effect === "allow") return;
     if (isSubscription(exchange) && exchange.sent)

@@ -3,7 +3,8 @@ import { type McpNotification, type McpRequest, METHODS, RpcErrorCode } from "@d
 import { CONFIG, type Config } from "../../config.js";
 import { GatewayError } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
-import { Authorization } from "./authorization.js";
+import type { ExchangeReply } from "../replies/reply.js";
+import { Authorization, type Authorized } from "./authorization.js";
 import { CallLimits } from "./call-limits.js";
 import { ClientResponses } from "./client-responses.js";
 import type { Incoming } from "./incoming.js";
@@ -51,6 +52,7 @@ export class ClientTraffic {
       reply,
       question,
       epoch: 0n,
+      decided: false,
       sent: false,
       cancelled: false,
       body,
@@ -59,8 +61,7 @@ export class ClientTraffic {
     this.beginReply(session, exchange);
     try {
       const { decision, ...decided } = await this.authorization.decideAndRecord(incoming, question, number);
-      // Unless its client has come back with another token meanwhile.
-      if (exchange.reply === reply) Object.assign(exchange, decided);
+      noteDecided(exchange, decided, reply);
       if (decision.effect === "deny") throw await this.authorization.refusalOf(incoming, decision, number);
       exchange.hold = await this.limits.holdOf(incoming, decision, number);
       await this.target.dispatch(incoming, number, decision.toolDigest);
@@ -113,6 +114,18 @@ export class ClientTraffic {
     }
     if (!session.hasRoomFor(message)) throw tooMuchUnderWay();
   }
+}
+
+/** `reply`: to whom it was decided. Who has come back with another token meanwhile is decided about with what comes next. */
+function noteDecided(
+  exchange: Exchange,
+  { question, epoch }: Omit<Authorized, "decision">,
+  reply: ExchangeReply,
+): void {
+  const { session } = question.context;
+  exchange.question = { ...exchange.question, context: { ...exchange.question.context, session } };
+  exchange.decided = true;
+  if (exchange.reply === reply) exchange.epoch = epoch;
 }
 
 function tooMuchUnderWay(): GatewayError {

@@ -387,6 +387,20 @@ describe("a target whose answers take time", () => {
     expect(sent(bench)).toEqual([2, 4]);
   });
 
+  test.each([
+    ["ended", (bench: SessionBench) => void bench.session.end("revoked")],
+    [
+      "over with its target",
+      (bench: SessionBench) => bench.target().listener.ended({ reason: "exited", neverWorked: false }),
+    ],
+  ])("leaves no timer when its session is %s meanwhile", (_name, end) => {
+    const bench = benchWith(undefined);
+    call(bench, 1, ECHO);
+    bench.send(2, ping(2));
+    end(bench);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
   test("is not blamed for a client that does not read", () => {
     const bench = benchWith(undefined, { bufferedBytes: 100 });
     bench.session.disconnect();

@@ -208,6 +208,7 @@ describe("a client that comes back to a call", () => {
     await new Promise((resolve) => setTimeout(resolve, 900));
     opened();
     await expect.poll(() => back.isOver, PATIENT).toBe(true);
+    expect(back.messages.at(-1)).toContain("access ended before the request was sent");
     expect(gateway.links.reached("tools/call")).toEqual([]);
   });
 

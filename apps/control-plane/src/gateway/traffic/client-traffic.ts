@@ -69,6 +69,7 @@ export class ClientTraffic {
       session.finish(exchange);
       // Of what is refused it is certain that it was not sent.
       await (error instanceof GatewayError ? exchange.hold?.giveBack() : exchange.hold?.release());
+      if (exchange.reply !== reply) await tellWhoCameBack(exchange, error);
       throw error;
     }
   }
@@ -126,6 +127,12 @@ function noteDecided(
   exchange.question = { ...exchange.question, context: { ...exchange.question.context, session } };
   exchange.decided = true;
   if (exchange.reply === reply) exchange.epoch = epoch;
+}
+
+/** On the stream that the client has now; the one that it asked on is over. */
+async function tellWhoCameBack({ reply, id }: Exchange, error: unknown): Promise<void> {
+  if (error instanceof GatewayError) await reply.finish(error.body(id));
+  else reply.abandon();
 }
 
 function tooMuchUnderWay(): GatewayError {

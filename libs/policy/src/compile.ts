@@ -1,4 +1,5 @@
 import type { CompiledRule } from "./compiled-rule.js";
+import { lowerAscii } from "./conditions/texts.js";
 import { methodsOf, namesFor, type PolicyDocument, type PolicyRule } from "./document.js";
 import { needsGrant, ruleFeatures, type Feature } from "./features.js";
 import { MethodRules } from "./method-rules.js";
@@ -81,9 +82,9 @@ export function subjectKey(kind: "group" | "user" | "client" | "workload", id: s
   return `${kind}:${id}`;
 }
 
-/** E-mail addresses are compared without case; identifiers are not. */
+/** E-mail addresses are compared without the case of A to Z: of other letters several become the same. Identifiers are not. */
 export function emailKey(email: string): string {
-  return `email:${email.toLowerCase()}`;
+  return `email:${lowerAscii(email)}`;
 }
 
 function inNameOrder(versions: readonly PolicyVersion[]): PolicyVersion[] {

@@ -224,6 +224,15 @@ describe("evaluate", () => {
       effect: "allow",
     },
     {
+      says: "not by an e-mail that only looks so in lower case",
+      subjects: { users: ["mark@example.com"] },
+      context: {
+        ...alice,
+        principal: { ...alice.principal, email: "mar\u212A@example.com", emailVerified: true },
+      },
+      effect: "deny",
+    },
+    {
       says: "not by an e-mail nobody verified",
       subjects: { users: ["alice@example.com"] },
       context: { ...alice, principal: { ...alice.principal, emailVerified: false } },

@@ -45,7 +45,7 @@ describe("parsePolicy", () => {
   });
 
   test.each<{ what: string; value: unknown; path: (string | number)[]; says: string }>([
-    { what: "no object", value: "kind: Policy", path: [], says: "expected object" },
+    { what: "no object", value: "kind: Policy", path: [], says: "write a map of its parts" },
     { what: "an unknown key", value: { ...minimal(), extra: 1 }, path: [], says: "extra" },
     {
       what: "an unknown key of a rule",
@@ -89,7 +89,12 @@ describe("parsePolicy", () => {
       path: ["spec", "targets"],
       says: "give names, labels or both",
     },
-    { what: "no rule", value: withSpec({ rules: [] }), path: ["spec", "rules"], says: ">=1" },
+    {
+      what: "no rule",
+      value: withSpec({ rules: [] }),
+      path: ["spec", "rules"],
+      says: "put something into the list",
+    },
     {
       what: "approval without approvers",
       value: withRule({ effect: "require_approval" }),
@@ -142,7 +147,7 @@ describe("parsePolicy", () => {
       what: "a limit per something else",
       value: withRule({ limits: [{ per: "group", concurrent: 1 }] }),
       path: ["spec", "rules", 0, "limits", 0, "per"],
-      says: '"session"',
+      says: "session",
     },
     {
       what: "an unknown key of a limit",
@@ -261,6 +266,26 @@ describe("the JSON schema", () => {
   test("gives examples that a policy can have", () => {
     const [example] = schema["examples"] as unknown[];
     expect(parsePolicy(example)).toEqual({ ok: true, policy: example });
+  });
+});
+
+describe("what is checked for many rules is checked in time", () => {
+  const many = (when: (n: number) => string) =>
+    withSpec({
+      rules: Array.from({ length: 5_000 }, (_, n) => ({ name: `r${n}`, effect: "deny", when: when(n) })),
+    });
+
+  test.each<{ what: string; value: unknown }>([
+    { what: "one pattern", value: many(() => 'args.a.matches("a{200}b{150}")') },
+    { what: "one pattern that is too large", value: many(() => 'args.a.matches("((a{19}){50})")') },
+    { what: "one time zone", value: many(() => 'now.getHours("Europe/Berlin") < 7') },
+    { what: "time zones that nobody knows", value: many((n) => `now.getHours("Europe/B${n}") < 7`) },
+    { what: "fields that are not there", value: many((n) => `sql.${"z".repeat(30)}${n} == 1`) },
+  ])("$what", ({ value }) => {
+    const before = process.cpuUsage();
+    parsePolicy(value);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(400);
   });
 });
 

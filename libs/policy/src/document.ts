@@ -1,5 +1,6 @@
 import { z } from "zod";
 
+import { adviceFor, MAX_PROBLEMS, type PolicyProblem, problemsOf } from "./document-problems.js";
 import {
   DEFAULT_METHODS,
   GOVERNED_METHODS,
@@ -9,6 +10,7 @@ import {
   nameListOf,
 } from "./methods.js";
 import { LIMIT_SCOPES } from "./operation.js";
+import { nearest } from "./conditions/nearest.js";
 import { conditionProblems } from "./rule-condition.js";
 
 const Name = z
@@ -16,11 +18,12 @@ const Name = z
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "use 1 to 63 lower-case letters, digits and dashes");
 const Glob = z.string().min(1).max(256);
 const Identifier = z.string().min(1).max(512);
-const Duration = z.string().regex(/^[1-9][0-9]{0,5}[smhd]$/, "write a duration such as 15m, 4h or 7d");
-const CallRate = z.string().regex(/^[1-9][0-9]{0,8}\/[smhd]$/, "write a rate such as 500/h");
-const ByteRate = z
-  .string()
-  .regex(/^[1-9][0-9]{0,8}(?:B|KiB|MiB|GiB)\/[smhd]$/, "write a rate such as 50MiB/h");
+const DURATION = "write a duration such as 15m, 4h or 7d";
+const Duration = z.string(DURATION).regex(/^[1-9][0-9]{0,5}[smhd]$/, DURATION);
+const CALL_RATE = "write a rate such as 500/h, 10/s or 1000/d";
+const CallRate = z.string(CALL_RATE).regex(/^[1-9][0-9]{0,8}\/[smhd]$/, CALL_RATE);
+const BYTE_RATE = "write a rate such as 50MiB/h, with B, KiB, MiB or GiB";
+const ByteRate = z.string(BYTE_RATE).regex(/^[1-9][0-9]{0,8}(?:B|KiB|MiB|GiB)\/[smhd]$/, BYTE_RATE);
 
 const Reviewers = z.strictObject({
   group: Identifier.meta({ description: "A group of the identity provider", examples: ["dba"] }),
@@ -35,10 +38,13 @@ const Approval = z.strictObject({
     .meta({ description: "Who approves: so many of each of these groups; nobody counts twice" }),
   expiresIn: Duration.meta({ description: "How long it waits for them", examples: ["15m"] }),
   onExpiry: z
-    .union([
-      z.literal("deny"),
-      z.strictObject({ escalateTo: Reviewers.meta({ description: "Who is asked then" }) }),
-    ])
+    .union(
+      [
+        z.literal("deny"),
+        z.strictObject({ escalateTo: Reviewers.meta({ description: "Who is asked then" }) }),
+      ],
+      "write deny, or { escalateTo: { group: leads, count: 1 } }",
+    )
     .optional()
     .meta({ description: "What happens when nobody decides in time; deny unless given" }),
 });
@@ -61,16 +67,30 @@ const Access = z.discriminatedUnion("mode", [
   }),
 ]);
 
+const METHODS = Object.keys(GOVERNED_METHODS);
+
+/** Of a method that the protocol does not have: the one that was meant. A rule for it would speak of nothing. */
+function meantMethod(method: string): string | undefined {
+  const isOther = isGovernedMethod(method) || method.endsWith("/list");
+  return isOther ? undefined : nearest(method, METHODS);
+}
+
 const Method = z
   .string()
   .refine(
-    (method) => isGovernedMethod(method) || isVendorMethod(method),
-    `use ${Object.keys(GOVERNED_METHODS).join(", ")} or a method of the server's own, such as acme/reindex`,
+    (method) => isGovernedMethod(method) || isVendorMethod(method) || meantMethod(method) !== undefined,
+    {
+      error: `use ${METHODS.join(", ")} or a method of the server's own, such as acme/reindex; lists follow from what could be called`,
+      abort: true,
+    },
   )
+  .refine((method) => meantMethod(method) === undefined, {
+    error: ({ input }) => `correct the method: is it ${meantMethod(String(input))}?`,
+  })
   .meta({
     description:
       "A method of the protocol that is asked about, or one of the server's own, such as acme/reindex",
-    examples: Object.keys(GOVERNED_METHODS),
+    examples: METHODS,
   });
 
 const Limit = z.strictObject({
@@ -133,7 +153,10 @@ const Rule = z.strictObject({
     .optional()
     .meta({ description: "How results are masked; with the default profile unless given" }),
   limits: z
-    .union([Limit, z.array(Limit).min(1).max(LIMIT_SCOPES.length)])
+    .union(
+      [Limit, z.array(Limit).min(1).max(LIMIT_SCOPES.length)],
+      "write a limit such as { calls: 500/h }, or a list of 1 to 4 of them",
+    )
     .optional()
     .meta({
       description: "One limit, or several that count apart; those of all rules that match hold together",
@@ -142,7 +165,11 @@ const Rule = z.strictObject({
 });
 type Rule = z.infer<typeof Rule>;
 
-const subjects = (description: string) => z.array(Identifier).max(1000).optional().meta({ description });
+const Subject = Identifier.refine(
+  (subject) => subject !== "*",
+  "name them one by one: for subjects * is no wildcard, and nobody is called so",
+);
+const subjects = (description: string) => z.array(Subject).max(1000).optional().meta({ description });
 
 /**
  * The whole policy document. Parts that no released version enforces yet are in it from the start, so that the document
@@ -204,41 +231,15 @@ export type PolicyDocument = z.infer<typeof PolicyDocument>;
 export type PolicyRule = Rule;
 export type PolicyLimit = z.infer<typeof Limit>;
 
-export interface PolicyProblem {
-  readonly path: readonly (string | number)[];
-  readonly message: string;
-}
-
 export type ParsedPolicy =
   | { readonly ok: true; readonly policy: PolicyDocument }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] };
 
-/** Checks a value read from YAML or JSON. Every problem is reported, each with the path to what is wrong. */
+/** Checks a value read from YAML or JSON. Each problem has the path to what is wrong; of rules, the first are told. */
 export function parsePolicy(value: unknown): ParsedPolicy {
-  const parsed = PolicyDocument.safeParse(value);
+  const parsed = PolicyDocument.safeParse(value, { error: adviceFor });
   if (parsed.success) return { ok: true, policy: parsed.data };
-  return {
-    ok: false,
-    problems: parsed.error.issues.flatMap((issue) => problemsOf(issue, [])),
-  };
-}
-
-/** Of a choice between shapes, what is wrong with the one that was meant: that which got beyond its outermost type. */
-function problemsOf(issue: z.core.$ZodIssue, within: readonly PropertyKey[]): PolicyProblem[] {
-  const path = [...within, ...issue.path];
-  const meant =
-    issue.code === "invalid_union"
-      ? issue.errors.find((issues) =>
-          issues.every((each) => each.path.length > 0 || each.code === "unrecognized_keys"),
-        )
-      : undefined;
-  if (meant) return meant.flatMap((each) => problemsOf(each, path));
-  return [
-    {
-      path: path.map((part) => (typeof part === "number" ? part : String(part))),
-      message: issue.message.charAt(0).toLowerCase() + issue.message.slice(1),
-    },
-  ];
+  return { ok: false, problems: parsed.error.issues.flatMap((issue) => problemsOf(issue)) };
 }
 
 /** The document's JSON Schema, for editors and for the API's documentation. */
@@ -294,7 +295,10 @@ const MAX_PATTERNS = 100;
 function* rulesProblems(rules: readonly Rule[]): Generator<PolicyProblem> {
   const seen = new Set<string>();
   const patterns = new Set<string>();
+  let found = 0;
   for (const [index, rule] of rules.entries()) {
+    // What is wrong costs far more time than what is right.
+    if (found > MAX_PROBLEMS) return;
     if (patterns.size > MAX_PATTERNS) {
       const message = `make several policies: this one has more than ${MAX_PATTERNS} patterns`;
       yield { path: ["rules", index, "when"], message };
@@ -302,6 +306,7 @@ function* rulesProblems(rules: readonly Rule[]): Generator<PolicyProblem> {
     }
     const problems = [...(seen.has(rule.name) ? [nameTaken(rule)] : []), ...ruleProblems(rule, patterns)];
     seen.add(rule.name);
+    found += problems.length;
     for (const { path, message } of problems) yield { path: ["rules", index, ...path], message };
   }
 }

@@ -1,4 +1,5 @@
-import type { PolicyDocument, PolicyProblem, PolicyRule } from "./document.js";
+import type { PolicyDocument, PolicyRule } from "./document.js";
+import type { PolicyProblem } from "./document-problems.js";
 import { readsGrant } from "./rule-condition.js";
 
 /** What a policy may need beyond plain rules. A running system enforces some of these, or none. */

@@ -7,9 +7,9 @@ export {
   policyJsonSchema,
   type ParsedPolicy,
   type PolicyLimit,
-  type PolicyProblem,
   type PolicyRule,
 } from "./document.js";
+export type { PolicyProblem } from "./document-problems.js";
 export { couldBeAllowed, evaluate, isTargetVisible, policiesFor } from "./evaluate.js";
 export { type Explanation, explainOperation, type RuleVoice } from "./explain.js";
 export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";

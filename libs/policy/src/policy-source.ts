@@ -1,8 +1,6 @@
-import { parsePolicy, type PolicyDocument, type PolicyProblem } from "./document.js";
+import { parsePolicy, type PolicyDocument } from "./document.js";
+import { MAX_PROBLEMS, type PolicyProblem } from "./document-problems.js";
 import { readYaml, YamlProblem, type YamlValue } from "./yaml-source.js";
-
-/** What is wrong with a policy is told in so many places of it at most. */
-const MAX_PROBLEMS = 50;
 
 /** What is wrong in one place of a policy's text. */
 export interface SourceProblem {

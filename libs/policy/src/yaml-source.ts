@@ -45,7 +45,7 @@ export function readYaml(source: string): YamlValue {
   const lineAt = (offset: number) => Math.max(1, lines.linePos(offset).line);
   const document = theOnlyDocument(source, lines);
   const [error] = [...document.errors, ...document.warnings];
-  if (error) throw new YamlProblem(firstLine(error.message), lineAt(error.pos[0]));
+  if (error) throw new YamlProblem(inWords(error), lineAt(error.pos[0]));
   refuseWhatIsNotPlain(document.contents, lineAt);
   return {
     value: document.toJS(),
@@ -141,7 +141,9 @@ function refuseWhatIsNotPlain(node: unknown, lineAt: LineAt): void {
 function problemOf(node: unknown): string | undefined {
   if (isAlias(node)) return "YAML aliases are not read; write the parts out";
   const isText = isScalar(node) && typeof node.value === "string";
-  return isText && !isStorable(node.value) ? "a text has a NUL or half of a character in it" : undefined;
+  return isText && !isStorable(node.value)
+    ? "take out the NUL or the half of a character; the file must be UTF-8"
+    : undefined;
 }
 
 function refuseKeysAndValues(pairs: readonly Pair[], lineAt: LineAt): void {
@@ -149,6 +151,8 @@ function refuseKeysAndValues(pairs: readonly Pair[], lineAt: LineAt): void {
   for (const { key, value } of pairs) {
     if (!isScalar(key)) throw problemAt(key, "a key must be a text", lineAt);
     const name = String(key.value);
+    if (name === "__proto__")
+      throw problemAt(key, 'take out the key "__proto__": no part is called so', lineAt);
     if (seen.has(name))
       throw problemAt(key, `the key ${JSON.stringify(name.slice(0, 100))} is there twice`, lineAt);
     seen.add(name);
@@ -165,6 +169,29 @@ function isStorable(text: unknown): boolean {
   return typeof text === "string" && !text.includes("\0") && text.isWellFormed();
 }
 
+/** What to do about what the parser does not understand, where that is known. */
+const ADVICE: Readonly<Record<string, string>> = {
+  BAD_ALIAS: 'put quotes around a text that begins with *, such as "*"',
+  BAD_DQ_ESCAPE: "write the backslash twice, or put single quotes around the text",
+  BLOCK_AS_IMPLICIT_KEY:
+    "correct the indentation, or put quotes around a text that has a colon and a space in it",
+  BAD_INDENT: "correct the indentation",
+  BAD_SCALAR_START: "put quotes around the text",
+  MISSING_CHAR: "close what was opened, or put quotes around the text",
+  TAB_AS_INDENT: "indent with spaces",
+  TAG_RESOLVE_FAILED: "put quotes around a text that begins with !",
+  UNEXPECTED_TOKEN: "put single quotes around the whole text",
+};
+
+function inWords({ code, message }: { readonly code: string; readonly message: string }): string {
+  const advice = ADVICE[code];
+  const says = firstLine(message);
+  return advice === undefined ? says : `${advice} (${says.charAt(0).toLowerCase()}${says.slice(1)})`;
+}
+
+/** Messages hold parts of the text. */
+const MAX_MESSAGE = 300;
+
 function firstLine(message: string): string {
-  return message.split("\n")[0] ?? "";
+  return (message.split("\n")[0] ?? "").slice(0, MAX_MESSAGE);
 }

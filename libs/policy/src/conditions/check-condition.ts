@@ -79,6 +79,9 @@ class NameCheck {
   #inField(node: Node & { op: "." }, place: Place): string | undefined {
     const [left, field] = node.args;
     const group = groupOf(left, place);
+    if (isTime(left, place)) {
+      return `ask a time for its parts with functions${at(node.start)}, such as getHours("Europe/Berlin"): it has no ${short(field)}`;
+    }
     if (group === undefined) return this.#inParts([left], place);
     const { fields = {} } = variable(group);
     if (!Object.hasOwn(fields, field)) return unknownField(group, field, node);
@@ -134,6 +137,12 @@ class NameCheck {
 export function groupOf(node: Node, { bound }: Pick<Place, "bound">): VariableName | undefined {
   if (node.op !== "id" || bound.includes(node.args) || !isVariable(node.args)) return undefined;
   return variable(node.args).fields ? node.args : undefined;
+}
+
+/** A moment or a length of time, where that can be seen: the type check takes any member of one. */
+function isTime(node: Node, { bound }: Place): boolean {
+  if (node.op === "id") return node.args === "now" && !bound.includes("now");
+  return node.op === "call" && (node.args[0] === "timestamp" || node.args[0] === "duration");
 }
 
 function literalProblem(value: unknown, node: Node): string | undefined {

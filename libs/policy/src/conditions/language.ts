@@ -1,5 +1,6 @@
 import { Environment, ParseError, type ASTNode } from "@marcbachmann/cel-js";
 import { BOUNDS } from "./bounds.js";
+import { adviceForSyntax, adviceForTypes } from "./mistakes.js";
 import { type FieldDescription, type VariableDescription, VARIABLES } from "./variables.js";
 
 export type Node = ASTNode;
@@ -58,15 +59,20 @@ export function parseCondition(text: string): ParsedCondition {
     const parsed = ENVIRONMENT.parse(text);
     return { ok: true, root: parsed.ast, check: () => checkTypes(parsed) };
   } catch (error) {
-    return { ok: false, problem: parseProblem(error) };
+    return { ok: false, problem: parseProblem(error, text) };
   }
 }
 
-function parseProblem(error: unknown): string {
+function parseProblem(error: unknown, text: string): string {
   if (!(error instanceof ParseError)) return "simplify the condition: it cannot be parsed";
   if (error.code === "limit_exceeded")
     return `simplify the condition, or make several rules: ${bound(error.summary)}`;
-  return `correct the condition${at(error.range?.start)}: ${lowerFirst(error.summary)}`;
+  const summary = lowerFirst(error.summary);
+  const advice = error.range && adviceForSyntax(text, error.range.start, summary);
+  const where = at(error.range?.start);
+  return advice === undefined
+    ? `correct the condition${where}: ${summary}`
+    : `${advice}${where} (${summary})`;
 }
 
 function bound(summary: string): string {
@@ -82,7 +88,7 @@ function checkTypes(parsed: ReturnType<Environment["parse"]>): CheckedType {
   const { error } = checked;
   const [summary, start] =
     error && "summary" in error ? [error.summary, error.range?.start] : ["it cannot be checked", undefined];
-  const problem = `make the types fit${at(start)}: ${lowerFirst(summary)} (int(), double() and string() convert)`;
+  const problem = `make the types fit${at(start)}: ${lowerFirst(summary)}; ${adviceForTypes(summary)}`;
   return { ok: false, problem };
 }
 

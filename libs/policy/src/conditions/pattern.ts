@@ -18,12 +18,12 @@ export function compilePattern(source: string): Pattern | { readonly problem: st
   if (known) return known;
   const pattern = compile(source);
   if (COMPILED.size >= REMEMBERED) COMPILED.clear();
-  if (!("problem" in pattern)) COMPILED.set(source, pattern);
+  if (source.length <= BOUNDS.patternLength) COMPILED.set(source, pattern);
   return pattern;
 }
 
-/** Policies are checked before they are compiled, and many rules have the same pattern. */
-const COMPILED = new Map<string, Pattern>();
+/** Policies are checked before they are compiled, and many rules have the same pattern, right or wrong. */
+const COMPILED = new Map<string, Pattern | { readonly problem: string }>();
 const REMEMBERED = 200;
 
 function compile(source: string): Pattern | { readonly problem: string } {

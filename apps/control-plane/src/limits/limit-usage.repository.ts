@@ -86,9 +86,11 @@ UPDATE limit_usage SET
   used_at = clock_timestamp()
 WHERE key = $1`;
 
-/** Their windows are past, and who held a place has not said so for long. */
-const FORGET =
-  "DELETE FROM limit_usage WHERE used_at < clock_timestamp() - $1::bigint * interval '1 millisecond'";
+/** Their windows are past, and who held a place has not said so for long. What a call has just taken hold of is waited for by nobody. */
+const FORGET = `
+DELETE FROM limit_usage WHERE key IN (
+  SELECT key FROM limit_usage WHERE used_at < clock_timestamp() - $1::bigint * interval '1 millisecond'
+  FOR UPDATE SKIP LOCKED)`;
 
 // Of the connections of the process: whoever waits for a counter that many want must leave some to the recording.
 const MOST_CONNECTIONS = 3;
@@ -115,6 +117,8 @@ export class LimitUsageRepository {
 
   private async askTogether(steps: readonly Step[]): Promise<Asked> {
     const client = await this.database.pool.connect();
+    // The statement fails as well when the connection does; unheard, this would end the process.
+    client.on("error", ignore);
     let failure: Error | undefined;
     try {
       await client.query("BEGIN");
@@ -127,6 +131,7 @@ export class LimitUsageRepository {
       failure = error instanceof Error ? error : new Error(String(error));
       throw failure;
     } finally {
+      client.off("error", ignore);
       client.release(failure);
     }
   }
@@ -194,6 +199,8 @@ export class LimitUsageRepository {
     return rows[0];
   }
 }
+
+function ignore(): void {}
 
 function isUsedUp(stored: StoredWindow, limit: WindowLimit): boolean {
   return (fitsInMs(stored, 1, limit) ?? 1) > 0;

@@ -1,3 +1,4 @@
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { AppliedLimit } from "@drawbridge/policy";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Database } from "../platform/database.js";
@@ -260,6 +261,68 @@ test("many who wait for one counter leave connections to others", async () => {
   expect(others).toMatchObject({ rows: [{ one: 1 }] });
   expect(outcomes(await waiting).every(Boolean)).toBe(true);
 });
+
+test("a connection that breaks while a call waits for its counters fails the call, and nothing else", async () => {
+  const { url, cut, close } = await proxyTo(platform.config.databaseUrl);
+  const database = new Database({ ...platform.config, databaseUrl: url });
+  const here = new Limits(new LimitUsageRepository(database), { repeat: () => undefined } as never);
+  const several = [calls(100), limit({ concurrent: 100 })];
+  await here.take(several, who);
+  const holder = await platform.admin.connect();
+  await holder.query("begin; select * from limit_usage for update");
+  const failed = here.take(several, who).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  await vi.waitFor(async () => {
+    const { rows } = await platform.admin.query(
+      "select 1 from pg_stat_activity where wait_event_type = 'Lock'",
+    );
+    expect(rows).toHaveLength(1);
+  });
+  cut();
+  expect(String(await failed)).toMatch(/terminated/);
+  await holder.query("commit");
+  holder.release();
+  expect((await here.take(several, who)).ok).toBe(true);
+  await database.onModuleDestroy();
+  close();
+});
+
+test("what nobody has used for long is forgotten without waiting for who uses it again", async () => {
+  await limits.take([calls(5)], who);
+  await limits.take([calls(5)], { ...who, principal: "bob" });
+  await platform.admin.query("update limit_usage set used_at = now() - interval '3 days'");
+  const user = await platform.admin.connect();
+  await user.query("begin");
+  await user.query("select * from limit_usage where key = (select max(key) from limit_usage) for update");
+  await new LimitUsageRepository(databases[0]!).forgetUnused(2 * 86_400_000);
+  await user.query("commit");
+  user.release();
+  const { rows } = await platform.admin.query("select 1 from limit_usage");
+  expect(rows).toHaveLength(1);
+}, 10_000);
+
+/** The same database, over connections that a test can break. */
+async function proxyTo(databaseUrl: string) {
+  const { hostname, port } = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    for (const [from, to] of [[client, upstream] as const, [upstream, client] as const]) {
+      sockets.add(from);
+      from.on("error", () => to.destroy()).pipe(to);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = new URL(databaseUrl);
+  url.port = String((server.address() as AddressInfo).port);
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  return { url: url.href, cut, close: () => void server.close() };
+}
 
 test("what nobody has used for long is forgotten, and what is in use is not", async () => {
   await limits.take([calls(5)], who);

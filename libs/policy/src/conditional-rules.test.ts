@@ -527,7 +527,9 @@ describe("a hostile operation", () => {
 test("a document that is compiled again keeps its conditions, which are most of the work", () => {
   const when = (index: number) => `args.a == "${index}" && !args.b.matches("^(one|two)[0-9]{${index % 9}}$")`;
   const rules = Array.from({ length: 1_000 }, (_, index) => ({
-    ...{ name: `r${index}`, effect: "allow", tools: [`t${index}`] },
+    name: `r${index}`,
+    effect: "allow",
+    tools: [`t${index}`],
     when: when(index),
   }));
   const cpuOf = (policy: PolicyVersion) => {

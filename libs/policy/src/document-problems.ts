@@ -32,7 +32,7 @@ const ADVICE: { readonly [Code in Issue["code"]]?: Advise } = {
     return `write ${inWords(known)}${meant === undefined ? "" : `: is it ${meant}?`}`;
   },
   invalid_union: ({ discriminator, inst }) => {
-    const known = discriminator === undefined ? [] : valuesOf(inst, String(discriminator));
+    const known = typeof discriminator === "string" ? valuesOf(inst, discriminator) : [];
     return known.length > 0 ? `write ${inWords(known)}` : undefined;
   },
   unrecognized_keys: ({ keys, inst }) => {

@@ -105,7 +105,10 @@ export function isTargetVisible(compiled: CompiledPolicies, target: Target, cont
   return visible;
 }
 
-/** The policies, and their versions, for this target and this principal: while they stay the same, so do their decisions. */
+/**
+ * The policies, and their versions, for this target and this principal. While they, the target and the tools stay the same,
+ * so does what `couldBeAllowed` shows; decisions about calls also depend on the call, its session and the time.
+ */
 export function policiesFor(compiled: CompiledPolicies, target: Target, context: Context): string[] {
   const selected = new Set<string>();
   forEachSelected(compiled, { target, context }, ({ name, version }) => selected.add(`${name}@${version}`));

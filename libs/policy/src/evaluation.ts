@@ -1,9 +1,13 @@
-import type { Failure } from "./conditions/values.js";
+import { Failure } from "./conditions/values.js";
+import { BOUNDS } from "./conditions/bounds.js";
 import { TOO_COSTLY } from "./conditions/meter.js";
 import { Scope } from "./conditions/scope.js";
 import type { CompiledRule } from "./compiled-rule.js";
 import type { Context, Operation } from "./operation.js";
 import type { Condition } from "./rule-condition.js";
+
+/** What became of a condition that only an explanation would have asked, after it had cost all it may. */
+export const NOT_LOOKED_AT = new Failure("the explanation costs too much for an operation of this size");
 
 /** What became of the condition of a rule; open: it depends on what only a call has. */
 export type Outcome = boolean | "open" | Failure;
@@ -13,6 +17,7 @@ export class Evaluation {
   readonly operation: Operation;
   readonly context: Context;
   readonly #scope: Scope;
+  #costAfterwards = 0;
   readonly #outcomes: Map<CompiledRule, Outcome> | undefined;
 
   constructor(
@@ -37,9 +42,12 @@ export class Evaluation {
   /** The same, after the decision and as it was in it; conditions that it did not need have bounds of their own. */
   outcomeAfterwards(rule: CompiledRule): Outcome {
     const known = this.#outcomes?.get(rule);
-    if (known !== undefined) return known;
+    if (known !== undefined || !rule.condition) return known ?? true;
+    if (this.#costAfterwards > BOUNDS.explanationCost) return NOT_LOOKED_AT;
     this.#scope.renewMeter();
-    return this.outcomeOf(rule);
+    const outcome = this.outcomeOf(rule);
+    this.#costAfterwards += this.#scope.meter.spent;
+    return outcome;
   }
 
   /** Whether conditions have cost all they may: every further one fails. */

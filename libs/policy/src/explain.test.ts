@@ -65,6 +65,32 @@ describe("an explanation", () => {
     });
   });
 
+  test("is found in bounded time, and says of which rules it was not", () => {
+    const numbers = Array.from({ length: 100_000 }, (_, n) => n);
+    const rules = [
+      { name: "denies", effect: "deny" },
+      ...Array.from({ length: 200 }, (_, n) => ({
+        name: `r${n}`,
+        effect: "allow",
+        when: `args.numbers.exists(x, x + ${n} < 0)`,
+      })),
+      { name: "plain", effect: "allow" },
+    ];
+    const before = process.threadCpuUsage();
+    const { decision, rules: voices } = explain(rules, "t", { numbers });
+    const { user, system } = process.threadCpuUsage(before);
+    expect((user + system) / 1_000).toBeLessThan(500);
+    expect(decision.rule).toBe("denies");
+    expect(voices.find(({ rule }) => rule === "r0")).toMatchObject({ condition: "failed", effect: "deny" });
+    expect(voices.find(({ rule }) => rule === "r199")).toMatchObject({
+      condition: "failed",
+      effect: "allow",
+      matched: false,
+      says: "its condition was not looked at: the explanation costs too much for an operation of this size",
+    });
+    expect(voices.find(({ rule }) => rule === "plain")).toMatchObject({ condition: "none", matched: true });
+  });
+
   test("has at most 1,000 rules, the decisive one among them", () => {
     const rules = Array.from({ length: 1_500 }, (_, n) => ({
       name: `r${n}`,

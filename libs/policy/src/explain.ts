@@ -2,7 +2,7 @@ import type { CompiledPolicies } from "./compile.js";
 import type { CompiledRule } from "./compiled-rule.js";
 import { Failure } from "./conditions/values.js";
 import { decide, policiesInForce, reasonOf, refusal } from "./evaluate.js";
-import { Evaluation, type Outcome } from "./evaluation.js";
+import { Evaluation, NOT_LOOKED_AT, type Outcome } from "./evaluation.js";
 import type { Context, Decision, Effect, Operation } from "./operation.js";
 
 /** What one rule says of an operation. */
@@ -14,7 +14,7 @@ export interface RuleVoice {
   readonly effect: Effect;
   /** What the rule says. */
   readonly written: Effect;
-  /** Its condition holds, or failed, or there is none. */
+  /** Its condition holds, or failed, or there is none; false where it was not looked at. */
   readonly matched: boolean;
   readonly condition: "none" | "true" | "false" | "failed";
   /** Why, in one sentence. */
@@ -61,14 +61,14 @@ function shown(rules: readonly CompiledRule[], decision: Decision): readonly Com
 
 function voiceOf(rule: CompiledRule, evaluation: Evaluation, decision: Decision): RuleVoice {
   const outcome = evaluation.outcomeAfterwards(rule);
-  const isFailed = outcome instanceof Failure;
+  const isFailed = outcome instanceof Failure && outcome !== NOT_LOOKED_AT;
   return {
     policy: rule.policy,
     version: rule.version,
     rule: rule.name,
     effect: isFailed ? "deny" : rule.effect,
     written: rule.written,
-    matched: outcome !== false,
+    matched: outcome !== false && outcome !== NOT_LOOKED_AT,
     condition: conditionWord(rule, outcome),
     says: saysOf(rule, outcome, evaluation.operation),
     decisive: isDecisive(rule, decision),
@@ -82,6 +82,7 @@ function conditionWord({ condition }: CompiledRule, outcome: Outcome): RuleVoice
 }
 
 function saysOf(rule: CompiledRule, outcome: Outcome, operation: Operation): string {
+  if (outcome === NOT_LOOKED_AT) return `its condition was not looked at: ${outcome.problem}`;
   if (outcome instanceof Failure)
     return `its condition could not be decided: ${outcome.problem}; so it denies`;
   return outcome === false ? "its condition does not hold" : reasonOf(rule, operation);

@@ -26,4 +26,6 @@ export const BOUNDS = {
   /** Cost of one condition, and of all conditions of one decision. */
   conditionCost: 1_000_000,
   decisionCost: 2_000_000,
+  /** Cost of all conditions that only an explanation asks. */
+  explanationCost: 8_000_000,
 } as const;

@@ -21,6 +21,11 @@ export class Meter {
     return this.#ofDecision <= 0;
   }
 
+  /** What conditions have cost; of one that went beyond its bound, all it was given. */
+  get spent(): number {
+    return BOUNDS.decisionCost - this.#ofDecision;
+  }
+
   /** Gives back what the condition did not need. Whether it stayed within its bound. */
   end(): boolean {
     if (this.#ofCondition < 0) return false;

@@ -1,7 +1,7 @@
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { AppliedLimit } from "@drawbridge/policy";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Database } from "../platform/database.js";
+import { proxyTo } from "../platform/fakes/database-proxy.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { LimitUsageRepository } from "./limit-usage.repository.js";
 import { type LimitedBy, Limits, type Taken } from "./limits.service.js";
@@ -302,27 +302,6 @@ test("what nobody has used for long is forgotten without waiting for who uses it
   const { rows } = await platform.admin.query("select 1 from limit_usage");
   expect(rows).toHaveLength(1);
 }, 10_000);
-
-/** The same database, over connections that a test can break. */
-async function proxyTo(databaseUrl: string) {
-  const { hostname, port } = new URL(databaseUrl);
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(Number(port), hostname);
-    for (const [from, to] of [[client, upstream] as const, [upstream, client] as const]) {
-      sockets.add(from);
-      from.on("error", () => to.destroy()).pipe(to);
-    }
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = new URL(databaseUrl);
-  url.port = String((server.address() as AddressInfo).port);
-  const cut = () => {
-    for (const socket of sockets) socket.destroy();
-    sockets.clear();
-  };
-  return { url: url.href, cut, close: () => void server.close() };
-}
 
 test("what nobody has used for long is forgotten, and what is in use is not", async () => {
   await limits.take([calls(5)], who);

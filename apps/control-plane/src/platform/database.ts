@@ -21,7 +21,10 @@ export class Database implements OnModuleDestroy {
     const connection = {
       connectionString: config.databaseUrl,
       // A server or role with synchronous_commit off would answer before what it was told is durable.
-      options: "-c role=drawbridge_app -c statement_timeout=30000 -c synchronous_commit=on",
+      // Nor may a process whose host is gone keep rows locked until Postgres notices.
+      options:
+        "-c role=drawbridge_app -c statement_timeout=30000 -c synchronous_commit=on" +
+        " -c idle_in_transaction_session_timeout=30000",
       connectionTimeoutMillis: 5_000,
       application_name: "drawbridge",
     };

@@ -6,11 +6,14 @@ export interface Snapshot<Value> {
   readonly value: Value;
 }
 
+const READ_TIMEOUT_MS = 5_000;
+
 /** The authorization epoch of this moment. One small read: for where nothing is recorded that would tell it. */
 export async function readEpoch(database: Database): Promise<bigint> {
-  const result = await database.pool.query<{ value: string }>(
-    "select value from authorization_epoch where id = 1",
-  );
+  const query = { text: "select value from authorization_epoch where id = 1" };
+  // On a connection that has gone silent it would wait for a quarter of an hour, and nothing would be noticed meanwhile.
+  const timed = { ...query, query_timeout: READ_TIMEOUT_MS } as typeof query;
+  const result = await database.pool.query<{ value: string }>(timed);
   return BigInt(result.rows[0]?.value ?? 0);
 }
 

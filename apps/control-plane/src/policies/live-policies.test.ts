@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type PoliciesUnderTest, policyText, startPoliciesUnderTest } from "./fakes/policies-under-test.js";
 import { LivePolicies } from "./live-policies.js";
+import { LiveSurroundings } from "./live-surroundings.js";
 
 const MANY_RULES = Array.from(
   { length: 500 },
@@ -34,6 +35,15 @@ describe("the live policies", () => {
     const after = await current();
     expect(after.epoch).toBeGreaterThan(before.epoch);
     expect(after.value).toBe(before.value);
+  });
+
+  test("are what candidates are put beside, without compiling their conditions again", async () => {
+    await current();
+    const documents = async () =>
+      (await here.api.app.get(LiveSurroundings).policies()).map(({ document }) => document);
+    const first = await documents();
+    expect(first.length).toBeGreaterThan(0);
+    expect((await documents()).every((document, index) => document === first[index])).toBe(true);
   });
 
   test("are those of the last versions after one is applied, applied back or deleted", async () => {

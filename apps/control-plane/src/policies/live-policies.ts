@@ -1,9 +1,14 @@
 import { Injectable } from "@nestjs/common";
-import { type CompiledPolicies, compilePolicies, type PolicyVersion } from "@drawbridge/policy";
+import {
+  type CompiledPolicies,
+  compilePolicies,
+  type PolicyDocument,
+  type PolicyVersion,
+} from "@drawbridge/policy";
 import { Database, type Transaction } from "../platform/database.js";
 import { EpochSnapshot, type Snapshot } from "../platform/epoch-snapshot.js";
 import { ENFORCED_FEATURES } from "./enforced-features.js";
-import { PoliciesRepository } from "./policies.repository.js";
+import { PoliciesRepository, type PolicyKey } from "./policies.repository.js";
 
 /** The live policies, compiled, as the data path sees them. */
 @Injectable()
@@ -28,6 +33,12 @@ export class LivePolicies {
 
   atLeast(epoch: bigint): Promise<Snapshot<CompiledPolicies>> {
     return this.snapshot.atLeast(epoch);
+  }
+
+  /** The document of a version, if it is among the live ones as last read: the conditions of that very one are compiled. */
+  documentOf({ name, version }: PolicyKey): PolicyDocument | undefined {
+    const known = this.last.versions.get(name);
+    return known?.version === version ? known.document : undefined;
   }
 
   /**

@@ -3,6 +3,7 @@ import { Database } from "../platform/database.js";
 import { readEpoch } from "../platform/epoch-snapshot.js";
 import { LiveTargets, type Target } from "../targets/index.js";
 import { type Pins, ToolPins } from "../tools/index.js";
+import { LivePolicies } from "./live-policies.js";
 import { PoliciesRepository, type StoredPolicy } from "./policies.repository.js";
 
 /** What policies decide about, as of `epoch` or later. */
@@ -17,6 +18,7 @@ export interface Surroundings {
 export class LiveSurroundings {
   constructor(
     private readonly database: Database,
+    private readonly live: LivePolicies,
     private readonly stored: PoliciesRepository,
     private readonly targets: LiveTargets,
     private readonly pins: ToolPins,
@@ -29,7 +31,8 @@ export class LiveSurroundings {
   }
 
   /** The live policies as documents, to put others in their places. */
-  policies(): Promise<StoredPolicy[]> {
-    return this.stored.live();
+  async policies(): Promise<StoredPolicy[]> {
+    const stored = await this.stored.live();
+    return stored.map((policy) => ({ ...policy, document: this.live.documentOf(policy) ?? policy.document }));
   }
 }

@@ -104,7 +104,7 @@ export class PolicyPlans {
         evaluations += 1;
         if (!isTargetVisible(comparison.concerned, target, contextOf(principal))) continue;
         evaluations += 2 * tools.length;
-        const change = changeFor(principal, { target, tools }, comparison);
+        const change = await changeFor(principal, { target, tools }, { ...comparison, turns });
         if (!change) continue;
         uses.push({ principal: principal.principal, client: principal.client, target: target.name });
         (change.loses.length > 0 ? losing : gaining).push(change);
@@ -139,11 +139,11 @@ function whomTheySpeakOf(documents: readonly PolicyDocument[]): CompiledPolicies
   );
 }
 
-function changeFor(
+async function changeFor(
   seen: SeenPrincipal,
   { target, tools }: Comparison["targets"][number],
-  { before, after }: Comparison,
-): AffectedPrincipal | undefined {
+  { before, after, turns }: Comparison & { readonly turns: FairTurns },
+): Promise<AffectedPrincipal | undefined> {
   const context = contextOf(seen);
   const gains: string[] = [];
   const loses: string[] = [];
@@ -155,6 +155,7 @@ function changeFor(
   for (const { name, definition } of tools) {
     const operation = operationFrom({ target, method: "tools/call", name, tool: definition });
     compare(name, (policies) => couldBeAllowed(policies, operation, context));
+    await turns.next();
   }
   if (gains.length + loses.length === 0) return undefined;
   const { principal, email, client } = seen;

@@ -154,6 +154,17 @@ describe("who has been seen", () => {
     expect(await rows()).toMatchObject([{ email: null, groups: ["a", 'b"{},'] }]);
   });
 
+  test("is forgotten when nobody looks back that far any more", async () => {
+    await the.platform.admin.query(`
+      insert into seen_principal (principal, oauth_client, groups, last_seen_at)
+      values ('old', 'cli', '{}', now() - interval '91 days'), ('lately', 'cli', '{}', now())`);
+    await the.api.jobs.run("forget-principals");
+    const { rows: left } = await the.platform.admin.query(
+      "select principal from seen_principal where principal in ('old', 'lately')",
+    );
+    expect(left).toEqual([{ principal: "lately" }]);
+  });
+
   test("is written the next time when it could not be written", async () => {
     const seen = the.api.app.get(SeenPrincipals);
     const dora = { principal: "dora", client: "cli", groups: [] };

@@ -28,6 +28,11 @@ export class SeenPrincipalsRepository {
     await this.database.pool.query(PUT, [JSON.stringify(rows, storable), at]);
   }
 
+  /** Who was seen last before then. */
+  async forget(before: Date): Promise<void> {
+    await this.database.prisma.seenPrincipal.deleteMany({ where: { lastSeenAt: { lt: before } } });
+  }
+
   /** Newest first. */
   async since(since: Date, count: number): Promise<SeenPrincipal[]> {
     const rows = await this.database.prisma.seenPrincipal.findMany({

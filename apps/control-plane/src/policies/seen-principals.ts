@@ -1,5 +1,6 @@
-import { Injectable, Logger, type OnModuleDestroy } from "@nestjs/common";
+import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
 import { Clock } from "../platform/clock.js";
+import { Jobs } from "../platform/jobs.js";
 import { type SeenPrincipal, SeenPrincipalsRepository } from "./seen-principals.repository.js";
 
 const WRITTEN_AGAIN_AFTER_MS = 3_600_000;
@@ -7,13 +8,16 @@ const WRITTEN_AGAIN_AFTER_MS = 3_600_000;
 const REMEMBERED = 10_000;
 const WAITING = 1_000;
 const GROUPS = 1_000;
+/** Longer than anybody looks back. */
+const KEPT_MS = 90 * 86_400_000;
+const FORGET_EVERY_MS = 3_600_000;
 
 /**
  * Who has been here lately, to tell whom a change of a policy would affect. Never asked when something is decided, so
  * nobody waits for it, and what cannot be written is only logged.
  */
 @Injectable()
-export class SeenPrincipals implements OnModuleDestroy {
+export class SeenPrincipals implements OnModuleInit, OnModuleDestroy {
   private readonly logger = new Logger("policies");
   private readonly remembered = new Map<string, { readonly what: string; readonly at: number }>();
   private waiting = new Map<string, SeenPrincipal>();
@@ -22,7 +26,14 @@ export class SeenPrincipals implements OnModuleDestroy {
   constructor(
     private readonly repository: SeenPrincipalsRepository,
     private readonly clock: Clock,
+    private readonly jobs: Jobs,
   ) {}
+
+  onModuleInit(): void {
+    this.jobs.repeat("forget-principals", FORGET_EVERY_MS, () =>
+      this.repository.forget(new Date(this.clock.now().getTime() - KEPT_MS)),
+    );
+  }
 
   /** Somebody opened a session. Returns at once and never throws. */
   seen({ principal, client, email, groups }: SeenPrincipal): void {

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 
 import type { SqlFacts } from "../facts.js";
-import { ORDINARY, READING } from "./fixtures/benign.js";
-import { DESTRUCTIVE } from "./fixtures/destructive.js";
+import { ORDINARY, READING, SETTING } from "./fixtures/benign.js";
+import { DEFINING, DESTRUCTIVE } from "./fixtures/destructive.js";
 import { loadMysqlParser, mysqlFacts } from "./mysql-facts.js";
 
 beforeAll(loadMysqlParser);
@@ -11,10 +11,10 @@ beforeAll(loadMysqlParser);
 const facts = (text: string): SqlFacts => mysqlFacts([text]);
 const harms = (of: SqlFacts): boolean =>
   of.ddl || of.deletesAll || of.privileges || of.runsCode || of.reachesOut;
-const ALL = [...DESTRUCTIVE, ...READING, ...ORDINARY];
+const ALL = [...DESTRUCTIVE, ...DEFINING, ...READING, ...ORDINARY, ...SETTING];
 
 describe("what destroys is never taken for reading", () => {
-  test.each(DESTRUCTIVE)("%j", (text) => {
+  test.each([...DESTRUCTIVE, ...DEFINING])("%j", (text) => {
     const found = facts(text);
     expect(found.readOnly).toBe(false);
     expect(!found.parsed || harms(found)).toBe(true);
@@ -28,10 +28,26 @@ describe("what reads is known to read, whatever words are in it", () => {
 });
 
 describe("ordinary writes and settings are understood, and do nothing worse", () => {
-  test.each(ORDINARY)("%j", (text) => {
+  test.each([...ORDINARY, ...SETTING])("%j", (text) => {
     const found = facts(text);
     expect(found).toMatchObject({ parsed: true, readOnly: false });
     expect(harms(found)).toBe(false);
+  });
+});
+
+describe("what sets something, or leaves a transaction open or ends one it did not begin, is no ordinary write", () => {
+  test.each(SETTING)("%j", (text) => {
+    expect(facts(text).changesSession || !facts(text).writes).toBe(true);
+  });
+});
+
+describe("a transaction that ends where it began leaves the session as it was", () => {
+  test.each(ORDINARY)("%j", (text) => {
+    expect(facts(text)).toMatchObject({ writes: true, changesSession: false });
+  });
+
+  test("and reads when all in it does", () => {
+    expect(facts("start transaction read only; select 1; commit")).toMatchObject({ readOnly: true });
   });
 });
 

@@ -6,6 +6,7 @@ import { Effects } from "./effects.js";
 import { isMysqlParserLoaded } from "./parser.js";
 import { addStatement } from "./statements.js";
 import { type Reading, readTokens, type Token, type Tokens, Unreadable } from "./tokens.js";
+import { ownTransactions } from "./transactions.js";
 import { Work } from "./work-limits.js";
 
 export { loadMysqlParser } from "./parser.js";
@@ -65,8 +66,13 @@ function addReading(read: Tokens, effects: Effects, work: Work): number {
   effects.changesSession ||= read.hintSetsVariable;
   const statements = split(read.tokens).map(shortened);
   if (statements.length === 0) throw new Unreadable("there is no statement in it", false);
+  const own = ownTransactions(statements);
   for (const tokens of statements) {
     work.add(tokens);
+    if (own.has(tokens)) {
+      effects.kinds.add("transaction");
+      continue;
+    }
     addStatement(tokens, { effects, pipesAreOr: true });
     if (tokens.some((token) => token.kind === "symbol" && token.text === "||")) {
       work.add(tokens);

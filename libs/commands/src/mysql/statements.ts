@@ -235,9 +235,20 @@ function definition(kind: "create" | "alter" | "drop"): Reader {
     effects.runsCode ||= hasWord(tokens, ...CODE) || noun === "instance";
     effects.reachesOut ||= hasWord(tokens, ...OUTSIDE);
     effects.deletesAll ||= kind === "alter" && hasWord(tokens, ...EMPTYING);
+    if (replacesRows(tokens)) {
+      effects.kinds.add("drop");
+      effects.deletesAll = true;
+    }
     effects.writes ||= hasWord(tokens, "select");
     addNames(tokens, effects);
   };
+}
+
+const HOLDS = ["table", "temporary", "database", "schema", "sequence"];
+
+/** CREATE OR REPLACE TABLE drops the table that was there, with its rows. */
+function replacesRows(tokens: readonly Token[]): boolean {
+  return wordAt(tokens, 1) === "or" && HOLDS.includes(nounOf(tokens));
 }
 
 /** What is defined; CREATE OR REPLACE has it two words later. */

@@ -140,10 +140,24 @@ function visitInsert(outer: NodeFields, place: Place): void {
   if (fields["replace_into"] === true) effects.kinds.add("delete");
   const table = isFields(fields["table"]) ? fields["table"]["TableName"] : undefined;
   addTable(table, effects);
+  const changesRows = fields["replace_into"] === true || isFields(fields["on"]);
+  if (changesRows && takesAllRowsOf(table, fields["source"])) effects.deletesAll = true;
   visit({ ...fields, table: null, columns: null, source: null, replace_into: null }, place);
   // The rows of VALUES are no query of their own.
   const body = isFields(fields["source"]) ? fields["source"]["body"] : undefined;
   visit(isFields(body) && "Values" in body ? body["Values"] : fields["source"], place);
+}
+
+/** Whether the rows to be put into a table are all of the same table: then each of them is replaced or changed. */
+function takesAllRowsOf(table: Node | undefined, source: Node | undefined): boolean {
+  const body = isFields(source) ? source["body"] : undefined;
+  const select = isFields(body) ? body["Select"] : undefined;
+  if (!isFields(select) || !Array.isArray(table)) return false;
+  const from = select["from"] ?? null;
+  const lastOf = (name: string): string => name.slice(name.lastIndexOf(".") + 1).toLowerCase();
+  const own = nameIn((table as readonly Node[]).at(-1) ?? null).toLowerCase();
+  const isRead = tablesIn(from).some((name) => lastOf(name) === own);
+  return isRead && !restricts(select["selection"], targetsIn(from));
 }
 
 function visitChange(

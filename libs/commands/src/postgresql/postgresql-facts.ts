@@ -6,6 +6,7 @@ import { type Effect, type Findings, noFindings } from "./findings.js";
 import { parse } from "./parser.js";
 import { looksLikeReading } from "./statement-effects.js";
 import { STATEMENT_KINDS } from "./statement-kinds.js";
+import { ownTransactions } from "./transactions.js";
 import { TooDeepError, walkStatement } from "./walk.js";
 
 /**
@@ -17,13 +18,15 @@ export function postgresqlFacts(texts: readonly string[]): SqlFacts {
   const refused = refusedUnparsed(texts);
   if (refused !== undefined) return unreadSql("postgresql", refused);
   const statements: unknown[] = [];
+  const own = new Set<unknown>();
   for (const text of texts) {
     const parsed = parse(text);
     if (parsed.statements === undefined) return unreadSql("postgresql", parsed.reason);
     statements.push(...parsed.statements);
+    for (const statement of ownTransactions(parsed.statements)) own.add(statement);
   }
   try {
-    return factsOf(statements);
+    return factsOf(statements, own);
   } catch (error) {
     return unreadSql(
       "postgresql",
@@ -32,12 +35,14 @@ export function postgresqlFacts(texts: readonly string[]): SqlFacts {
   }
 }
 
-function factsOf(statements: readonly unknown[]): SqlFacts {
+/** `own`: statements of transactions that begin and end here. */
+function factsOf(statements: readonly unknown[], own: ReadonlySet<unknown>): SqlFacts {
   const all = noFindings();
   let writesInQuery = false;
   for (const statement of statements) {
     const found = noFindings();
     walkStatement(statement, found);
+    if (own.has(statement)) found.effects.delete("changesSession");
     writesInQuery ||= found.effects.has("writes") && isQuery(statement);
     merge(all, found);
   }

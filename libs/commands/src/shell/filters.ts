@@ -21,6 +21,8 @@ export function judgeSed(analysis: Analysis, call: Call): void {
   if (!inPlace) return;
   found.mark("writes");
   if (scripts.found.some((script) => DELETES.test(script.text ?? "d"))) found.mark("destructive");
+  // Only what the script prints is left of the file.
+  if (hasOption(call.words, "n quiet silent", valued)) found.mark("destructive");
   for (const file of scripts.files) judgeWrittenPath(analysis, file);
 }
 

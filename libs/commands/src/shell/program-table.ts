@@ -83,7 +83,13 @@ function judgeNamed(analysis: Analysis, program: Program, call: Omit<Call, "feed
   const subcommands = program.subcommands ?? {};
   const row = Object.hasOwn(subcommands, call.name) ? subcommands[call.name] : undefined;
   if (row === undefined) analysis.found.mark("runsCode");
+  else if (onlyAsksForHelp(row, call.words)) return;
   else judgeByRow(analysis, row, call.words);
+}
+
+/** `git rm --help`. Where code is run, the word may be handed on to it: `yarn test --help`. */
+function onlyAsksForHelp(row: Program, words: readonly Field[]): boolean {
+  return words.length === 1 && words[0]?.text === "--help" && row.does?.includes("runsCode") !== true;
 }
 
 /** Where the sub-command is: behind the options that the row knows. Undefined when there is none, or no certain one. */

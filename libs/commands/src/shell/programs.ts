@@ -1,5 +1,6 @@
 import type { Analysis, Call, Feed } from "./analysis.js";
 import { judgeBuiltin } from "./builtins.js";
+import { judgeService, judgeStty, onlyLooks } from "./checks.js";
 import { couldBeOption, type Field, UNKNOWN_FIELDS } from "./field.js";
 import { judgeCopy, judgeDd, judgePager, judgeSysctl, judgeWritten } from "./files.js";
 import { judgeAwk, judgeFind, judgeSed } from "./filters.js";
@@ -8,7 +9,13 @@ import { judgeInterpreter, onlyAsksForVersion } from "./interpreters.js";
 import { hasOption, operandsOf, valuesOf } from "./options.js";
 import type { Program } from "./program.js";
 import { judgeByRow } from "./program-table.js";
-import { judgeCloud, judgeContainerExec, judgeRedis, judgeStoreClient } from "./services.js";
+import {
+  judgeCloud,
+  judgeContainerCopy,
+  judgeContainerExec,
+  judgeRedis,
+  judgeStoreClient,
+} from "./services.js";
 import { judgeSqlClient } from "./sql-clients.js";
 import { CLOUD } from "./tables/cloud.js";
 import { DEVELOPMENT } from "./tables/development.js";
@@ -62,6 +69,10 @@ const JUDGES = new Map<string, Judge>([
   ["sysctl", judgeSysctl],
   ["kill", judgeKill],
   ["date", judgeDate],
+  ...["docker", "podman", "nerdctl", "kubectl", "oc", "k"].map((name): [string, Judge] => [
+    name,
+    judgeContainerCopy,
+  ]),
   ["redis-cli", judgeRedis],
   ["valkey-cli", judgeRedis],
   ...SERVERS.split(" ").map((name): [string, Judge] => [name, judgeStoreClient]),
@@ -69,6 +80,8 @@ const JUDGES = new Map<string, Judge>([
     (name): [string, Judge] => [name, judgeCloud],
   ),
   ["su", judgeSu],
+  ["service", judgeService],
+  ["stty", judgeStty],
   ["sqlite", judgeStoreClient],
   ["mysqladmin", judgeAdmin],
   ["mariadb-admin", judgeAdmin],
@@ -109,6 +122,7 @@ function programName(path: string): string | undefined {
 }
 
 function judgeNamed(analysis: Analysis, call: Call): void {
+  if (onlyLooks(call)) return;
   if (SPECIAL_WRAPPERS.get(call.name)?.(analysis, call) === true) return;
   if (judgeWrapper(analysis, call)) return;
   if (judgeBuiltin(analysis, call)) return;

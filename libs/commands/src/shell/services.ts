@@ -1,6 +1,7 @@
 import type { Analysis, Call } from "./analysis.js";
-import { couldBeOption, type Field } from "./field.js";
+import { behind, couldBeOption, type Field } from "./field.js";
 import { hasOption, operandsOf, takesNextWord } from "./options.js";
+import { judgeWrittenPath } from "./paths.js";
 
 const READS =
   /^(?:list|describe|get|show|ls|info|status|version|search|tail|read|help|head|wait|whoami|explain|lookup|query|scan|filter|check|test-iam|print|batch-get|validate|estimate|generate-url|list-.*|describe-.*|get-.*|batch-get-.*|head-.*|show-.*|lookup-.*|search-.*|filter-.*|check-.*|query-.*|select-.*)$/;
@@ -39,6 +40,8 @@ function judgeChange(analysis: Analysis, call: Call, words: readonly string[]): 
   if (words.slice(0, 4).some((word) => RIGHTS.test(word))) found.mark("privileges");
   if (words.slice(0, 5).some((word) => RUNS.test(word))) found.mark("runsCode");
   if (hasOption(call.words, "delete force overwrite no-preserve purge")) found.mark("destructive");
+  if (call.name === "gsutil" && words.includes("rsync") && hasOption(call.words, "d"))
+    found.mark("destructive");
 }
 
 const REDIS_READS = new Set(
@@ -53,7 +56,7 @@ const REDIS_WRITES = new Set(
     " ",
   ),
 );
-const REDIS_VALUED = "h p a n u r i s t d D user pass";
+const REDIS_VALUED = "h p a n u r i s t d D user pass pattern";
 
 /** redis-cli: the first operand is the command. */
 export function judgeRedis(analysis: Analysis, call: Call): void {
@@ -84,6 +87,15 @@ export function judgeStoreClient(analysis: Analysis, call: Call): void {
   if (call.words.length === 1 && /^--?(?:version|help|V)$/.test(call.words[0]?.text ?? "")) return;
   found.mark("runsCode");
   if (call.feed.fed) found.mark("pipesIntoInterpreter");
+}
+
+/** `docker cp file box:/path`: a file of the container, or of this machine, is written. */
+export function judgeContainerCopy(analysis: Analysis, call: Call): void {
+  const [subcommand, ...words] = operandsOf(call.words, "c container n namespace context retries");
+  const target = words.at(-1);
+  if (subcommand?.text !== "cp" || target === undefined) return;
+  const inContainer = /^[^:/]*(?:\/[^:/]*)?:/.exec(target.prefix)?.[0].length ?? 0;
+  judgeWrittenPath(analysis, inContainer === 0 ? target : behind(target, inContainer));
 }
 
 const EXEC_VALUED = "e env env-file u user w workdir detach-keys";

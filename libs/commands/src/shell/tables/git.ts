@@ -117,6 +117,7 @@ export const GIT: Program = {
       "mv init am merge revert cherry-pick sparse-checkout maintenance update-index read-tree write-tree commit-tree commit-graph pack-refs repack multi-pack-index rerere bundle",
       { does: "writes" },
     ),
+    "read-tree": { does: "writes", options: { "empty reset u": "destructive" } },
     init: { does: "writes", options: { template: "runsCode" } },
     apply: {
       does: "writes",
@@ -124,7 +125,7 @@ export const GIT: Program = {
       readsWith: "stat numstat summary check",
     },
     merge: { does: "writes" },
-    fetch: { does: "writes network", options: { ...REMOTE, "prune p P prune-tags f force": "destructive" } },
+    fetch: { does: "writes network", options: { ...REMOTE, "P prune-tags f force": "destructive" } },
     pull: {
       does: "writes network",
       options: { "upload-pack exec": "runsCode", "f force prune": "destructive" },

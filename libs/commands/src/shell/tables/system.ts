@@ -53,6 +53,9 @@ export const SYSTEM: Readonly<Record<string, Program>> = {
     { does: "privileges" },
   ),
   ulimit: {},
+  stty: {},
+  service: {},
+  sar: { options: { o: "writes" }, valued: "f i s e o P n I m j" },
   ...each(
     `mkfs mke2fs mkswap fdisk sfdisk cfdisk parted gdisk cryptsetup lvremove vgremove pvremove lvreduce mdadm
      badblocks hdparm nvme blkdiscard debugfs tune2fs resize2fs e2fsck fsck xfs_repair btrfs zfs zpool dmsetup format

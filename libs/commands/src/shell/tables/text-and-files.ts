@@ -46,6 +46,7 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
   whatis: {},
   apropos: {},
   tldr: {},
+  shellcheck: {},
   split: { does: "writes", options: { filter: "runsCode" } },
   csplit: { does: "writes" },
   tee: { does: "writes" },

@@ -288,8 +288,30 @@ describe("a list shows", () => {
       rules: [{ name: "r", effect: "deny", when: "args.n == 1" }],
       shown: false,
     },
+    {
+      says: "not what always fails behind what is left open",
+      rules: [
+        allowAll,
+        { name: "open", effect: "deny", when: "args.n == 1" },
+        { name: "r", effect: "deny", when: 'tool.title == "x"' },
+      ],
+      shown: false,
+    },
   ])("$says", ({ rules, shown }) => {
     expect(shows(rules)).toBe(shown);
+  });
+
+  test("what only costs too much because arguments are left open", () => {
+    const costly = "args.n == 1 || tool.inputSchema.exists(x, x == -1)";
+    const rules = ["a", "b"].map((name) => ({ name, effect: "allow", when: costly }));
+    const compiled = compilePolicies(
+      [policyOf([...rules, { name: "c", effect: "allow", when: 'tool.name == "t"' }])],
+      ENFORCED,
+    );
+    const inputSchema = Array.from({ length: 100_000 }, (_, n) => n);
+    const call = callOf("t", { n: 1 }, { tool: { name: "t", inputSchema } });
+    expect(evaluate(compiled, call, alice).effect).toBe("allow");
+    expect(couldBeAllowed(compiled, call, alice)).toBe(true);
   });
 });
 
@@ -516,6 +538,19 @@ describe("a hostile operation", () => {
     }));
     const compiled = compilePolicies([policyOf(rules)], ENFORCED);
     expect(quickest(() => evaluate(compiled, callOf("t", given), alice))).toBeLessThan(250);
+  });
+
+  test.each([
+    { says: "one condition has a bound of its own", when: "args.some.exists(x, x == -1) == false" },
+    {
+      says: "what could not be looked at to the end is not known",
+      when: "args.numbers.exists(x, x == -1) || true",
+    },
+  ])("$says", ({ when }) => {
+    const some = given.numbers.slice(0, 50_000);
+    const decision = decide([{ ...allowAll, when }], callOf("t", { ...given, some }));
+    expect(decision.effect).toBe("deny");
+    expect(decision.reason).toContain("it costs too much");
   });
 
   test("names at most 20 of the conditions that failed", () => {

@@ -76,12 +76,14 @@ describe("an explanation", () => {
       })),
       { name: "plain", effect: "allow" },
     ];
+    rules.splice(5, 0, { name: "cheap", effect: "allow", when: "args.numbers[0] == 0" });
     const before = process.threadCpuUsage();
     const { decision, rules: voices } = explain(rules, "t", { numbers });
     const { user, system } = process.threadCpuUsage(before);
     expect((user + system) / 1_000).toBeLessThan(500);
     expect(decision.rule).toBe("denies");
     expect(voices.find(({ rule }) => rule === "r0")).toMatchObject({ condition: "failed", effect: "deny" });
+    expect(voices.find(({ rule }) => rule === "cheap")).toMatchObject({ condition: "true" });
     expect(voices.find(({ rule }) => rule === "r199")).toMatchObject({
       condition: "failed",
       effect: "allow",

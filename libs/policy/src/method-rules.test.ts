@@ -60,3 +60,12 @@ test("a request without a name is decided by rules for every name alone", () => 
   rules.add(rule(4), undefined);
   expect(rules.matching(undefined).unconditional?.position).toBe(4);
 });
+
+test("names are remembered, but not without end, nor long ones", () => {
+  const rules = someRules();
+  const [first, long] = [rules.matching("a"), rules.matching("a".repeat(1_000))];
+  expect(rules.matching("a")).toBe(first);
+  expect(rules.matching("a".repeat(1_000))).not.toBe(long);
+  for (let n = 0; n < 200; n++) rules.matching(`a${n}`);
+  expect(rules.matching("a")).not.toBe(first);
+});

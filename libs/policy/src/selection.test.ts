@@ -97,6 +97,33 @@ function isForPrincipal(subjects: Spec["subjects"], { principal, client, workloa
   );
 }
 
+describe("what is remembered for one operation is not taken for another", () => {
+  const compiled = compilePolicies(
+    [
+      policyOf([{ name: "r", effect: "allow", tools: ["t"] }], {
+        spec: { targets: { names: ["shop"], labels: { env: "production" } }, subjects: { groups: ["x"] } },
+      }),
+    ],
+    ENFORCED,
+  );
+  const target = { name: "shop", labels: { env: "production" } };
+  const allowed = callOf("t", {}, { target });
+  const who: Context = { principal: { id: "alice", groups: ["x"] }, client: { id: "c" } };
+
+  test.each<{ other: string; op?: Operation; by?: Context }>([
+    { other: "target", op: { ...allowed, target: { ...target, name: "files" } } },
+    { other: "label", op: { ...allowed, target: { ...target, labels: { env: "development" } } } },
+    { other: "method", op: { ...allowed, method: "prompts/get" } },
+    { other: "name", op: { ...allowed, name: "other" } },
+    { other: "group", by: { ...who, principal: { id: "alice", groups: ["y"] } } },
+    { other: "kind of subject", by: { principal: { id: "x", groups: [] }, client: { id: "x" } } },
+  ])("of another $other", ({ op = allowed, by = who }) => {
+    expect(evaluate(compiled, allowed, who).effect).toBe("allow");
+    expect(evaluate(compiled, op, by).effect).toBe("deny");
+    expect(evaluate(compiled, allowed, who).effect).toBe("allow");
+  });
+});
+
 describe("for all policies, targets and principals", () => {
   const compile = (versions: readonly PolicyVersion[]) => compilePolicies(versions, ENFORCED);
 

@@ -84,6 +84,12 @@ describe("a condition", () => {
     expect(evaluateText(text, call(given))).toBeInstanceOf(Failure);
   });
 
+  test("finds maps unequal of which one has more members", () => {
+    expect(evaluateText('args.m == {"a": 1}', call({ m: { a: 1, b: 2 } }))).toBe(false);
+    expect(evaluateText('{"a": 1} == args.m', call({ m: { a: 1, b: 2 } }))).toBe(false);
+    expect(evaluateText('{"a": 1} == args.m', call({ m: { a: 1.0 } }))).toBe(true);
+  });
+
   test.each<{ text: string; value: boolean }>([
     { text: 'principal.id == "alice" && principal.groups == ["engineering"]', value: true },
     { text: 'principal.emailVerified && principal.email.endsWith("@example.com")', value: true },

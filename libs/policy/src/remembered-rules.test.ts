@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+
+import type { CompiledRule } from "./compiled-rule.js";
+import type { MatchingRules } from "./method-rules.js";
+import { RememberedRules } from "./remembered-rules.js";
+
+const NONE: MatchingRules = { unconditional: undefined, limited: [], denying: [], otherConditional: [] };
+
+test("remembers what it was last told, and not more than so many operations", () => {
+  const remembered = new RememberedRules();
+  for (let n = 0; n < 2_000; n++) remembered.set(`k${n}`, NONE);
+  expect(remembered.get("k0")).toBeUndefined();
+  expect(remembered.get("k1999")).toBe(NONE);
+});
+
+test("remembers not more than so many rules", () => {
+  const rule: CompiledRule = {
+    policy: "p",
+    version: 1,
+    name: "r",
+    effect: "deny",
+    written: "deny",
+    limits: [],
+    position: 0,
+  };
+  const large: MatchingRules = { ...NONE, denying: Array.from({ length: 150_000 }, () => rule) };
+  const remembered = new RememberedRules();
+  remembered.set("a", large);
+  remembered.set("b", large);
+  expect(remembered.get("a")).toBeUndefined();
+  expect(remembered.get("b")).toBe(large);
+});

@@ -210,3 +210,15 @@ test("who opened a session is remembered", async () => {
     .poll(async () => (await gateway.query("select principal from seen_principal")).length)
     .toBeGreaterThan(0);
 });
+
+test("what could not be recorded, and so was not sent, is no call of the session", async () => {
+  const session = await gateway.openSession("shop");
+  await gateway.query("revoke insert on recording_event from drawbridge_app");
+  try {
+    expect((await call(session, "twice")).error?.message).toMatch(/could not be recorded/);
+  } finally {
+    await gateway.query("grant insert on recording_event to drawbridge_app");
+  }
+  const answers = [await call(session, "twice"), await call(session, "twice"), await call(session, "twice")];
+  expect(answers.map(({ error }) => error === undefined)).toEqual([true, true, false]);
+});

@@ -76,14 +76,16 @@ export class Authorization {
     count(session, message, { from: undefined, to: decision });
     const about = { direction: "client_to_target", exchange, method, name } as const;
     const attributes = message.kind === "request" ? this.whoAsks(question) : {};
-    let epoch = await this.recordMasked(incoming, { kind: message.kind, ...about, attributes, decision });
+    const request = { kind: message.kind, ...about, attributes, decision };
+    let epoch = await countedWhenRecorded(this.recordMasked(incoming, request), incoming, decision);
     // Also what changed after that moment, if it was acted upon here while nobody knew yet what was decided.
     while (epoch > live.epoch || session.changedAt > live.epoch) {
       live = await this.live.atLeast(epoch > session.changedAt ? epoch : session.changedAt);
       const before = decision;
       decision = (await this.sessions.isStillOpen(session)) ? decideNow(live, question) : gone();
       count(session, message, { from: before, to: decision });
-      epoch = await this.recordOrRefuse(session, { kind: "decision", ...about, decision });
+      const again = this.recordOrRefuse(session, { kind: "decision", ...about, decision });
+      epoch = await countedWhenRecorded(again, incoming, decision);
     }
     this.failedConditions.report(decision.failed);
     return { decision, epoch, question };
@@ -185,10 +187,24 @@ function asOf({ usage }: GatewaySession, question: Question): Question {
 function count(
   { usage }: GatewaySession,
   message: Operative,
-  { from, to }: { readonly from: GatewayDecision | undefined; readonly to: GatewayDecision },
+  { from, to }: { readonly from: GatewayDecision | undefined; readonly to: GatewayDecision | undefined },
 ): void {
   if (!isByRule(from) && isByRule(to)) usage.count(message);
   if (isByRule(from) && !isByRule(to)) usage.takeBack(message);
+}
+
+/** What cannot be recorded is not sent, and so was nothing. */
+async function countedWhenRecorded(
+  recording: Promise<bigint>,
+  { session, message }: Incoming<Operative>,
+  decision: GatewayDecision,
+): Promise<bigint> {
+  try {
+    return await recording;
+  } catch (error) {
+    count(session, message, { from: decision, to: undefined });
+    throw error;
+  }
 }
 
 /** Allowed as an operation, not as part of using the target. */

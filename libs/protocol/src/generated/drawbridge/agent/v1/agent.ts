@@ -407,8 +407,8 @@ export interface SessionResponse_Message {
   /** Mcp-Param-* headers of the client's request, names in lower case. All other headers are made from the payload. */
   parameterHeaders: { [key: string]: string };
   /**
-   * Of a tools/call: the digest of the definition that was accepted. Empty: none is known; then the target must not
-   * show a tool of that name either. Checked against what the target of this very session shows.
+   * Of a tools/call: the digest of the definition that was accepted. Empty: none is known; then the target must show
+   * no tool of that name, or of one that looks like it. Checked against what the target of this very session shows.
    */
   toolDigest: Buffer;
 }
@@ -418,7 +418,10 @@ export interface SessionResponse_Message_ParameterHeadersEntry {
   value: string;
 }
 
-/** Asks for all tools of the target; answered by one tool_definitions. Only after the session is initialized. */
+/**
+ * Asks for all tools of the target. Answered by tool_definitions, in as many frames as they need: of these the last is
+ * complete or says a failure. Only after the session is initialized; before, that is the failure.
+ */
 export interface SessionResponse_ListTools {
 }
 

@@ -143,6 +143,19 @@ describe("a limit on calls", () => {
     expect([await call(session), await call(session)].map(codeOf)).toEqual([undefined, LIMIT_REACHED]);
   });
 
+  test("does not count a notification that is not sent", async () => {
+    rules += 1;
+    const name = `note-${rules}`;
+    const rule = `    - { name: ${name}, methods: [vendor/note], effect: allow, limits: { calls: 1/h } }\n`;
+    await gateway.applyPolicy(`${ENGINEERS_READ}${rule}`);
+    const session = await gateway.openSession("shop");
+    const note = () => gateway.post("shop", { jsonrpc: "2.0", method: "vendor/note" }, { session });
+    gateway.links.online = false;
+    expect((await note()).status).not.toBe(202);
+    gateway.links.online = true;
+    expect([(await note()).status, (await note()).status]).toEqual([202, 200]);
+  });
+
   test("does not count what the agent could not send", async () => {
     await limit("{ calls: 1/h }");
     const session = await gateway.openSession("shop");

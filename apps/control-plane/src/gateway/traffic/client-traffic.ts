@@ -1,6 +1,7 @@
 import { Inject, Injectable } from "@nestjs/common";
 import { type McpNotification, type McpRequest, METHODS, RpcErrorCode } from "@drawbridge/mcp";
 import { CONFIG, type Config } from "../../config.js";
+import type { Hold } from "../../limits/index.js";
 import { GatewayError } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { ExchangeReply } from "../replies/reply.js";
@@ -67,8 +68,7 @@ export class ClientTraffic {
       await this.target.dispatch(incoming, number, decision.toolDigest);
     } catch (error) {
       session.finish(exchange);
-      // Of what is refused it is certain that it was not sent.
-      await (error instanceof GatewayError ? exchange.hold?.giveBack() : exchange.hold?.release());
+      await giveUp(exchange.hold, error);
       if (exchange.reply !== reply) await tellWhoCameBack(exchange, error);
       throw error;
     }
@@ -97,9 +97,11 @@ export class ClientTraffic {
       // What the modern era has in common for other transports means nothing here: a cancel is the end of a connection.
       else if (session.era === "legacy" || !METHODS.has(message.method))
         await this.target.dispatch(incoming, 0);
-    } finally {
-      await hold?.release();
+    } catch (error) {
+      await giveUp(hold, error);
+      throw error;
     }
+    await hold?.release();
     reply.finishEmpty(202);
   }
 
@@ -127,6 +129,11 @@ function noteDecided(
   exchange.question = { ...exchange.question, context: { ...exchange.question.context, session } };
   exchange.decided = true;
   if (exchange.reply === reply) exchange.epoch = epoch;
+}
+
+/** Of what is refused it is certain that it was not sent. */
+async function giveUp(hold: Hold | undefined, error: unknown): Promise<void> {
+  await (error instanceof GatewayError ? hold?.giveBack() : hold?.release());
 }
 
 /** On the stream that the client has now; the one that it asked on is over. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
+import { readPolicySource } from "../policy-source.js";
 import { BOUNDS } from "./bounds.js";
 import { checkCondition } from "./check-condition.js";
 import { FUNCTIONS } from "./functions.js";
@@ -47,6 +48,16 @@ describe("docs/policies.md", () => {
     BOUNDS.splitParts,
   ])("has the bound %i", (bound) => {
     expect(reference).toContain(bound.toLocaleString("en-US"));
+  });
+
+  test("has a document and recipes that are valid", () => {
+    const blocks = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = ""]) => block);
+    const [document = "", ...parts] = blocks;
+    const recipes = parts.filter((part) => part.startsWith("- name:"));
+    expect(recipes.length).toBeGreaterThan(6);
+    const indented = recipes.join("").replaceAll(/^/gm, "    ").trimEnd();
+    for (const source of [document, `${document.split("    - name:")[0]}${indented}\n`])
+      expect(readPolicySource(source)).toMatchObject({ ok: true });
   });
 
   test("has conditions that are valid", () => {

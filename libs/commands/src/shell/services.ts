@@ -56,13 +56,21 @@ const REDIS_WRITES = new Set(
     " ",
   ),
 );
+/** What has commands within it, to read and to forget. */
+const KEEPS = /^(?:slowlog|memory)$/i;
 const REDIS_VALUED = "h p a n u r i s t d D user pass pattern";
+
+function forgets(command: Field | undefined, action: Field | undefined): boolean {
+  if (action === undefined || !KEEPS.test(command?.text ?? "")) return false;
+  return action.text === undefined || /^(?:reset|purge)$/i.test(action.text);
+}
 
 /** redis-cli: the first operand is the command. */
 export function judgeRedis(analysis: Analysis, call: Call): void {
   const { found } = analysis;
   found.mark("network");
-  const command = operandsOf(call.words, REDIS_VALUED)[0];
+  const [command, action] = operandsOf(call.words, REDIS_VALUED);
+  if (forgets(command, action)) found.mark("destructive");
   if (hasOption(call.words, "eval pipe x cluster functions-rdb rdb", REDIS_VALUED)) found.mark("runsCode");
   if (command === undefined) {
     if (call.feed.fed) found.mark("pipesIntoInterpreter");
@@ -72,6 +80,10 @@ export function judgeRedis(analysis: Analysis, call: Call): void {
       found.mark("runsCode");
     return;
   }
+  judgeRedisCommand(analysis, command);
+}
+
+function judgeRedisCommand({ found }: Analysis, command: Field): void {
   const name = command.text?.toLowerCase();
   if (name === undefined) found.mark("dynamic");
   else if (REDIS_WRITES.has(name)) found.mark("writes");

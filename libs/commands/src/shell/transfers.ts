@@ -10,6 +10,9 @@ const CURL_VALUED = `o X d F T H A e u b c D m w x r C K E U z Y y P Q t output 
 const CURL_WRITES = `d data data-raw data-binary data-ascii data-urlencode json F form form-string T upload-file Q quote
   O remote-name remote-name-all c cookie-jar D dump-header trace trace-ascii libcurl stderr hsts alt-svc etag-save output-dir`;
 
+const CURL_FILES =
+  "o output D dump-header c cookie-jar output-dir trace trace-ascii libcurl stderr hsts alt-svc etag-save";
+
 /** curl: a GET reads; bodies, uploads and other methods write at the other end, -o writes here. */
 export function judgeCurl(analysis: Analysis, call: Call): void {
   const { found } = analysis;
@@ -18,8 +21,7 @@ export function judgeCurl(analysis: Analysis, call: Call): void {
   if (hasUncertainOption(words, CURL_VALUED)) found.mark("dynamic");
   if (hasOption(words, "K config engine netrc-file", CURL_VALUED)) found.mark("runsCode");
   if (hasOption(words, CURL_WRITES, CURL_VALUED)) found.mark("writes");
-  for (const file of valuesOf(words, "o output D dump-header c cookie-jar output-dir"))
-    judgeWrittenPath(analysis, file);
+  for (const file of valuesOf(words, CURL_FILES)) judgeWrittenPath(analysis, file);
   for (const method of valuesOf(words, "X request")) judgeMethod(analysis, method);
   const formats = valuesOf(words, "w write-out");
   if (formats.some((format) => format.text?.includes("%output") !== false)) found.mark("writes");

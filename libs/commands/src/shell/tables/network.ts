@@ -47,7 +47,7 @@ export const NETWORK: Readonly<Record<string, Program>> = {
   },
   nmap: {
     does: "network",
-    options: { "script script-args datadir": "runsCode", "oN oX oG oA oS": "writes", iflist: "" },
+    options: { "script script-args datadir interactive": "runsCode", "oN oX oG oA oS": "writes", iflist: "" },
   },
   openssl: {
     subcommands: {

@@ -185,6 +185,8 @@ export const SYSTEM: Readonly<Record<string, Program>> = {
   },
   ...each("yum dnf microdnf zypper", {
     flags: "y q v",
+    // Other settings bring other plugins.
+    optionsAnywhere: { "setopt c config installroot": "runsCode" },
     subcommands: {
       ...each("list info search repolist repoquery check-update provides history deplist se if lr", {}),
       ...each("install update upgrade reinstall localinstall groupinstall in up", {

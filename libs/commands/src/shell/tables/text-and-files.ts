@@ -12,6 +12,8 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
     {},
   ),
   cat: {},
+  diff3: { options: { "diff-program": "runsCode" } },
+  file: { options: { "C compile": "writes" }, valued: "f F m P e" },
   sort: {
     options: { "o output": "writes", "compress-program": "runsCode" },
     valued:
@@ -86,7 +88,12 @@ export const TEXT_AND_FILES: Readonly<Record<string, Program>> = {
   xz: { does: "writes", readsWith: "c stdout to-stdout l list t test" },
   unxz: { does: "writes", readsWith: "c stdout to-stdout l list t test" },
   zstd: { does: "writes", options: { rm: "destructive" }, readsWith: "c stdout l list t test" },
-  unzip: { does: "writes", options: { o: "destructive" }, valued: "d x P", readsWith: "l t v Z p" },
+  unzip: {
+    does: "writes",
+    options: { o: "destructive", d: "writes" },
+    valued: "d x P",
+    readsWith: "l t v Z p",
+  },
   zip: {
     does: "writes",
     options: { "TT unzip-command": "runsCode", "m move d delete": "destructive" },

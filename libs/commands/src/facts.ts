@@ -88,6 +88,10 @@ export const SHELL_FACTS = {
     says: "it pipes or redirects something into a shell or an interpreter",
   },
   network: { type: "bool", says: "it talks to other hosts" },
+  sendsData: {
+    type: "bool",
+    says: "it sends files, or what another program says, to another host: curl -T or -d @file, scp to a host, nc, /dev/tcp",
+  },
   substitutions: { type: "bool", says: "it has $(…), `…` or <(…)" },
   dynamic: { type: "bool", says: "which program runs, or an option of one, depends on variables or output" },
   background: { type: "bool", says: "it leaves something running" },

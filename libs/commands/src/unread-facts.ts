@@ -36,6 +36,7 @@ export function unreadShell(reason: string): ShellFacts {
     runsCode: true,
     pipesIntoInterpreter: true,
     network: true,
+    sendsData: true,
     substitutions: true,
     dynamic: true,
     background: true,

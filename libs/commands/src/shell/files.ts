@@ -48,6 +48,12 @@ export function judgeWritten(analysis: Analysis, call: Call): void {
   // What tee gets may be what a program in >(…) runs: that is walked where it stands.
 }
 
+/** uniq IN OUT. */
+export function judgeUniq(analysis: Analysis, call: Call): void {
+  const [, out] = operandsOf(call.words, "f s w skip-fields skip-chars check-chars");
+  if (out !== undefined) judgeWrittenPath(analysis, out);
+}
+
 /** less and man: "+command" runs a command of the pager, and a shell's with it. */
 export function judgePager(analysis: Analysis, call: Call): void {
   if (call.words.some((word) => word.prefix.startsWith("+"))) analysis.found.mark("runsCode");

@@ -8,6 +8,7 @@ const EFFECTS = [
   "runsCode",
   "pipesIntoInterpreter",
   "network",
+  "sendsData",
   "substitutions",
   "dynamic",
   "background",
@@ -21,6 +22,7 @@ const MORE_THAN_READING = [
   "privileges",
   "runsCode",
   "pipesIntoInterpreter",
+  "sendsData",
   "dynamic",
 ] as const satisfies readonly Effect[];
 
@@ -51,6 +53,7 @@ export class Found {
       runsCode: this.has("runsCode"),
       pipesIntoInterpreter: this.has("pipesIntoInterpreter"),
       network: this.has("network"),
+      sendsData: this.has("sendsData"),
       substitutions: this.has("substitutions"),
       dynamic: this.has("dynamic"),
       background: this.has("background"),

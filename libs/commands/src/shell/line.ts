@@ -328,7 +328,7 @@ export class Line implements Analysis {
     const target = this.#targetOf(node);
     // 2>&1, 3>&-: a descriptor, no file.
     if (node.operator.endsWith("&") && /^(?:\d+-?|-)$/.test(target.text ?? "")) return;
-    if (/^\/dev\/(?:tcp|udp)\//.test(target.prefix)) this.found.mark("network");
+    if (/^\/dev\/(?:tcp|udp)\//.test(target.prefix)) this.found.mark("network", "sendsData");
     if (HARMLESS_TARGET.test(target.text ?? "")) return;
     this.found.redirections.add(`${arrow(node.operator)} ${shown(target, node)}`);
     if (node.operator.includes(">")) judgeWrittenPath(this, target);

@@ -8,7 +8,7 @@ const SENSITIVE: readonly (readonly [RegExp, readonly Effect[]])[] = [
     /^\/dev\/(?:null|stdout|stderr|stdin|tty|fd(?:\/.*)?|zero|full|random|urandom|pts\/\d+|ptmx|shm(?:\/.*)?)$/,
     [],
   ],
-  [/^\/dev\/(?:tcp|udp)\//, ["network"]],
+  [/^\/dev\/(?:tcp|udp)\//, ["network", "sendsData"]],
   [/^\/dev(?:\/|$)/, ["destructive"]],
   [/^\/proc(?:\/|$)|^\/sys(?:\/|$)|^\/boot(?:\/|$)/, ["destructive", "privileges"]],
   [/^\/etc\/(?:passwd|shadow|group|gshadow|sudoers|pam|ssh|security|doas)/, ["privileges", "destructive"]],

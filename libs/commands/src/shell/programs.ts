@@ -2,7 +2,7 @@ import type { Analysis, Call, Feed } from "./analysis.js";
 import { judgeBuiltin } from "./builtins.js";
 import { judgeService, judgeStty, onlyLooks } from "./checks.js";
 import { couldBeOption, type Field, UNKNOWN_FIELDS } from "./field.js";
-import { judgeCopy, judgeDd, judgePager, judgeSysctl, judgeWritten } from "./files.js";
+import { judgeCopy, judgeDd, judgePager, judgeSysctl, judgeUniq, judgeWritten } from "./files.js";
 import { judgeAwk, judgeFind, judgeSed } from "./filters.js";
 import { judgeGit } from "./git-calls.js";
 import { judgeInterpreter, onlyAsksForVersion } from "./interpreters.js";
@@ -16,6 +16,7 @@ import {
   judgeRedis,
   judgeStoreClient,
 } from "./services.js";
+import { sendsData } from "./sending.js";
 import { judgeSqlClient } from "./sql-clients.js";
 import { CLOUD } from "./tables/cloud.js";
 import { DEVELOPMENT } from "./tables/development.js";
@@ -67,6 +68,7 @@ const JUDGES = new Map<string, Judge>([
   ]),
   ...["less", "more", "most", "man", "vim"].map((name): [string, Judge] => [name, judgePager]),
   ["sysctl", judgeSysctl],
+  ["uniq", judgeUniq],
   ["kill", judgeKill],
   ["date", judgeDate],
   ...["docker", "podman", "nerdctl", "kubectl", "oc", "k"].map((name): [string, Judge] => [
@@ -139,6 +141,7 @@ function judgeListed(analysis: Analysis, call: Call): void {
     return;
   }
   judge?.(analysis, call);
+  if (sendsData(call)) analysis.found.mark("sendsData", "network");
   if (row !== undefined && !onlyHelps(row, call)) judgeByRow(analysis, row, call.words);
 }
 

@@ -15,6 +15,7 @@ const HARMFUL = [
   "privileges",
   "runsCode",
   "pipesIntoInterpreter",
+  "sendsData",
   "network",
   "dynamic",
 ] as const;

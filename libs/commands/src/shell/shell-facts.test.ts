@@ -9,7 +9,14 @@ import { EVERYDAY } from "./fixtures/everyday.js";
 import { KNOWN_TRICKS } from "./fixtures/known-tricks.js";
 import { shellFacts } from "./shell-facts.js";
 
-const DENIED = ["destructive", "privileges", "runsCode", "pipesIntoInterpreter", "dynamic"] as const;
+const DENIED = [
+  "destructive",
+  "privileges",
+  "runsCode",
+  "pipesIntoInterpreter",
+  "sendsData",
+  "dynamic",
+] as const;
 
 beforeAll(loadParsers);
 

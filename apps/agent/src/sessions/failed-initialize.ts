@@ -1,10 +1,13 @@
 import type { TargetDefinition } from "@drawbridge/protocol";
-import { isModernRevision } from "@drawbridge/mcp";
+import { errorCodeOf, isModernRevision, type McpMessage, RpcErrorCode } from "@drawbridge/mcp";
 import type { Logger } from "pino";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
+import type { Exchanges, Route } from "./exchanges.js";
 import type { Revisions } from "./modern-gate.js";
 
 export interface FailedInitializeOptions {
+  readonly definition: TargetDefinition;
+  readonly exchanges: Exchanges;
   readonly revisions: Revisions;
   readonly onLearned: (versions: readonly string[]) => void;
   /** The target speaks modern revisions only. */
@@ -24,18 +27,30 @@ export class FailedInitialize {
     this.#options = options;
   }
 
+  /** The initialize that has no response yet. */
+  get open(): number | undefined {
+    const { exchanges } = this.#options;
+    return exchanges.open.find((exchange) => exchanges.requestOf(exchange)?.method === "initialize");
+  }
+
   isAsking(exchange: number): boolean {
     return this.#asking?.exchange === exchange;
   }
 
+  /** True for an error in answer to it. A target that names its revisions there itself has said it all. */
+  isFailure(message: McpMessage, { exchange, final }: Route): boolean {
+    if (message.kind !== "response" || !message.isError || !final) return false;
+    return exchange === this.open && errorCodeOf(message) !== RpcErrorCode.UnsupportedProtocolVersion;
+  }
+
   /** `otherwise`: what to do when its era is not the reason. Whatever else goes wrong meanwhile is of no interest. */
-  explain(exchange: number, definition: TargetDefinition, otherwise: () => void): Promise<void> {
-    this.#asking ??= { exchange, done: this.#explain(exchange, definition, otherwise) };
+  explain(exchange: number, otherwise: () => void): Promise<void> {
+    this.#asking ??= { exchange, done: this.#explain(exchange, otherwise) };
     return this.#asking.done;
   }
 
-  async #explain(exchange: number, definition: TargetDefinition, otherwise: () => void): Promise<void> {
-    const versions = await this.#learn(definition);
+  async #explain(exchange: number, otherwise: () => void): Promise<void> {
+    const versions = await this.#learn();
     this.#asking = undefined;
     const isModernOnly = versions.length > 0 && versions.every((version) => isModernRevision(version));
     if (isModernOnly) this.#options.onNotSpoken(exchange, versions);
@@ -43,8 +58,8 @@ export class FailedInitialize {
   }
 
   /** Nothing when it cannot be found out. */
-  async #learn(definition: TargetDefinition): Promise<readonly string[]> {
-    const { revisions, onLearned, log } = this.#options;
+  async #learn(): Promise<readonly string[]> {
+    const { definition, revisions, onLearned, log } = this.#options;
     const known = revisions.known(definition, "all");
     if (known) return known;
     try {

@@ -1,0 +1,33 @@
+import type { Masker } from "@drawbridge/masking";
+import type { TargetEnd } from "../targets/target.js";
+
+const LONGEST_LINE = 500;
+
+export interface StderrLinesOptions {
+  readonly masker: Masker;
+  readonly say: (masked: string) => void;
+}
+
+/** What the target's process writes for humans: masked for the recording, and the last of it kept to explain its end. */
+export class StderrLines {
+  readonly #options: StderrLinesOptions;
+  #last = "";
+
+  constructor(options: StderrLinesOptions) {
+    this.#options = options;
+  }
+
+  /** Throws for what cannot be masked. */
+  take(text: string): void {
+    const { masker, say } = this.#options;
+    const masked = masker.maskText(text).text;
+    this.#last = masked.trimEnd().split("\n").at(-1)?.slice(0, LONGEST_LINE) ?? "";
+    say(masked);
+  }
+
+  /** For callers. What was written by a target that did work may be anything. */
+  describe(end: TargetEnd): string {
+    if (!end.neverWorked || this.#last === "") return end.reason;
+    return `${end.reason}; the last it wrote to stderr: ${this.#last}`;
+  }
+}

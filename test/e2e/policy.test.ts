@@ -136,7 +136,7 @@ describe("SQL on a real PostgreSQL", () => {
   ])("%j passes", async (text) => {
     const { error, result } = await sql(alice, text);
     expect(error).toBeUndefined();
-    expect(result).toMatchObject({ content: expect.any(Array) });
+    expect(result).toHaveProperty("content");
     expect(result).not.toMatchObject({ isError: true });
   });
 

@@ -37,8 +37,8 @@ afterAll(async () => {
 
 async function listed(of: RawSession): Promise<string[]> {
   const { messages } = await of.post({ jsonrpc: "2.0", id: 800, method: "tools/list" });
-  const { tools } = messages.find(({ id }) => id === 800)?.result as { tools: { name: string }[] };
-  return tools.map(({ name }) => name);
+  const result = messages.find(({ id }) => id === 800)?.result as { tools: { name: string }[] } | undefined;
+  return (result?.tools ?? []).map(({ name }) => name);
 }
 
 async function pin(name: string): Promise<PinnedToolDetail> {

@@ -1,9 +1,10 @@
-import { Explanation } from "@drawbridge/contracts";
+import { Explanation, type RuleVoice } from "@drawbridge/contracts";
 import type { Command } from "commander";
 import { collect } from "../arguments.js";
 import { readDocumentFile } from "../document-files.js";
 import { usageError } from "../errors.js";
 import { jsonObject } from "../json-object.js";
+import type { Output } from "../output.js";
 import { connect, type Shell } from "../shell.js";
 
 interface ExplainOptions {
@@ -59,35 +60,54 @@ export function addPolicyExplainCommand(policy: Command, shell: Shell): void {
     );
 }
 
-async function explain(
-  shell: Shell,
-  { target, name, text, options }: Explained,
-  command: Command,
-): Promise<void> {
-  const { user, email, group, client, file = [] } = options;
-  if (user === undefined && (email !== undefined || group !== undefined))
-    throw usageError("--email and --group say who --user is; give --user as well");
-  const argumentText = text === "-" ? await readDocumentFile("-", shell) : text;
-  const candidates: string[] = [];
-  for (const each of file) candidates.push(await readDocumentFile(each, shell));
+async function explain(shell: Shell, asked: Explained, command: Command): Promise<void> {
+  const question = await questionOf(shell, asked);
   const { api } = await connect(shell, command);
-  const explanation = await api.ask("/policies/explain", Explanation, {
-    target,
-    method: options.method,
-    ...(name !== undefined && { name }),
-    ...(argumentText !== undefined && { arguments: jsonObject(argumentText, "the arguments") }),
-    ...(user !== undefined && {
-      principal: { id: user, groups: group ?? [], ...(email !== undefined && { email }) },
-    }),
-    ...(client !== undefined && { client }),
-    ...(candidates.length > 0 && { candidates }),
-  });
-  if (options.json) shell.output.json(explanation);
+  const explanation = await api.ask("/policies/explain", Explanation, question);
+  if (asked.options.json) shell.output.json(explanation);
   else show(shell, explanation);
 }
 
+/** What is sent: members that are undefined are left out of JSON. */
+async function questionOf(shell: Shell, { target, name, text, options }: Explained): Promise<object> {
+  const candidates: string[] = [];
+  for (const file of options.file ?? []) candidates.push(await readDocumentFile(file, shell));
+  const argumentText = text === "-" ? await readDocumentFile("-", shell) : text;
+  return {
+    target,
+    method: options.method,
+    name,
+    arguments: argumentText === undefined ? undefined : jsonObject(argumentText, "the arguments"),
+    principal: principalOf(options),
+    client: options.client,
+    candidates: candidates.length > 0 ? candidates : undefined,
+  };
+}
+
+function principalOf({ user, email, group }: ExplainOptions): object | undefined {
+  if (user !== undefined) return { id: user, email, groups: group ?? [] };
+  if (email === undefined && group === undefined) return undefined;
+  throw usageError("--email and --group say who --user is; give --user as well");
+}
+
 function show({ output }: Shell, explanation: Explanation): void {
-  const { effect, reason, message, tool, listed, rules, limits = [], facts } = explanation;
+  showDecision(output, explanation);
+  output.line();
+  showRules(output, explanation.rules);
+  for (const [kind, facts] of Object.entries(explanation.facts ?? {})) {
+    output.line();
+    output.line(`${kind}:`);
+    for (const [fact, value] of Object.entries(facts ?? {})) {
+      const text = Array.isArray(value) ? value.join(", ") : String(value);
+      if (text !== "" && value !== false) output.line(`  ${fact}: ${text}`);
+    }
+  }
+}
+
+function showDecision(
+  output: Output,
+  { effect, reason, message, tool, listed, limits = [] }: Explanation,
+): void {
   output.line(`${effect}: ${reason}`);
   if (message !== undefined) output.line(`says: ${message}`);
   if (tool === "quarantined")
@@ -96,7 +116,9 @@ function show({ output }: Shell, explanation: Explanation): void {
     );
   output.line(listed ? "lists show it" : "lists do not show it");
   for (const limit of limits) output.line(`limit: ${limit}`);
-  output.line();
+}
+
+function showRules(output: Output, rules: readonly RuleVoice[]): void {
   output.table(
     ["", "POLICY", "RULE", "WRITTEN", "CONDITION", "COMES TO", "WHY"],
     rules.map((rule) => [
@@ -110,12 +132,4 @@ function show({ output }: Shell, explanation: Explanation): void {
     ]),
     "no rule speaks of this operation, so it is denied",
   );
-  for (const [kind, known] of Object.entries(facts ?? {})) {
-    output.line();
-    output.line(`${kind}:`);
-    for (const [fact, value] of Object.entries(known ?? {})) {
-      const text = Array.isArray(value) ? value.join(", ") : String(value);
-      if (text !== "" && value !== false) output.line(`  ${fact}: ${text}`);
-    }
-  }
 }

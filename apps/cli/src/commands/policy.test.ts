@@ -182,8 +182,16 @@ describe("policy explain", () => {
   it("shows every rule that speaks, the one that decides and the facts", async () => {
     controlPlane.route("POST /policies/explain", () => ({ body: EXPLANATION }));
     const { stdout, code } = await shell.run([
-      ...["policy", "explain", "shop", "execute_sql", '{"sql":"drop table x"}'],
-      ...["--user", "bob", "--group", "dba", "--group", "admins", "-f", await file("p.yaml", SOURCE)],
+      "policy",
+      "explain",
+      "shop",
+      "execute_sql",
+      '{"sql":"drop table x"}',
+      "--user=bob",
+      "--group=dba",
+      "--group=admins",
+      "-f",
+      await file("p.yaml", SOURCE),
     ]);
     expect(code).toBe(EXIT.ok);
     expect(stdout).toContain('deny: rule "no-destruction" denies it\nsays: Open a change request.\n');

@@ -5,7 +5,7 @@ import { TestShell } from "./test-shell.js";
 export interface SignedIn {
   readonly controlPlane: FakeControlPlane;
   readonly shell: TestShell;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const VALID_MS = 600_000;

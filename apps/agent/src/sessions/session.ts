@@ -13,24 +13,18 @@ import type { Logger } from "pino";
 import type { LargeMessageSink, Target, TargetEnd, TargetListener } from "../targets/target.js";
 import { Brake } from "./brake.js";
 import { checkClientMessage } from "./client-check.js";
-import type { ReadList } from "./client-lists.js";
-import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness, type Route } from "./exchanges.js";
+import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness } from "./exchanges.js";
 import { FailedInitialize } from "./failed-initialize.js";
-import type { LargeMessageOwner } from "./large-message.js";
-import { LargeResults } from "./large-results.js";
-import { maskOrWithhold, type MaskedMessage, type Withheld } from "./masked-message.js";
 import type { Revisions } from "./modern-gate.js";
 import { Outbox, type Sink } from "./outbox.js";
 import { isOwnExchange } from "./own-request.js";
-import { readMessage } from "./read-message.js";
 import { Reports } from "./reports.js";
 import { SparseLog } from "./sparse-log.js";
 import { StderrLines } from "./stderr-lines.js";
+import { IGNORED_MESSAGE, WayToClient } from "./way-to-client.js";
 import { WayToTarget } from "./way-to-target.js";
 
 const RESULT_REPEAT_WINDOW_MS = 15_000;
-const LIST_TOO_LONG = "its list of tools is too long";
-const IGNORED: LargeMessageSink = { push: () => undefined, end: () => undefined, abort: () => undefined };
 
 export interface SessionOptions {
   readonly id: string;
@@ -66,12 +60,12 @@ export class Session implements TargetListener {
   readonly #outbox: Outbox<SessionRequest>;
   readonly #reports: Reports;
   readonly #stderr: StderrLines;
-  readonly #brake = new Brake((isHeld) => (isHeld ? this.#way?.pause() : this.#way?.resume()));
-  readonly #large: LargeResults;
+  readonly #brake = new Brake((isHeld) => (isHeld ? this.#toTarget?.pause() : this.#toTarget?.resume()));
   #era: Era = "legacy";
   #timeouts: ExchangeTimeouts;
-  /** From when the control plane has said what the target is. */
-  #way: WayToTarget | undefined;
+  /** What follows is here once the control plane has said what the target is. */
+  #toTarget: WayToTarget | undefined;
+  #toClient: WayToClient | undefined;
   /** Of a legacy session. */
   #initialize: FailedInitialize | undefined;
   /** Of a legacy session: before that its target may be asked for nothing. */
@@ -99,20 +93,13 @@ export class Session implements TargetListener {
     this.#stderr = new StderrLines({
       masker: options.masker,
       say: (masked) => this.#reports.stderr(masked),
-    });
-    this.#large = new LargeResults({
-      outbox: this.#outbox,
-      brake: this.#brake,
-      masker: options.masker,
-      maxBytes: options.maxResultBytes,
-      maxFrameBytes: options.maxMessageBytes,
-      owner: this.#largeMessageOwner,
+      log: this.#log,
     });
   }
 
   /** True once the control plane has said what the target is: from then on a new stream resumes. */
   get isOpen(): boolean {
-    return this.#way !== undefined;
+    return this.#toTarget !== undefined;
   }
 
   /** Nothing more will come and all of it has been taken by a stream. */
@@ -122,7 +109,7 @@ export class Session implements TargetListener {
 
   /** A large result is on its way that another stream would cut off. */
   get isTransferring(): boolean {
-    return this.#large.isUnderWay;
+    return this.#toClient?.isTransferring ?? false;
   }
 
   connect(sink: Sink<SessionRequest>): void {
@@ -131,7 +118,7 @@ export class Session implements TargetListener {
 
   disconnect(): void {
     this.#outbox.disconnect();
-    this.#large.streamLost();
+    this.#toClient?.streamLost();
   }
 
   /** The stream takes frames again. */
@@ -163,29 +150,27 @@ export class Session implements TargetListener {
 
   /** Ends the target and everything still open. Resolves when nothing of the session is left on this host. */
   async end(reason: string): Promise<void> {
-    this.#large.abort(reason);
-    this.#failAll(
-      this.#way?.tools.close() ?? [],
-      ExchangeFailure.NOT_SENT,
-      `the session was ended: ${reason}`,
-    );
-    this.#failAll(this.#exchanges.open, ExchangeFailure.OUTCOME_UNKNOWN, `the session was ended: ${reason}`);
+    const why = `the session was ended: ${reason}`;
+    this.#toClient?.abort(reason);
+    this.#failAll(this.#toTarget?.tools.close() ?? [], ExchangeFailure.NOT_SENT, why);
+    this.#failAll(this.#exchanges.open, ExchangeFailure.OUTCOME_UNKNOWN, why);
     if (!this.#isOver) this.#reports.sessionEnded(reason);
     this.#isOver = true;
-    await this.#way?.close();
+    await this.#toTarget?.close();
   }
 
   #open({ target: definition, era }: Open): void {
     // The target of a resumed session stays what it is.
-    if (this.#way || !definition) return;
+    if (this.#toTarget || !definition) return;
     if (era === WireEra.MODERN) this.#era = "modern";
     const wanted = { totalMs: definition.exchangeTimeoutMs, idleMs: definition.idleTimeoutMs };
     this.#timeouts = boundedTimeouts(wanted, this.#options.timeouts);
-    this.#way = this.#wayTo(definition);
     if (this.#era === "legacy") this.#initialize = this.#initializeOf(definition);
+    this.#toTarget = this.#wayToTarget(definition);
+    this.#toClient = this.#wayToClient(this.#toTarget);
   }
 
-  #wayTo(definition: TargetDefinition): WayToTarget {
+  #wayToTarget(definition: TargetDefinition): WayToTarget {
     const { openTarget, revisions, bufferedBytes, maxMessageBytes, masker } = this.#options;
     return new WayToTarget({
       era: this.#era,
@@ -219,6 +204,26 @@ export class Session implements TargetListener {
     });
   }
 
+  #wayToClient(toTarget: WayToTarget): WayToClient {
+    const { masker, maxMessageBytes, maxResultBytes } = this.#options;
+    return new WayToClient({
+      era: this.#era,
+      exchanges: this.#exchanges,
+      tools: toTarget.tools,
+      initialize: this.#initialize,
+      masker,
+      maxMessageBytes,
+      maxResultBytes,
+      reports: this.#reports,
+      outbox: this.#outbox,
+      brake: this.#brake,
+      onWithheldRequest: (request) => toTarget.answerWithheld(request),
+      onRubbish: (problem, exchange) => this.rubbish(problem, exchange),
+      fail: (exchange, failure, reason) => this.#fail(exchange, failure, reason),
+      log: this.#log,
+    });
+  }
+
   // ── from the client to the target ──────────────────────────────────────────────────────────────────────────────
 
   #forward(message: ClientMessage): void {
@@ -227,7 +232,8 @@ export class Session implements TargetListener {
     if (!parsed || !this.#beginExchange(exchange, parsed)) return;
     if (parsed.kind === "notification" && parsed.method === "notifications/initialized")
       this.#isInitialized = true;
-    if (this.#way) this.#way.send({ exchange, parsed, protocolVersion, parameterHeaders, toolDigest });
+    if (this.#toTarget)
+      this.#toTarget.send({ exchange, parsed, protocolVersion, parameterHeaders, toolDigest });
     else this.#failWithoutTarget(exchange);
   }
 
@@ -270,12 +276,12 @@ export class Session implements TargetListener {
   #cancel(exchange: number, reason: string): void {
     const request = this.#exchanges.requestOf(exchange);
     if (!request || this.#exchanges.isCancelled(exchange)) return;
-    if (this.#way?.withdraw(exchange)) {
+    if (this.#toTarget?.withdraw(exchange)) {
       this.#fail(exchange, ExchangeFailure.NOT_SENT, "cancelled before it was sent");
       return;
     }
     this.#exchanges.cancel(exchange);
-    this.#way?.cancel(exchange, request, reason);
+    this.#toTarget?.cancel(exchange, request, reason);
   }
 
   #timedOut(exchange: number, after: Lateness): void {
@@ -285,131 +291,30 @@ export class Session implements TargetListener {
   }
 
   #listTools(): void {
-    if (this.#isOver || this.#targetIsGone || !this.#way) return;
-    if (this.#era === "modern" || this.#isInitialized) this.#way.tools.list();
-    else this.#way.tools.sayUnlistable("the session is not initialized yet");
+    if (this.#isOver || this.#targetIsGone || !this.#toTarget) return;
+    if (this.#era === "modern" || this.#isInitialized) this.#toTarget.tools.list();
+    else this.#toTarget.tools.sayUnlistable("the session is not initialized yet");
   }
 
   // ── from the target to the client ──────────────────────────────────────────────────────────────────────────────
 
-  message(payload: Uint8Array, known?: number): void {
-    if (this.#isOver) return;
-    const parsed = this.#read(payload, known);
-    if (!parsed || this.#isForAgent(parsed, known)) return;
-    const route = this.#route(parsed, known);
-    if (!route) return;
-    const masked = this.#mask(parsed, route);
-    if (!masked) return;
-    this.#exchanges.touch(route.exchange);
-    if (this.#takesList(parsed, route, masked)) return;
-    if (this.#initialize?.isFailure(parsed, route))
-      void this.#initialize.explain(route.exchange, () => this.#deliver(route, masked));
-    else this.#deliver(route, masked);
-  }
-
-  #read(payload: Uint8Array, known: number | undefined): McpMessage | undefined {
-    const read = readMessage(payload, this.#log);
-    if (read.kind !== "unreadable") return read;
-    const { id, problem } = read;
-    if (id && this.#way?.tools.isAnsweredBy(id)) this.#way.tools.failed("its answer is no message");
-    else this.rubbish(problem, known ?? (id && this.#exchanges.exchangeOfId(id)));
-    return undefined;
-  }
-
-  /** What a target says beside an answer to the agent belongs to the session, and a modern one has no stream of its own. */
-  #isForAgent(message: McpMessage, known: number | undefined): boolean {
-    if (message.kind === "notification" && message.method === "notifications/tools/list_changed")
-      this.#way?.tools.changed();
-    if (message.kind === "response") return this.#way?.tools.take(message) === true;
-    return isOwnExchange(known) && this.#era === "modern";
-  }
-
-  #route(parsed: McpMessage, known: number | undefined): Route | undefined {
-    const route = this.#exchanges.route(parsed, isOwnExchange(known) ? 0 : known);
-    if (!route && parsed.kind === "response")
-      this.#log.warn({}, "a response of the target to no request was dropped");
-    else if (!route) this.#log.debug("a message of the target that nobody subscribed to was dropped");
-    return route;
-  }
-
-  #mask(parsed: McpMessage, route: Route): MaskedMessage | undefined {
-    const { masker, maxMessageBytes } = this.#options;
-    const mayBeLarge = route.final && this.#exchanges.mayBeLarge(route.exchange);
-    const maxBytes = mayBeLarge ? Number.POSITIVE_INFINITY : maxMessageBytes();
-    const masked = maskOrWithhold(parsed.bytes, { masker, maxBytes });
-    if (!("failure" in masked)) return masked;
-    this.#withhold(parsed, route, masked);
-    return undefined;
-  }
-
-  #withhold(parsed: McpMessage, { exchange, final }: Route, { failure, reason }: Withheld): void {
-    if (final) {
-      this.#fail(exchange, failure, reason);
-      return;
-    }
-    this.#log.warn({ failure }, "a message of the target was withheld");
-    if (parsed.kind === "request") this.#way?.answerWithheld(parsed);
-  }
-
-  /** True for a list of tools that a client asked for: it is shown together with what the control plane is told of it. */
-  #takesList(response: McpMessage, route: Route, masked: MaskedMessage): boolean {
-    if (response.kind !== "response" || !route.final) return false;
-    const answer = { response, masked: masked.payload };
-    const isList = this.#way?.tools.readList(route.exchange, answer, (list) =>
-      this.#deliverList(route, masked, list),
-    );
-    // Whoever sent it is done with it.
-    if (isList) this.#exchanges.end(route.exchange);
-    return isList === true;
-  }
-
-  #deliverList(route: Route, masked: MaskedMessage, list: ReadList): void {
-    if ("fault" in list) this.#reports.exchangeFailed(route.exchange, ExchangeFailure.BAD_TARGET, list.fault);
-    else this.#reports.message(route, masked, list.shown);
-  }
-
-  #deliver(route: Route, masked: MaskedMessage): void {
-    const { exchange, final } = route;
-    if (final && !this.#exchanges.isOpen(exchange)) return;
-    if (final) this.#exchanges.end(exchange);
-    if (masked.payload.length > this.#options.maxMessageBytes()) this.#large.send(exchange, masked);
-    else this.#reports.message(route, masked);
+  message(payload: Uint8Array, exchange?: number): void {
+    if (!this.#isOver) this.#toClient?.take(payload, exchange);
   }
 
   large(exchange?: number): LargeMessageSink {
-    if (isOwnExchange(exchange)) this.#way?.tools.failed(LIST_TOO_LONG, exchange);
-    return this.#isOver || isOwnExchange(exchange) ? IGNORED : this.#large.begin(exchange);
+    return (this.#isOver ? undefined : this.#toClient?.takeLarge(exchange)) ?? IGNORED_MESSAGE;
   }
 
-  readonly #largeMessageOwner: LargeMessageOwner = {
-    touch: (exchange) => {
-      for (const each of exchange === undefined ? this.#exchanges.open : [exchange])
-        this.#exchanges.touch(each);
-    },
-    answeredBy: (id, exchange) => {
-      if (this.#way?.tools.isAnsweredBy(id)) this.#way.tools.failed(LIST_TOO_LONG);
-      return this.#exchanges.answeredBy(id, exchange);
-    },
-    mayBeLarge: (exchange) => this.#exchanges.mayBeLarge(exchange),
-    onlyOpen: () => (this.#exchanges.open.length === 1 ? this.#exchanges.open[0] : undefined),
-    answered: (exchange) => this.#exchanges.end(exchange),
-    fail: (exchange, failure, reason) => this.#fail(exchange, failure, reason),
-    dropped: (reason) => this.#log.warn({ reason }, "a large message of the target was dropped"),
-  };
-
   isWaiting(exchange: number): boolean {
-    if (isOwnExchange(exchange)) return this.#way?.tools.isWaiting(exchange) ?? false;
+    if (isOwnExchange(exchange)) return this.#toTarget?.tools.isWaiting(exchange) ?? false;
     return this.#exchanges.isOpen(exchange) && !this.#initialize?.isAsking(exchange);
   }
 
   stderr(text: string): void {
     // Nobody waits for these lines: they must not fill the memory of a session whose stream is stuck.
     if (this.#isOver || this.#outbox.isCongested) return;
-    try {
-      this.#stderr.take(text);
-    } catch {
-      this.#log.warn({}, "lines of the target's stderr could not be masked and were dropped");
-    }
+    this.#stderr.take(text);
   }
 
   #learned(versions: readonly string[]): void {
@@ -427,7 +332,7 @@ export class Session implements TargetListener {
 
   rubbish(reason: string, exchange?: number): void {
     this.#log.warn({ reason }, "the target sent something that is not MCP");
-    if (exchange === undefined) this.#way?.tools.failed(reason);
+    if (exchange === undefined) this.#toTarget?.tools.failed(reason);
     const affected = exchange === undefined ? this.#exchanges.open : [exchange];
     this.#failAll(affected, ExchangeFailure.BAD_TARGET, reason);
   }
@@ -446,8 +351,8 @@ export class Session implements TargetListener {
   #goneWithTarget(end: TargetEnd): void {
     if (this.#isOver) return;
     const reason = this.#stderr.describe(end);
-    this.#large.abort(end.reason);
-    const neverSent = this.#way?.tools.close() ?? [];
+    this.#toClient?.abort(end.reason);
+    const neverSent = this.#toTarget?.tools.close() ?? [];
     const failure = end.neverWorked ? ExchangeFailure.TARGET_UNAVAILABLE : ExchangeFailure.OUTCOME_UNKNOWN;
     if (!end.neverWorked) this.#failAll(neverSent, ExchangeFailure.NOT_SENT, reason);
     this.#failAll(this.#exchanges.open, failure, reason);
@@ -457,7 +362,7 @@ export class Session implements TargetListener {
   }
 
   #failAsNotSpoken(exchange: number, versions: readonly string[]): void {
-    this.#way?.tools.failed("it does not speak the session's era", exchange);
+    this.#toTarget?.tools.failed("it does not speak the session's era", exchange);
     if (!this.#exchanges.isOpen(exchange)) return;
     this.#exchanges.end(exchange);
     this.#reports.eraNotSpoken(exchange, versions);
@@ -468,7 +373,7 @@ export class Session implements TargetListener {
   }
 
   #fail(exchange: number, failure: ExchangeFailure, reason: string): void {
-    if (isOwnExchange(exchange)) this.#way?.tools.failed(reason, exchange, failure);
+    if (isOwnExchange(exchange)) this.#toTarget?.tools.failed(reason, exchange, failure);
     if (!this.#exchanges.isOpen(exchange)) return;
     this.#exchanges.end(exchange);
     this.#reports.exchangeFailed(exchange, failure, reason);

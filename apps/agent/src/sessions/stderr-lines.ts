@@ -1,11 +1,13 @@
 import type { Masker } from "@drawbridge/masking";
 import type { TargetEnd } from "../targets/target.js";
+import type { SparseLog } from "./sparse-log.js";
 
 const LONGEST_LINE = 500;
 
 export interface StderrLinesOptions {
   readonly masker: Masker;
   readonly say: (masked: string) => void;
+  readonly log: SparseLog;
 }
 
 /** What the target's process writes for humans: masked for the recording, and the last of it kept to explain its end. */
@@ -17,12 +19,15 @@ export class StderrLines {
     this.#options = options;
   }
 
-  /** Throws for what cannot be masked. */
   take(text: string): void {
-    const { masker, say } = this.#options;
-    const masked = masker.maskText(text).text;
-    this.#last = masked.trimEnd().split("\n").at(-1)?.slice(0, LONGEST_LINE) ?? "";
-    say(masked);
+    const { masker, say, log } = this.#options;
+    try {
+      const masked = masker.maskText(text).text;
+      this.#last = masked.trimEnd().split("\n").at(-1)?.slice(0, LONGEST_LINE) ?? "";
+      say(masked);
+    } catch {
+      log.warn({}, "lines of the target's stderr could not be masked and were dropped");
+    }
   }
 
   /** For callers. What was written by a target that did work may be anything. */

@@ -1,17 +1,11 @@
-import type { TargetDefinition } from "@drawbridge/protocol";
 import { errorCodeOf, isModernRevision, type McpMessage, RpcErrorCode } from "@drawbridge/mcp";
 import type { Logger } from "pino";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
 import type { Exchanges, Route } from "./exchanges.js";
-import type { Revisions } from "./modern-gate.js";
+import type { EraQuestions } from "./modern-gate.js";
 
-export interface FailedInitializeOptions {
-  readonly definition: TargetDefinition;
+export interface FailedInitializeOptions extends EraQuestions {
   readonly exchanges: Exchanges;
-  readonly revisions: Revisions;
-  readonly onLearned: (versions: readonly string[]) => void;
-  /** The target speaks modern revisions only. */
-  readonly onNotSpoken: (exchange: number, versions: readonly string[]) => void;
   readonly log: Logger;
 }
 

@@ -12,15 +12,19 @@ export interface Revisions {
   learn(definition: TargetDefinition, asks: Asked): Promise<readonly string[]>;
 }
 
-export interface ModernGateOptions {
+/** How a session finds out whether its target speaks its era. */
+export interface EraQuestions {
   readonly definition: TargetDefinition;
   readonly revisions: Revisions;
+  readonly onLearned: (versions: readonly string[]) => void;
+  /** The target speaks other revisions only, and the exchange cannot go on. */
+  readonly onNotSpoken: (exchange: number, versions: readonly string[]) => void;
+}
+
+export interface ModernGateOptions extends EraQuestions {
   /** What may wait while the target is asked. */
   readonly heldBytes: number;
   readonly pass: (message: OutgoingMessage) => void;
-  readonly onLearned: (versions: readonly string[]) => void;
-  /** The target speaks other revisions only. */
-  readonly onNotSpoken: (message: OutgoingMessage, versions: readonly string[]) => void;
   readonly onUnknown: (message: OutgoingMessage, error: unknown) => void;
 }
 
@@ -77,7 +81,7 @@ export class ModernGate {
     this.#isOpen = versions.some((version) => isModernRevision(version));
     for (const message of messages) {
       if (this.#isOpen) pass(message);
-      else onNotSpoken(message, versions);
+      else onNotSpoken(message.exchange, versions);
     }
   }
 }

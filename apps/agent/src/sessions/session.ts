@@ -15,7 +15,7 @@ import { Brake } from "./brake.js";
 import { checkClientMessage } from "./client-check.js";
 import { boundedTimeouts, Exchanges, type ExchangeTimeouts, type Lateness } from "./exchanges.js";
 import { FailedInitialize } from "./failed-initialize.js";
-import type { Revisions } from "./modern-gate.js";
+import type { EraQuestions, Revisions } from "./modern-gate.js";
 import { Outbox, type Sink } from "./outbox.js";
 import { isOwnExchange } from "./own-request.js";
 import { Reports } from "./reports.js";
@@ -49,8 +49,10 @@ export interface SessionOptions {
 }
 
 /**
- * One session: a principal's use of one target. Everything between the two passes through here, in one order: what the
- * client sends is checked and handed to the target; what the target sends is validated, masked and sent on.
+ * One session: a principal's use of one target. The control plane says once what that is. What the client sends is
+ * checked, begins an exchange and goes its way to the target; what the target sends goes its way to the client, masked.
+ * Each exchange ends once, with its response or with a failure. Streams to the control plane come and go meanwhile: what
+ * is to be said waits in the outbox. The session is over when its target is gone or whoever holds it ends it.
  */
 export class Session implements TargetListener {
   readonly id: string;
@@ -165,18 +167,26 @@ export class Session implements TargetListener {
     if (era === WireEra.MODERN) this.#era = "modern";
     const wanted = { totalMs: definition.exchangeTimeoutMs, idleMs: definition.idleTimeoutMs };
     this.#timeouts = boundedTimeouts(wanted, this.#options.timeouts);
-    if (this.#era === "legacy") this.#initialize = this.#initializeOf(definition);
-    this.#toTarget = this.#wayToTarget(definition);
+    const asking: EraQuestions = {
+      definition,
+      revisions: this.#options.revisions,
+      onLearned: (versions) => this.#learned(versions),
+      onNotSpoken: (exchange, versions) => this.#failAsNotSpoken(exchange, versions),
+    };
+    if (this.#era === "legacy") {
+      const log = this.#options.log.child({ session: this.id });
+      this.#initialize = new FailedInitialize({ ...asking, exchanges: this.#exchanges, log });
+    }
+    this.#toTarget = this.#wayToTarget(asking);
     this.#toClient = this.#wayToClient(this.#toTarget);
   }
 
-  #wayToTarget(definition: TargetDefinition): WayToTarget {
-    const { openTarget, revisions, bufferedBytes, maxMessageBytes, masker } = this.#options;
+  #wayToTarget(asking: EraQuestions): WayToTarget {
+    const { openTarget, bufferedBytes, maxMessageBytes, masker } = this.#options;
     return new WayToTarget({
+      ...asking,
       era: this.#era,
-      definition,
-      openTarget: () => openTarget(definition, { listener: this, era: this.#era }),
-      revisions,
+      openTarget: () => openTarget(asking.definition, { listener: this, era: this.#era }),
       heldBytes: bufferedBytes,
       tools: {
         mask: (payload) => masker.maskMessage(payload).payload,
@@ -186,21 +196,8 @@ export class Session implements TargetListener {
         brake: this.#brake,
       },
       isOver: () => this.#isOver,
-      onLearned: (versions) => this.#learned(versions),
-      onNotSpoken: (exchange, versions) => this.#failAsNotSpoken(exchange, versions),
       refuse: (exchange, failure, reason) => this.#fail(exchange, failure, reason),
       log: this.#log,
-    });
-  }
-
-  #initializeOf(definition: TargetDefinition): FailedInitialize {
-    return new FailedInitialize({
-      definition,
-      exchanges: this.#exchanges,
-      revisions: this.#options.revisions,
-      onLearned: (versions) => this.#learned(versions),
-      onNotSpoken: (exchange, versions) => this.#failAsNotSpoken(exchange, versions),
-      log: this.#options.log.child({ session: this.id }),
     });
   }
 
@@ -227,33 +224,15 @@ export class Session implements TargetListener {
   // ── from the client to the target ──────────────────────────────────────────────────────────────────────────────
 
   #forward(message: ClientMessage): void {
-    const { exchange, protocolVersion, parameterHeaders, toolDigest } = message;
-    const parsed = this.#check(message);
-    if (!parsed || !this.#beginExchange(exchange, parsed)) return;
-    if (parsed.kind === "notification" && parsed.method === "notifications/initialized")
-      this.#isInitialized = true;
-    if (this.#toTarget)
-      this.#toTarget.send({ exchange, parsed, protocolVersion, parameterHeaders, toolDigest });
-    else this.#failWithoutTarget(exchange);
-  }
-
-  #failWithoutTarget(exchange: number): void {
-    const reason = "the control plane sent no target definition";
-    this.#log.warn({ reason }, "a target was refused");
-    this.#fail(exchange, ExchangeFailure.NOT_SENT, reason);
-  }
-
-  #check(message: ClientMessage): McpMessage | undefined {
-    const checked = checkClientMessage(message, {
+    const parsed = checkClientMessage(message, {
       era: this.#era,
       isOver: this.#isOver || this.#targetIsGone,
       mayOperate: this.#options.mayOperate(),
       maxBytes: this.#options.maxMessageBytes(),
       log: this.#log,
     });
-    if (checked.kind !== "refused") return checked;
-    this.#refuse(message.exchange, checked.problem);
-    return undefined;
+    if (parsed.kind === "refused") this.#refuse(message.exchange, parsed.problem);
+    else if (this.#beginExchange(message.exchange, parsed)) this.#send(message, parsed);
   }
 
   #beginExchange(exchange: number, parsed: McpMessage): boolean {
@@ -266,7 +245,20 @@ export class Session implements TargetListener {
     return beginning === "begun";
   }
 
-  /** For what has no exchange of its own here. */
+  #send(message: ClientMessage, parsed: McpMessage): void {
+    const { exchange, protocolVersion, parameterHeaders, toolDigest } = message;
+    if (parsed.kind === "notification" && parsed.method === "notifications/initialized")
+      this.#isInitialized = true;
+    if (this.#toTarget) {
+      this.#toTarget.send({ exchange, parsed, protocolVersion, parameterHeaders, toolDigest });
+      return;
+    }
+    const reason = "the control plane sent no target definition";
+    this.#log.warn({ reason }, "a target was refused");
+    this.#fail(exchange, ExchangeFailure.NOT_SENT, reason);
+  }
+
+  /** For what has begun no exchange. */
   #refuse(exchange: number, reason: string): void {
     if (exchange === 0) this.#log.warn({ reason }, "a message of the client was dropped");
     else if (!this.#exchanges.isOpen(exchange))

@@ -1,9 +1,9 @@
-import { type Era, type McpRequest, parseMessage, errorResponse, RpcErrorCode } from "@drawbridge/mcp";
-import { ExchangeFailure, type TargetDefinition } from "@drawbridge/protocol";
+import { type Era, errorResponse, type McpRequest, parseMessage, RpcErrorCode } from "@drawbridge/mcp";
+import { ExchangeFailure } from "@drawbridge/protocol";
 import { TargetRefusedError } from "../targets/target-refused-error.js";
 import type { OutgoingMessage, Target } from "../targets/target.js";
 import type { RequestHead } from "./exchanges.js";
-import { ModernGate, type Revisions } from "./modern-gate.js";
+import { type EraQuestions, ModernGate } from "./modern-gate.js";
 import { isOwnExchange } from "./own-request.js";
 import { SessionTools, type SessionToolsOptions } from "./session-tools.js";
 import type { SparseLog } from "./sparse-log.js";
@@ -13,19 +13,14 @@ const WITHHELD_REQUEST = {
   message: "the request was withheld by the gateway",
 };
 
-export interface WayToTargetOptions {
+export interface WayToTargetOptions extends EraQuestions {
   readonly era: Era;
-  readonly definition: TargetDefinition;
   /** Starts or reaches the target. */
   readonly openTarget: () => Target;
-  readonly revisions: Revisions;
   /** What may wait at each station. */
   readonly heldBytes: number;
   readonly tools: Pick<SessionToolsOptions, "mask" | "maxFrameBytes" | "requestOf" | "say" | "brake">;
   readonly isOver: () => boolean;
-  readonly onLearned: (versions: readonly string[]) => void;
-  /** The target speaks other revisions only; the message was not sent. */
-  readonly onNotSpoken: (exchange: number, versions: readonly string[]) => void;
   /** A message was not sent. */
   readonly refuse: (exchange: number, failure: ExchangeFailure, reason: string) => void;
   readonly log: SparseLog;
@@ -107,7 +102,7 @@ export class WayToTarget {
       pass: (message) =>
         isOwnExchange(message.exchange) ? this.#dispatch(message) : this.#sendWhenPinned(message),
       onLearned,
-      onNotSpoken: ({ exchange }, versions) => onNotSpoken(exchange, versions),
+      onNotSpoken,
       onUnknown: ({ exchange }, error) => this.#targetRefused(exchange, error),
     });
   }

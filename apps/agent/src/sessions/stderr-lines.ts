@@ -30,7 +30,7 @@ export class StderrLines {
     }
   }
 
-  /** For callers. What was written by a target that did work may be anything. */
+  /** For callers: with the last line where the target never worked, for that may say why. */
   describe(end: TargetEnd): string {
     if (!end.neverWorked || this.#last === "") return end.reason;
     return `${end.reason}; the last it wrote to stderr: ${this.#last}`;

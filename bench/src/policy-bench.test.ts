@@ -9,19 +9,20 @@ async function bench(...args: string[]): Promise<string> {
 
 interface Printed {
   decisions: { rules: number; matching: number; conditional: number; p50Micros: number; p99Micros: number }[];
+  oneTarget: { matching: number; p50Micros: number };
   oneTool: { p50Micros: number };
   commands: { what: string; p50Micros: number }[];
 }
 
 test("a quick look at policies measures decisions and commands and prints nothing but JSON", async () => {
-  const { decisions, oneTool, commands } = JSON.parse(
+  const { decisions, oneTarget, oneTool, commands } = JSON.parse(
     await bench("--policy", "--quick", "--json"),
   ) as Printed;
   expect(decisions.map(({ rules, matching, conditional }) => [rules, matching, conditional])).toEqual([
     [10, 5, 1],
     [100, 5, 1],
-    [1_000, 10, 2],
-    [10_000, 100, 20],
+    [1_000, 5, 1],
+    [10_000, 5, 1],
   ]);
   for (const { p50Micros, p99Micros } of decisions) {
     expect(p50Micros).toBeGreaterThan(0);
@@ -29,6 +30,8 @@ test("a quick look at policies measures decisions and commands and prints nothin
   }
   // A thousand times as many rules: far below what growth in proportion would be, whatever else the machine does.
   expect((decisions[3]?.p50Micros ?? 0) / (decisions[0]?.p50Micros ?? 1)).toBeLessThan(300);
+  expect(oneTarget).toMatchObject({ matching: 100 });
+  expect(oneTarget.p50Micros).toBeGreaterThan(0);
   expect(oneTool.p50Micros).toBeGreaterThan(0);
   expect(commands.map(({ what }) => what.split(",")[0])).toEqual(["postgresql", "mysql", "sh"]);
 });

@@ -8,16 +8,22 @@ export interface DecisionResult extends Spread {
   readonly conditional: number;
 }
 
-const TOOLS = 100;
+const TOOLS_OF_A_TARGET = 100;
 const RULES_OF_A_TOOL = 5;
 const RULES_OF_A_POLICY = 100;
 
 /**
- * How long a decision takes as rules grow, all for one target: each rule speaks of one tool of at most 100, with five rules
- * for each tool or more; every fifth has a condition.
+ * How long a decision takes as rules grow with tools and targets: each rule speaks of one tool, five of each, on targets of
+ * at most 100 tools; every fifth has a condition. Every tool is called in turn, so nothing is warm because it was asked
+ * for a moment ago.
  */
 export function measureDecisions(sizes: readonly number[], count: number): DecisionResult[] {
-  return sizes.map((rules) => measure({ rules, tools: Math.min(rules / RULES_OF_A_TOOL, TOOLS) }, count));
+  return sizes.map((rules) => measure({ rules, tools: rules / RULES_OF_A_TOOL }, count));
+}
+
+/** The same where all rules are about the hundred tools of one target: then more of them speak of each. */
+export function measureOneTarget(rules: number, count: number): DecisionResult {
+  return measure({ rules, tools: TOOLS_OF_A_TARGET }, count);
 }
 
 /** The same where all rules speak of the one tool. */
@@ -32,12 +38,12 @@ interface Shape {
 
 function measure({ rules, tools }: Shape, count: number): DecisionResult {
   const compiled = compilePolicies(policies(rules, tools), new Set(["condition", "limits"]));
-  const operations = Array.from({ length: 256 }, (_, index) => operation(index % tools));
+  const operations = Array.from({ length: tools }, (_, index) => operation(index));
   const { effect } = evaluate(compiled, operation(0), CONTEXT);
   if (effect !== "allow")
     throw new Error(`the decision with ${rules} rules is ${effect}, which measures less`);
   const spread = sample(count, (index) =>
-    evaluate(compiled, operations[index % 256] ?? operation(0), CONTEXT),
+    evaluate(compiled, operations[index % tools] ?? operation(0), CONTEXT),
   );
   const matching = rules / tools;
   const conditional = matching / RULES_OF_A_TOOL;
@@ -51,11 +57,15 @@ const CONTEXT: Context = {
 
 function operation(tool: number): Operation {
   return {
-    target: { name: "shop", labels: { env: "production" } },
+    target: { name: targetOf(tool), labels: { env: "production" } },
     method: "tools/call",
     name: toolName(tool),
     arguments: () => ({ limit: 50, table: "orders", filter: { status: "open", tags: ["a", "b"] } }),
   };
+}
+
+function targetOf(tool: number): string {
+  return `shop-${Math.floor(tool / TOOLS_OF_A_TARGET)}`;
 }
 
 function toolName(tool: number): string {
@@ -72,7 +82,7 @@ function policies(rules: number, tools: number) {
       kind: "Policy",
       metadata: { name },
       spec: {
-        targets: { names: ["shop"] },
+        targets: { names: targetsOf(first, length, tools) },
         subjects: { groups: ["engineering"] },
         rules: Array.from({ length }, (_each, place) => rule(first + place, tools)),
       },
@@ -81,6 +91,10 @@ function policies(rules: number, tools: number) {
       throw new Error(`the policies of the bench are wrong: ${JSON.stringify(parsed.problems)}`);
     return { name, version: 1, document: parsed.policy };
   });
+}
+
+function targetsOf(first: number, length: number, tools: number): string[] {
+  return [...new Set(Array.from({ length }, (_, place) => targetOf((first + place) % tools)))];
 }
 
 /** Of each tool every fifth rule is conditional: it denies and does not match, or allows and does. */

@@ -1,6 +1,7 @@
 import type { MatchingRules } from "./method-rules.js";
 
-const MAX_ENTRIES = 1_024;
+/** A hundred people at eighty tools. Their keys are at most 2 KiB each, and 200 bytes as a rule. */
+const MAX_ENTRIES = 8_192;
 /** References to rules in all entries together. */
 const MAX_RULES = 200_000;
 

@@ -17,7 +17,7 @@ import type { Target } from "../targets/index.js";
 import type { Pin } from "../tools/index.js";
 import { readCandidates, withCandidates } from "./candidate-policies.js";
 import { ENFORCED_FEATURES } from "./enforced-features.js";
-import { limitInWords } from "./limit-in-words.js";
+import { limitInWords } from "../limits/index.js";
 import { LivePolicies } from "./live-policies.js";
 import { LiveSurroundings } from "./live-surroundings.js";
 import { operationFrom } from "./operation-from.js";

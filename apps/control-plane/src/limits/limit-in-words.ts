@@ -1,6 +1,7 @@
 import type { AppliedLimit, LimitScope } from "@drawbridge/policy";
 
-const WHOSE = {
+/** What a limit counts apart. */
+export const WHOSE = {
   principal: "for each principal",
   session: "for each session",
   target: "for everybody together",
@@ -30,7 +31,8 @@ export function limitInWords({ policy, rule, per, calls, resultBytes, concurrent
   return `${parts.join(", ")}, ${WHOSE[per]} (rule "${rule}" of policy "${policy}")`;
 }
 
-function span(windowMs: number): string {
+/** A length of time that limits are written with, in ms. */
+export function span(windowMs: number): string {
   const [ms, unit] = SPANS.find(([each]) => windowMs % each === 0) ?? [1, "millisecond"];
   return windowMs === ms ? `one ${unit}` : counted(windowMs / ms, unit);
 }

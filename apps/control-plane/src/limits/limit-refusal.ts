@@ -1,7 +1,7 @@
 import type { AppliedLimit } from "@drawbridge/policy";
 import { span, WHOSE } from "./limit-in-words.js";
 import type { Step } from "./limit-usage.repository.js";
-import { fitsInMs, type StoredWindow, type WindowLimit } from "./sliding-window.js";
+import { fitsInMs, type StoredWindow } from "./sliding-window.js";
 
 /** Why a call, or its result, is over a limit. */
 export interface LimitRefusal {

@@ -231,16 +231,19 @@ test("what a target asks of its client is limited as well", async () => {
     "{ name: sampling, methods: [sampling/createMessage], effect: allow, limits: { calls: 2/h } }";
   await gateway.applyPolicy(withRule(ENGINEERS_READ, asking));
   const session = await gateway.openSession("shop");
-  gateway.links.script = (message) => [
-    `{"jsonrpc":"2.0","id":"q${String(message.id)}","method":"sampling/createMessage","params":{"messages":[]}}`,
-    ...answerPolitely(message),
-  ];
+  // Only with a call: what it is told of its question would make it ask again, and again.
+  gateway.links.script = (message) =>
+    message.method === "tools/call" ? [question(message.id), ...answerPolitely(message)] : [];
   const answers = [await call(session), await call(session), await call(session)];
   expect(answers.map(({ text }) => text.includes("sampling"))).toEqual([true, true, false]);
   expect(gateway.links.sent.at(-1)?.text).toMatch(/"error":\{"code":-32601/);
   const refused = (await recorded()).findLast(({ kind }) => kind === "server_request");
   expect(refused?.attributes["decision"]).toMatchObject({ effect: "deny", rule: "sampling" });
 });
+
+function question(id: unknown): string {
+  return `{"jsonrpc":"2.0","id":"q${String(id)}","method":"sampling/createMessage","params":{"messages":[]}}`;
+}
 
 describe("a limit on calls at the same time", () => {
   const underWay = (session: string) => callUnderWay(gateway, () => call(session));

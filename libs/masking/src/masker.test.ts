@@ -338,11 +338,22 @@ describe("for all messages", () => {
     ),
   }));
 
+  function maskedUnlessTooDeep(message: string) {
+    try {
+      return masker.maskMessage(utf8(message));
+    } catch (error) {
+      if (error instanceof UnmaskableError && error.reason === "too_deep") return undefined;
+      throw error;
+    }
+  }
+
   test("the result is JSON with the same keys and types, and masking it again changes nothing", () => {
     fc.assert(
       fc.property(json, fc.nat(3), (value, indent) => {
         const message = JSON.stringify({ jsonrpc: "2.0", id: 1, result: value }, null, indent);
-        const once = masker.maskMessage(utf8(message));
+        const once = maskedUnlessTooDeep(message);
+        // Documents in documents in documents …: nothing of them passes.
+        fc.pre(once !== undefined);
         const parsed: unknown = JSON.parse(textOf(once.payload));
         expect(shapeOf(parsed)).toEqual(shapeOf(JSON.parse(message)));
         expect(masker.maskMessage(once.payload).payload).toBe(once.payload);

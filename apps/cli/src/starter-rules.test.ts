@@ -8,9 +8,11 @@ import {
 } from "@drawbridge/commands";
 import {
   type CommandCase,
+  MYSQL_DEFINING,
   MYSQL_DESTRUCTIVE,
   MYSQL_ORDINARY,
   MYSQL_READING,
+  MYSQL_SETTING,
   POSTGRESQL_BENIGN,
   POSTGRESQL_DESTRUCTIVE,
   SHELL_BENIGN,
@@ -73,6 +75,15 @@ const BENIGN: readonly Suite[] = [
   numbered("everyday", "sh", SHELL_EVERYDAY),
 ];
 
+/**
+ * Harmless, and denied on purpose: what changes the connection or looks after the server, and files that go to other
+ * hosts. These are not in the one in a hundred below; with them it would be more.
+ */
+const STRICTER_THAN_HARM: readonly Suite[] = [
+  numbered("MySQL settings and maintenance", "mysql", MYSQL_SETTING),
+  numbered("copies to other hosts", "sh", ["scp a host:b", "rsync -avz src/ host:dst/"]),
+];
+
 /** Benign cases that the starter rules deny all the same, by id, with the reason. */
 const DENIED_ALL_THE_SAME: Readonly<Record<string, string>> = {
   "reading and filtering-20": "nohup: what outlives its call is not watched by anybody",
@@ -102,6 +113,14 @@ describe("the starter rules", () => {
   test.each(BENIGN)("allow what only looks destructive: $name", (suite) => {
     const denied = others(suite, "allow").filter((line) => !isListed(line));
     expect(denied).toEqual([]);
+  });
+
+  test.each(STRICTER_THAN_HARM)("deny on purpose, harmless as it is: $name", ({ dialect, cases }) => {
+    expect(cases.filter(({ text }) => effectOf(dialect, text) === "allow")).toEqual([]);
+  });
+
+  test("allow tables to be made and looked after where it is not production", () => {
+    expect(others(numbered("defining", "mysql", MYSQL_DEFINING), "allow")).toEqual([]);
   });
 
   test("deny less than one in a hundred that only look destructive, and each that is listed", () => {

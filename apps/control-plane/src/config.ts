@@ -36,6 +36,8 @@ export const Settings = z.strictObject({
   OIDC_ISSUER: z.url({ protocol: /^https?$/ }),
   OIDC_CLIENT_ID: z.string().min(1),
   OIDC_GROUPS_CLAIM: z.string().min(1).default("groups"),
+  OIDC_PERSON_CLAIM: z.string().min(1).default("person"),
+  OIDC_OWNER_CLAIM: z.string().min(1).default("owner"),
   OIDC_MCP_AUDIENCE: z.string().min(1).optional(),
   OIDC_API_AUDIENCE: z.string().min(1).optional(),
   DRAWBRIDGE_PUBLIC_URL: PublicUrl,
@@ -55,6 +57,17 @@ export const Settings = z.strictObject({
   // One principal may hold half of it, so that at least two of the largest messages fit.
   DRAWBRIDGE_MAX_HELD_BYTES: z.coerce.number().int().min(134_217_728).default(536_870_912),
   DRAWBRIDGE_MAX_CONNECTIONS: z.coerce.number().int().min(16).max(1_000_000).default(10_000),
+  // Clients, as they call themselves, whose calls wait for as long as they are told of progress.
+  DRAWBRIDGE_PATIENT_CLIENTS: z
+    .string()
+    .default("claude-code,opencode,librechat")
+    .transform((text) =>
+      text
+        .split(",")
+        .map((item) => item.trim().toLowerCase())
+        .filter(Boolean),
+    ),
+  DRAWBRIDGE_MAX_HOLD_SECONDS: z.coerce.number().int().min(60).max(86_400).default(900),
   DRAWBRIDGE_STREAM_SECONDS: z.coerce.number().int().min(0).max(86_400).default(0),
   DRAWBRIDGE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
@@ -74,6 +87,10 @@ export interface Config {
     readonly issuer: string;
     readonly clientId: string;
     readonly groupsClaim: string;
+    /** Names the person, whichever account they use. */
+    readonly personClaim: string;
+    /** Of a program's own token: whose it is. */
+    readonly ownerClaim: string;
     readonly mcpAudience: string;
     readonly apiAudience: string;
   };
@@ -84,6 +101,10 @@ export interface Config {
   readonly maxHeldBytes: number;
   /** Of HTTP; more are closed as they come. */
   readonly maxConnections: number;
+  /** What clients call themselves, in lower case, that wait for as long as they hear of progress. */
+  readonly patientClients: readonly string[];
+  /** The longest that one request of such a client waits for an approval. */
+  readonly maxHoldMs: number;
   /** After so long the event stream of a 2025-11-25 call is closed and its client comes back for the rest. 0: never. */
   readonly streamSeconds: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
@@ -175,6 +196,8 @@ function toConfig(settings: ParsedSettings): Config {
       issuer: settings.OIDC_ISSUER,
       clientId: settings.OIDC_CLIENT_ID,
       groupsClaim: settings.OIDC_GROUPS_CLAIM,
+      personClaim: settings.OIDC_PERSON_CLAIM,
+      ownerClaim: settings.OIDC_OWNER_CLAIM,
       mcpAudience: settings.OIDC_MCP_AUDIENCE ?? `${publicUrl}/mcp`,
       apiAudience: settings.OIDC_API_AUDIENCE ?? `${publicUrl}/api`,
     },
@@ -188,6 +211,8 @@ function toConfig(settings: ParsedSettings): Config {
     maxMessageBytes: settings.DRAWBRIDGE_MAX_MESSAGE_BYTES,
     maxHeldBytes: settings.DRAWBRIDGE_MAX_HELD_BYTES,
     maxConnections: settings.DRAWBRIDGE_MAX_CONNECTIONS,
+    patientClients: settings.DRAWBRIDGE_PATIENT_CLIENTS,
+    maxHoldMs: settings.DRAWBRIDGE_MAX_HOLD_SECONDS * 1_000,
     streamSeconds: settings.DRAWBRIDGE_STREAM_SECONDS,
     logLevel: settings.DRAWBRIDGE_LOG_LEVEL,
   });

@@ -41,6 +41,45 @@ export {
   TOOL_FLAGS,
   type ToolFlag,
 } from "./tools.js";
+export { Comment, ReviewersView, ReviewView, VoteView } from "./reviews.js";
+export {
+  AccessRequestPage,
+  AccessRequestQuery,
+  AccessRequestView,
+  CreateAccessRequest,
+  EndGrant,
+  ExtendGrant,
+  GRANT_STATES,
+  GrantPage,
+  GrantQuery,
+  GrantView,
+  REQUEST_STATES,
+  ReviewAccessRequest,
+  ReviewBreakGlass,
+} from "./access.js";
+export {
+  APPROVAL_STATES,
+  ApprovalDetail,
+  ApprovalPage,
+  ApprovalQuery,
+  type ApprovalState,
+  ApprovalView,
+  ApproveOperation,
+  DenyOperation,
+  RevokeApproval,
+} from "./approvals.js";
+export { CreateLock, LOCK_KINDS, type LockKind, LockPage, LockQuery, LockView } from "./locks.js";
+export { EVENT_KINDS, type EventKind, EventMessage } from "./events.js";
+export {
+  ApplyNotificationChannel,
+  DELIVERY_STATES,
+  NotificationChannelApplied,
+  NotificationChannelPage,
+  NotificationChannelView,
+  NotificationDeliveryPage,
+  NotificationDeliveryQuery,
+  NotificationDeliveryView,
+} from "./notifications.js";
 export { AuditEventPage, AuditEventView, AuditQuery } from "./audit.js";
 export { SessionPage, SessionView } from "./sessions.js";
 export {

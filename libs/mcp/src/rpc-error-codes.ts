@@ -53,6 +53,10 @@ export const RpcErrorCode = {
   LimitReached: -31013,
   /** The tool's definition is not the one that was accepted; it did not run. */
   ToolChanged: -31014,
+  /** It waits for an approval; the same request again asks how it stands. For methods whose results cannot say so. */
+  ApprovalPending: -31015,
+  /** It needs access that the caller may ask for; data says how. */
+  AccessRequired: -31016,
 } as const;
 
 /** 2026-07-28, Streamable HTTP: the HTTP status of an answer that is this error, while nothing was streamed. */

@@ -64,6 +64,40 @@ const Access = z.discriminatedUnion("mode", [
       .optional()
       .meta({ description: "Whether a reason must be given" }),
     review: Approval.optional().meta({ description: "Who agrees, when activation is approval" }),
+    automatic: z
+      .strictObject({
+        when: z
+          .string()
+          .min(1)
+          .max(4096)
+          .meta({
+            description:
+              "A condition in CEL over principal, client, target, request and now (docs/policies.md)",
+            examples: ['principal.groups.exists(g, g == "on-call")'],
+          }),
+      })
+      .optional()
+      .meta({ description: "When nobody has to be asked" }),
+    whenCalled: z.enum(["explain", "request"]).optional().meta({
+      description:
+        "What a call without a grant does: explain tells the caller how to ask (unless given), request files the request for it and holds the call",
+    }),
+    breakGlass: z
+      .strictObject({
+        responders: z
+          .strictObject({
+            groups: z.array(Identifier).max(1000).optional().meta({ description: "Groups" }),
+            users: z
+              .array(Identifier)
+              .max(1000)
+              .optional()
+              .meta({ description: "Principals or verified e-mail addresses" }),
+          })
+          .meta({ description: "Who may, in an emergency; any may match" }),
+        maxDuration: Duration.meta({ description: "The longest that it lasts", examples: ["1h"] }),
+      })
+      .optional()
+      .meta({ description: "Access at once in an emergency: loud, and reviewed afterwards" }),
   }),
 ]);
 
@@ -229,6 +263,8 @@ export const PolicyDocument = z
   });
 export type PolicyDocument = z.infer<typeof PolicyDocument>;
 export type PolicyRule = Rule;
+/** How access is given, of a policy with `mode: jit`. */
+export type JitAccess = Extract<z.infer<typeof Access>, { mode: "jit" }>;
 export type PolicyLimit = z.infer<typeof Limit>;
 
 export type ParsedPolicy =

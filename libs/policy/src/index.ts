@@ -1,6 +1,8 @@
 export { compilePolicies, type CompiledPolicies, type PolicyVersion } from "./compile.js";
 export { comparePolicies, type PolicyChange } from "./compare-policies.js";
+export { durationMs } from "./durations.js";
 export {
+  type JitAccess,
   limitsOf,
   parsePolicy,
   PolicyDocument,
@@ -20,6 +22,7 @@ export {
   type Decision,
   type Effect,
   type FailedCondition,
+  type Grant,
   LIMIT_SCOPES,
   type LimitScope,
   type Operation,
@@ -29,3 +32,4 @@ export {
   type ToolDefinition,
 } from "./operation.js";
 export { type PolicySource, readPolicySource, type SourceProblem } from "./policy-source.js";
+export { type Approver, mayReview, missingReviewers, type Reviewers, type ReviewTerms } from "./review.js";

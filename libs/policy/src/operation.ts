@@ -1,4 +1,5 @@
 import type { ShellFacts, SqlFacts } from "@drawbridge/commands/facts";
+import type { ReviewTerms } from "./review.js";
 
 export interface Target {
   readonly name: string;
@@ -54,12 +55,28 @@ export interface SessionUsage {
   readonly ageSeconds: number;
 }
 
+/** Access for a while, which the rules of a policy with `access.mode: jit` need. */
+export interface Grant {
+  readonly id: string;
+  /** The policy whose rules it opens. */
+  readonly policy: string;
+  /** Globs: of tools/call only these tools, and nothing but tools/call. Absent: everything of the target. */
+  readonly tools?: readonly string[] | undefined;
+  readonly reason?: string | undefined;
+  readonly ticket?: string | undefined;
+  readonly breakGlass: boolean;
+  readonly startsAt: Date;
+  readonly endsAt: Date;
+}
+
 /** Who asks, and when. Who it is comes from verified tokens, but for the name of the client: that is a claim. */
 export interface Context {
   readonly principal: Principal;
   readonly client: { readonly id: string; readonly name?: string | undefined };
   readonly workload?: { readonly id: string } | undefined;
   readonly session?: SessionUsage | undefined;
+  /** Those of the principal at this target, in force or not: which are is told by `now`. */
+  readonly grants?: readonly Grant[] | undefined;
   /** The moment of the decision; the present unless given. */
   readonly now?: Date | undefined;
 }
@@ -102,6 +119,12 @@ export interface Decision {
   readonly message?: string;
   /** Only when it is not denied. */
   readonly limits?: readonly AppliedLimit[];
+  /** Only when it asks for an approval: who is asked. */
+  readonly review?: ReviewTerms;
+  /** Under which access was given; absent where a policy with standing access, or none, decided. */
+  readonly grant?: Grant;
+  /** Only when it is denied: the policies with which it would not be, if the principal had a grant. */
+  readonly requestable?: readonly string[];
   /** Conditions that failed, the decisive one among them. */
   readonly failed?: readonly FailedCondition[];
 }

@@ -18,14 +18,22 @@ class TestTokens {
   private readonly people = new Map<string, Principal>();
 
   add(name: string, ...roles: Role[]): void {
+    this.set(name, { roles: ["user", ...roles] });
+  }
+
+  /** With a token that says this of them. The last one set counts. */
+  set(name: string, said: Partial<Principal>): void {
     this.people.set(`Bearer ${name}`, {
       id: name,
       email: undefined,
       groups: [],
+      identities: [`sub:${name}`],
+      isMachine: false,
       client: "cli",
-      roles: ["user", ...roles],
+      roles: ["user"],
       expiresAt: new Date(Date.now() + 3_600_000),
       signedInAt: undefined,
+      ...said,
     });
   }
 

@@ -1,8 +1,10 @@
 import { Module } from "@nestjs/common";
+import { AccessModule } from "../access/index.js";
 import { AgentsModule } from "../agents/index.js";
 import { AuditModule } from "../audit/index.js";
 import { IdentityModule } from "../identity/index.js";
 import { LimitsModule } from "../limits/index.js";
+import { LocksModule } from "../locks/index.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { PoliciesModule } from "../policies/index.js";
 import { RecordingsModule } from "../recordings/index.js";
@@ -45,7 +47,9 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     IdentityModule,
     AgentsModule,
     AuditModule,
+    AccessModule,
     LimitsModule,
+    LocksModule,
     PoliciesModule,
     RecordingsModule,
     TargetsModule,

@@ -1,6 +1,7 @@
 export { IdentityModule } from "./identity.module.js";
-export { isPermitted } from "./permissions.js";
+export { isPermitted, type Permission } from "./permissions.js";
 export type { Principal } from "./principal.js";
 export { bearerChallenge } from "./protected-resource.js";
 export { CurrentPrincipal, Requires } from "./requires.js";
 export { TokenError, TokenVerifier } from "./token-verifier.js";
+export { isSamePerson, RECENT_SIGN_IN_MS, requireRecentSignIn } from "./reviewers.js";

@@ -17,6 +17,23 @@ export const PERMISSIONS = {
   "recording:read": ["user"],
   "recording:read_all": ["auditor"],
   "audit:read": ["auditor", "admin"],
+  // Whom a policy names decides who may be given access and who may review; these only open the doors.
+  "access:request": ["user"],
+  "access:review": ["user"],
+  "access:read_all": ["operator", "admin", "auditor"],
+  "grant:read": ["user"],
+  "grant:return": ["user"],
+  "grant:revoke": ["operator", "admin"],
+  "break_glass:review": ["admin", "auditor"],
+  "approval:read": ["user"],
+  "approval:read_all": ["operator", "admin", "auditor"],
+  "approval:decide": ["user"],
+  "approval:revoke": ["operator", "admin"],
+  "lock:read": ["operator", "admin", "auditor"],
+  "lock:write": ["operator", "admin"],
+  "event:read": ["user"],
+  "notification:read": ["operator", "admin", "auditor"],
+  "notification:write": ["admin"],
 } as const satisfies Record<string, readonly Role[]>;
 
 export type Permission = keyof typeof PERMISSIONS;

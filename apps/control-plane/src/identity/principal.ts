@@ -7,6 +7,14 @@ export interface Principal {
   /** Only when the issuer says that it is verified. */
   readonly email: string | undefined;
   readonly groups: readonly string[];
+  /**
+   * All by which the people behind the token are known, each with its kind: `sub:`, `person:` (OIDC_PERSON_CLAIM),
+   * `email:` (verified, in lower case), and those on whose behalf it acts or who own it. Two principals that share one
+   * are the same person where one must not decide about the other.
+   */
+  readonly identities: readonly string[];
+  /** Nobody signed in for it by themselves: client credentials, or a program that acts for somebody. */
+  readonly isMachine: boolean;
   /** The OAuth client the token was issued to. */
   readonly client: string;
   readonly roles: readonly Role[];

@@ -139,11 +139,16 @@ export class TokenVerifier {
       throw new TokenError("invalid", "the token names nobody, or no date at which it expires");
     const groups = textList(claims[this.config.oidc.groupsClaim]);
     const authTime = claims["auth_time"];
+    const email = claims["email_verified"] === true ? text(claims["email"]) : undefined;
+    const client = text(claims["client_id"]) ?? text(claims["azp"]) ?? "unknown";
     return Object.freeze({
       id,
-      email: claims["email_verified"] === true ? text(claims["email"]) : undefined,
+      email,
       groups,
-      client: text(claims["client_id"]) ?? text(claims["azp"]) ?? "unknown",
+      identities: identitiesOf({ id, email }, claims, this.config.oidc),
+      // RFC 9068 section 2.2: without a resource owner the subject is the client. RFC 8693 section 4.1: act is who acts for the subject.
+      isMachine: id === client || claims["act"] !== undefined,
+      client,
       roles: this.rolesOf(groups),
       expiresAt,
       signedInAt: typeof authTime === "number" ? new Date(authTime * 1000) : undefined,
@@ -164,6 +169,31 @@ export class TokenVerifier {
     }
     this.verified.set(cacheKey, verified);
   }
+}
+
+const MAX_ACTORS = 8;
+
+/** The subject, and all for whom it acts (RFC 8693 section 4.1) or who own it. */
+function identitiesOf(
+  { id, email }: Pick<Principal, "id" | "email">,
+  claims: JWTPayload,
+  { personClaim, ownerClaim }: Config["oidc"],
+): string[] {
+  const person = text(claims[personClaim]);
+  const owner = text(claims[ownerClaim]);
+  const known = [
+    `sub:${id}`,
+    ...(email === undefined ? [] : [`email:${email.toLowerCase()}`]),
+    ...(person === undefined ? [] : [`person:${person}`]),
+    ...(owner === undefined ? [] : [`sub:${owner}`]),
+  ];
+  let actor = claims["act"] as { sub?: unknown; act?: unknown } | undefined;
+  for (let depth = 0; depth < MAX_ACTORS && typeof actor === "object" && actor !== null; depth += 1) {
+    const sub = text(actor.sub);
+    if (sub !== undefined) known.push(`sub:${sub}`);
+    actor = actor.act as typeof actor;
+  }
+  return [...new Set(known)];
 }
 
 /** RFC 6750 section 2.1. */

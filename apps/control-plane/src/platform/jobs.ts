@@ -21,6 +21,7 @@ const SCHEMA = "jobs";
 export class Jobs implements OnModuleDestroy {
   private readonly logger = new Logger("jobs");
   private readonly repeated = new Map<string, { everyMs: number; handler: () => Promise<void> }>();
+  private readonly handled = new Map<string, (subject: string) => Promise<void>>();
   private readonly queue: Queue;
   private worker: Worker | undefined;
 
@@ -35,13 +36,35 @@ export class Jobs implements OnModuleDestroy {
     this.repeated.set(name, { everyMs, handler });
   }
 
+  /** What a job that was put off does. One handler a name. */
+  handle(name: string, handler: (subject: string) => Promise<void>): void {
+    this.handled.set(name, handler);
+  }
+
+  /**
+   * Runs the handler of `name` about `subject` in `delayMs`, on one of the replicas. A job that is lost must be found by
+   * a sweep: this only makes it happen on time. Resolves also where the queue does not answer.
+   */
+  async later(name: string, subject: string, delayMs: number): Promise<void> {
+    try {
+      const options = { delay: Math.max(0, delayMs), removeOnComplete: true, removeOnFail: 100 };
+      await this.queue.add(name, { subject }, options);
+    } catch (error) {
+      this.logger.warn("a job could not be put off", error instanceof Error ? error.message : undefined);
+    }
+  }
+
   async start(): Promise<void> {
     for (const [name, { everyMs }] of this.repeated) {
       const keep = { removeOnComplete: true, removeOnFail: 100 };
       await this.queue.upsertJobScheduler(name, { every: everyMs }, { name, opts: keep });
     }
     const { connection, factory } = backendOf(this.config);
-    const run = async (job: { name: string }) => this.repeated.get(job.name)?.handler();
+    const run = async (job: { name: string; data?: { subject?: unknown } }) => {
+      const { subject } = job.data ?? {};
+      if (typeof subject === "string") await this.handled.get(job.name)?.(subject);
+      else await this.repeated.get(job.name)?.handler();
+    };
     this.worker = new Worker(QUEUE, run, { connection, concurrency: 2 } as never, factory as never);
     this.worker.on("error", (error) => this.logger.warn("the job queue does not answer", error.message));
     this.worker.on("failed", (job, error) =>

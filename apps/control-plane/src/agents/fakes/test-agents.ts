@@ -15,6 +15,8 @@ export const ADMIN: Principal = {
   id: "ada",
   email: "ada@example.test",
   groups: ["admins"],
+  identities: ["sub:ada", "email:ada@example.test"],
+  isMachine: false,
   client: "cli",
   roles: ["user", "admin"],
   expiresAt: new Date("2099-01-01T00:00:00Z"),

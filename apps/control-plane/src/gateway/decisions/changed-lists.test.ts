@@ -1,5 +1,7 @@
 import { compilePolicies, type Context, readPolicySource } from "@drawbridge/policy";
 import { describe, expect, test } from "vitest";
+import { Grants } from "../../access/index.js";
+import { Locks } from "../../locks/index.js";
 import type { Target } from "../../targets/index.js";
 import type { Pin } from "../../tools/index.js";
 import { changedLists, CHANGING_LISTS } from "./changed-lists.js";
@@ -40,6 +42,8 @@ function live(pins: readonly Pin[], policies = engineers, revision = 1): LiveSna
     policies,
     targets: new Map([["shop", target as unknown as Target]]),
     pins: new Map([["shop-1", new Map(pins.map((each) => [each.name, each]))]]),
+    grants: new Grants([]),
+    locks: new Locks([]),
   };
 }
 

@@ -13,9 +13,12 @@ import {
   type Context,
   couldBeAllowed,
   type Decision,
+  type Effect,
   evaluate,
   type FailedCondition,
+  type Grant,
   isTargetVisible,
+  type ReviewTerms,
   type ToolDefinition,
 } from "@drawbridge/policy";
 import type { Principal } from "../../identity/index.js";
@@ -23,13 +26,14 @@ import { GatewayError, unknownSession } from "../gateway-error.js";
 import type { OperationParts } from "../../policies/index.js";
 import type { LiveSnapshot } from "./live-state.js";
 import { operationNamed, operationOf } from "./operation-of.js";
+import type { LiveLock } from "../../locks/index.js";
 import type { Pin } from "../../tools/index.js";
 import { notAccepted, pinOfCalled } from "./pinned-tools.js";
 import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
 
 /** What is decided about one message of a client, and how a refusal is told. */
 export interface GatewayDecision {
-  readonly effect: "allow" | "deny";
+  readonly effect: Effect;
   readonly policy?: string | undefined;
   readonly version?: number | undefined;
   readonly rule?: string | undefined;
@@ -38,6 +42,12 @@ export interface GatewayDecision {
   readonly refusal?: GatewayError;
   /** Of what is allowed: there has to be room in all of them. */
   readonly limits?: readonly AppliedLimit[] | undefined;
+  /** Of what needs an approval: who is asked. */
+  readonly review?: ReviewTerms | undefined;
+  /** Under which access was given, where it was not standing. */
+  readonly grant?: Grant | undefined;
+  /** Of what is denied: the policies with which it would not be, if the principal had a grant. */
+  readonly requestable?: readonly string[] | undefined;
   /** Conditions that could not be evaluated, whatever was decided. */
   readonly failed?: readonly FailedCondition[] | undefined;
   /** Of tools/call: of the definition that was accepted. None where the tool has never been shown. */
@@ -48,6 +58,9 @@ export interface Question {
   readonly target: OperationParts["target"];
   /** Of the session: another target of the same name is another one. */
   readonly targetId?: string;
+  readonly sessionId?: string;
+  /** The session's agent, once it has one. */
+  readonly agentId?: string | undefined;
   readonly context: Context;
   readonly message: McpRequest | McpNotification;
   /** Of tools/call: as it was accepted. */
@@ -98,14 +111,46 @@ function isForTargets({ direction, era, kind }: MethodRule, question: Question):
   return direction !== "serverToClient" && inEra && kind === question.message.kind;
 }
 
-/** The same as of a moment: with the target's labels of that moment, or a refusal when it is gone. */
-export function decideNow({ policies, targets, pins }: LiveSnapshot, question: Question): GatewayDecision {
+/**
+ * The same as of a moment: with the target's labels, the grants and the locks of that moment, or a refusal when the
+ * target is gone. `at`: of grants and locks, which end by themselves; conditions are asked about the moment of the question.
+ */
+export function decideNow(live: LiveSnapshot, question: Question, at = new Date()): GatewayDecision {
+  const { policies, targets, pins } = live;
   const target = targets.get(question.target.name);
   const isTheSame = question.targetId === undefined || question.targetId === target?.id;
   if (!target || !isTheSame) return gone();
   const pin = pinOfCalled(pins, target.id, question.message);
-  const decision = decide(policies, { ...question, target, tool: pin?.definition });
-  return pin ? asAccepted(decision, pin, target.name) : decision;
+  const context = withGrants(live, { ...question, targetId: target.id }, at);
+  const decision = decide(policies, { ...question, context, target, tool: pin?.definition });
+  const accepted = pin ? asAccepted(decision, pin, target.name) : decision;
+  const lock = accepted.effect === "deny" ? undefined : lockOn(live, question, at);
+  return lock ? locked(lock) : accepted;
+}
+
+/** Who asks, with the grants in force at `at`. */
+export function withGrants(
+  { grants }: LiveSnapshot,
+  { context, targetId, sessionId }: Pick<Question, "context" | "targetId" | "sessionId">,
+  at = new Date(),
+): Context {
+  if (targetId === undefined) return context;
+  return { ...context, grants: grants.of({ principal: context.principal.id, targetId, sessionId }, at) };
+}
+
+function lockOn({ locks }: LiveSnapshot, question: Question, at: Date): LiveLock | undefined {
+  const { context, target, message, sessionId, agentId } = question;
+  const tool = message.method === "tools/call" ? message.name : undefined;
+  const { principal, client } = context;
+  const who = { principal: principal.id, client: client.id, session: sessionId, agent: agentId };
+  return locks.on({ ...who, target: target.name, tool }, at);
+}
+
+/** What policies deny stays denied, and tells nothing of a lock. */
+function locked({ kind, reason }: LiveLock): GatewayDecision {
+  const said = `the ${kind} is locked: ${reason}`;
+  const refusal = new GatewayError({ status: 200, code: RpcErrorCode.AccessRevoked, message: said });
+  return { effect: "deny", reason: said, refusal };
 }
 
 /** Only a tool as it was accepted is called. What policies deny stays denied, and tells nothing of that. */
@@ -147,11 +192,8 @@ function decideOperation(
   question: Question,
   named: string | undefined,
 ): GatewayDecision {
-  const {
-    context,
-    era,
-    message: { method, name },
-  } = question;
+  const { context, era, target, message } = question;
+  const { method, name } = message;
   if (named !== undefined && name === undefined) {
     return denied(
       "the message does not say what it is about",
@@ -168,13 +210,20 @@ function decideOperation(
   }
   const operation = operationOf(question);
   const decision = evaluate(policies, operation, context);
-  const { effect, policy, version, rule, reason, limits, failed } = decision;
-  const deciding = { policy, version, rule, reason, failed };
-  if (effect === "allow") return { effect, ...deciding, limits };
+  const { effect, policy, version, rule, reason, limits, failed, review, grant, requestable } = decision;
+  const deciding = { policy, version, rule, reason, failed, grant };
+  if (effect !== "deny") return { effect, ...deciding, limits, review };
+  if (requestable) return { effect, ...deciding, requestable, refusal: accessRequired(target.name) };
   const refusal = couldBeAllowed(policies, operation, context)
     ? new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message: toldOf(decision) })
     : asIfUnknown(method, name, era);
   return { effect: "deny", ...deciding, refusal };
+}
+
+/** Whoever may ask for access is told how. */
+function accessRequired(target: string): GatewayError {
+  const message = `this needs access to ${target} for a while: ask for it with \`drawbridge request ${target} --reason "..."\`, and repeat the call when it is given`;
+  return new GatewayError({ status: 200, code: RpcErrorCode.AccessRequired, message, data: { target } });
 }
 
 /** The reason names the rule; beside what its author has to say it is named as well. */

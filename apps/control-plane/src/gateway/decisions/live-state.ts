@@ -1,5 +1,7 @@
 import { Injectable } from "@nestjs/common";
 import type { CompiledPolicies } from "@drawbridge/policy";
+import { type Grants, LiveGrants } from "../../access/index.js";
+import { LiveLocks, type Locks } from "../../locks/index.js";
 import { Database } from "../../platform/database.js";
 import { readEpoch, type Snapshot } from "../../platform/epoch-snapshot.js";
 import { LivePolicies } from "../../policies/index.js";
@@ -13,9 +15,11 @@ export interface LiveSnapshot {
   readonly targets: Awaited<ReturnType<LiveTargets["get"]>>["value"];
   readonly policies: CompiledPolicies;
   readonly pins: Pins;
+  readonly grants: Grants;
+  readonly locks: Locks;
 }
 
-/** Policies, targets and pins are read apart; a decision needs all as of one moment, so the oldest epoch counts. */
+/** What decides is read apart; a decision needs all of it as of one moment, so the oldest epoch counts. */
 @Injectable()
 export class LiveState {
   constructor(
@@ -23,18 +27,29 @@ export class LiveState {
     readonly targets: LiveTargets,
     readonly revisions: TargetRevisions,
     readonly pins: ToolPins,
+    readonly grants: LiveGrants,
+    readonly locks: LiveLocks,
     private readonly database: Database,
   ) {}
 
   /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
   async known(): Promise<LiveSnapshot> {
-    return together(await Promise.all([this.targets.get(), this.policies.get(), this.pins.get()]));
+    const { targets, policies, pins, grants, locks } = this;
+    return together(
+      await Promise.all([targets.get(), policies.get(), pins.get(), grants.get(), locks.get()]),
+    );
   }
 
   async atLeast(epoch: bigint): Promise<LiveSnapshot> {
-    const { targets, policies, pins } = this;
+    const { targets, policies, pins, grants, locks } = this;
     return together(
-      await Promise.all([targets.atLeast(epoch), policies.atLeast(epoch), pins.atLeast(epoch)]),
+      await Promise.all([
+        targets.atLeast(epoch),
+        policies.atLeast(epoch),
+        pins.atLeast(epoch),
+        grants.atLeast(epoch),
+        locks.atLeast(epoch),
+      ]),
     );
   }
 
@@ -53,12 +68,20 @@ export class LiveState {
   }
 }
 
-function together([targets, policies, pins]: [
+function together([targets, policies, pins, grants, locks]: [
   Snapshot<LiveSnapshot["targets"]>,
   Snapshot<CompiledPolicies>,
   Snapshot<Pins>,
+  Snapshot<Grants>,
+  Snapshot<Locks>,
 ]): LiveSnapshot {
-  const [first, ...others] = [targets.epoch, policies.epoch, pins.epoch] as const;
-  const epoch = others.reduce((oldest, each) => (each < oldest ? each : oldest), first);
-  return { epoch, targets: targets.value, policies: policies.value, pins: pins.value };
+  const others = [policies, pins, grants, locks].map(({ epoch }) => epoch);
+  return {
+    epoch: others.reduce((oldest, each) => (each < oldest ? each : oldest), targets.epoch),
+    targets: targets.value,
+    policies: policies.value,
+    pins: pins.value,
+    grants: grants.value,
+    locks: locks.value,
+  };
 }

@@ -1,6 +1,6 @@
 import { type McpNotification, METHODS } from "@drawbridge/mcp";
 import { type AppliedLimit, type Decision, evaluate } from "@drawbridge/policy";
-import type { GatewayDecision } from "./decide.js";
+import { type GatewayDecision, withGrants } from "./decide.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { LiveSnapshot } from "./live-state.js";
 import { operationNamed } from "./operation-of.js";
@@ -88,11 +88,12 @@ export class TargetRights {
   private decisionOf(
     method: string,
     exchange: Exchange | undefined,
-    { policies, targets }: LiveSnapshot,
+    live: LiveSnapshot,
   ): Decision | undefined {
     const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
-    const target = targets.get(this.session.target);
-    return question && target && evaluate(policies, operationNamed(target, method), question.context);
+    const target = live.targets.get(this.session.target);
+    if (!question || !target) return undefined;
+    return evaluate(live.policies, operationNamed(target, method), withGrants(live, question));
   }
 
   private denialOf(

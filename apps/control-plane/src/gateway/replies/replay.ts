@@ -10,7 +10,7 @@ import { type Context, evaluate, isTargetVisible } from "@drawbridge/policy";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { EXCHANGE_ENDS, type RecordedEvent } from "@drawbridge/recording";
 import { type RecordingReader, storedResponse } from "../../recordings/index.js";
-import { decideNow, type Question } from "../decisions/decide.js";
+import { decideNow, type Question, withGrants } from "../decisions/decide.js";
 import { accessEnded, FAILURES, unknownOutcome } from "../traffic/exchange-failures.js";
 import type { GatewaySession, Told } from "../sessions/gateway-session.js";
 import type { LargeMessage } from "./large-message.js";
@@ -88,10 +88,11 @@ export class Replay {
     const live = await this.now();
     const target = live?.targets.get(session.target);
     if (!live || !target || session.ended) return undefined;
-    const { targetId, era } = session;
+    const { targetId, era, id: sessionId } = session;
     const usage = session.usage.seenAgainBy(message, new Date());
-    const question = { target, targetId, context: { ...context, session: usage }, message, era };
-    return decideNow(live, question).effect === "allow" ? { question, live } : undefined;
+    const question = { target, targetId, sessionId, context: { ...context, session: usage }, message, era };
+    // What needed an approval had it, or there would be no answer.
+    return decideNow(live, question).effect === "deny" ? undefined : { question, live };
   }
 
   /** Of what was said beside answers: not what was withheld, and no question that is answered already. */
@@ -107,7 +108,8 @@ export class Replay {
     if (event.kind === "notification" && METHODS.has(method))
       return isTargetVisible(policies, target, context);
     const usage = session.usage.seenBy({ method }, new Date());
-    return evaluate(policies, { target, method }, { ...context, session: usage }).effect === "allow";
+    const granted = withGrants(live, { context, targetId: target.id, sessionId: session.id });
+    return evaluate(policies, { target, method }, { ...granted, session: usage }).effect === "allow";
   }
 
   /** Undefined when the session was ended, at whichever control plane. */

@@ -47,6 +47,8 @@ export class Authorization {
     return {
       target,
       targetId: session.targetId,
+      sessionId: session.id,
+      agentId: session.agentId,
       context: { ...who, now: this.clock.now() },
       message,
       era: session.era,

@@ -63,7 +63,7 @@ export class ClientTraffic {
     try {
       const { decision, ...decided } = await this.authorization.decideAndRecord(incoming, question, number);
       noteDecided(exchange, decided, reply);
-      if (decision.effect === "deny") throw await this.authorization.refusalOf(incoming, decision, number);
+      if (decision.effect !== "allow") throw await this.authorization.refusalOf(incoming, decision, number);
       exchange.hold = await this.limits.holdOf(incoming, decision, number);
       await this.target.dispatch(incoming, number, decision.toolDigest);
     } catch (error) {
@@ -84,7 +84,7 @@ export class ClientTraffic {
     const { session, message, reply } = incoming;
     const question = this.authorization.questionOf(incoming);
     const { decision } = await this.authorization.decideAndRecord(incoming, question, 0);
-    if (decision.effect === "deny") {
+    if (decision.effect !== "allow") {
       throw new GatewayError({
         status: 400,
         code: RpcErrorCode.MethodNotFound,

@@ -8,6 +8,25 @@ export class TestJobs {
     this.handlers.set(name, handler);
   }
 
+  /** What was put off: name, subject and delay. */
+  readonly putOff: { readonly name: string; readonly subject: string; readonly delayMs: number }[] = [];
+  private readonly handled = new Map<string, (subject: string) => Promise<void>>();
+
+  handle(name: string, handler: (subject: string) => Promise<void>): void {
+    this.handled.set(name, handler);
+  }
+
+  async later(name: string, subject: string, delayMs: number): Promise<void> {
+    this.putOff.push({ name, subject, delayMs });
+  }
+
+  /** What was put off happens now. */
+  async runLater(name: string, subject: string): Promise<void> {
+    const handler = this.handled.get(name);
+    if (!handler) throw new Error(`nobody handles the job ${name}`);
+    await handler(subject);
+  }
+
   async run(name: string): Promise<void> {
     const handler = this.handlers.get(name);
     if (!handler) throw new Error(`nobody handles the job ${name}`);

@@ -1,0 +1,2 @@
+export { AccessModule } from "./access.module.js";
+export { Grants, type LiveGrant, LiveGrants } from "./live-grants.js";

@@ -1,0 +1,23 @@
+import { DomainError } from "../platform/errors.js";
+import type { Principal } from "./principal.js";
+
+/** How long a sign-in counts as recent where somebody decides about others. */
+export const RECENT_SIGN_IN_MS = 10 * 60_000;
+
+/** Whether the same people are behind both, whatever accounts they use. See Principal.identities. */
+export function isSamePerson(identities: readonly string[], others: readonly string[]): boolean {
+  return identities.some((identity) => others.includes(identity));
+}
+
+/** Who decides about others is a person who signed in a moment ago. @throws DomainError machine_cannot_review, sign_in_again */
+export function requireRecentSignIn({ isMachine, signedInAt }: Principal, now: Date): void {
+  if (isMachine)
+    throw new DomainError("machine_cannot_review", "only people decide about others, not programs");
+  const age = signedInAt && now.getTime() - signedInAt.getTime();
+  if (age === undefined || age > RECENT_SIGN_IN_MS) {
+    throw new DomainError(
+      "sign_in_again",
+      "deciding about others needs a sign-in of the last 10 minutes: sign in again (drawbridge login) and repeat it",
+    );
+  }
+}

@@ -33,6 +33,18 @@ export class SeenPrincipalsRepository {
     await this.database.prisma.seenPrincipal.deleteMany({ where: { lastSeenAt: { lt: before } } });
   }
 
+  /** The newest of each. */
+  newestOf(
+    principals: readonly string[],
+  ): Promise<{ principal: string; groups: string[]; lastSeenAt: Date }[]> {
+    return this.database.prisma.seenPrincipal.findMany({
+      where: { principal: { in: [...principals] } },
+      orderBy: [{ principal: "asc" }, { lastSeenAt: "desc" }],
+      distinct: ["principal"],
+      select: { principal: true, groups: true, lastSeenAt: true },
+    });
+  }
+
   /** Newest first. */
   async since(since: Date, count: number): Promise<SeenPrincipal[]> {
     const rows = await this.database.prisma.seenPrincipal.findMany({

@@ -13,8 +13,8 @@ const KEPT_MS = 90 * 86_400_000;
 const FORGET_EVERY_MS = 3_600_000;
 
 /**
- * Who has been here lately, to tell whom a change of a policy would affect. Never asked when something is decided, so
- * nobody waits for it, and what cannot be written is only logged.
+ * Who has been here lately: to tell whom a change of a policy would affect, and whether a reviewer has lost a group since.
+ * Nobody waits for it, and what cannot be written is only logged.
  */
 @Injectable()
 export class SeenPrincipals implements OnModuleInit, OnModuleDestroy {
@@ -35,7 +35,7 @@ export class SeenPrincipals implements OnModuleInit, OnModuleDestroy {
     );
   }
 
-  /** Somebody opened a session. Returns at once and never throws. */
+  /** Somebody opened a session, or voted. Returns at once and never throws. */
   seen({ principal, client, email, groups }: SeenPrincipal): void {
     const key = JSON.stringify([principal, client]);
     const what = JSON.stringify([email, groups]);
@@ -46,6 +46,18 @@ export class SeenPrincipals implements OnModuleInit, OnModuleDestroy {
     this.remember(key, { what, at });
     this.waiting.set(key, { principal, client, email, groups: groups.slice(0, GROUPS) });
     this.writing ??= this.writeAll();
+  }
+
+  /** What the newest token of each said, and when; none for who was not seen. */
+  async lastSeen(
+    principals: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly groups: readonly string[]; readonly at: Date }>> {
+    return new Map(
+      (await this.repository.newestOf(principals)).map(({ principal, groups, lastSeenAt }) => [
+        principal,
+        { groups, at: lastSeenAt },
+      ]),
+    );
   }
 
   /** Resolves when what was seen so far is written, or is known not to be. */

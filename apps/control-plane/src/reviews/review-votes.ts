@@ -1,0 +1,102 @@
+import { Injectable } from "@nestjs/common";
+import { isSamePerson, type Principal } from "../identity/index.js";
+import { LiveLocks, type Locks } from "../locks/index.js";
+import { Clock } from "../platform/clock.js";
+import { Database, type Transaction } from "../platform/database.js";
+import { readEpoch } from "../platform/epoch-snapshot.js";
+import { DomainError } from "../platform/errors.js";
+import { SeenPrincipals } from "../policies/index.js";
+import { ReviewVotesRepository, type StoredVoteRow } from "./review-votes.repository.js";
+
+export type Verdict = "approve" | "deny";
+
+/** What one person said of an approval or an access request. */
+export interface StoredVote {
+  readonly principal: string;
+  readonly identities: readonly string[];
+  /** Those of the token they voted with that they had not lost when they were seen last. */
+  readonly groups: readonly string[];
+  readonly verdict: Verdict;
+  readonly comment: string | undefined;
+  readonly at: Date;
+  /** False while its person is locked. */
+  readonly counts: boolean;
+}
+
+/** The votes on approvals and access requests. A person has one, however many accounts and groups. */
+@Injectable()
+export class ReviewVotes {
+  constructor(
+    private readonly database: Database,
+    private readonly repository: ReviewVotesRepository,
+    private readonly locks: LiveLocks,
+    private readonly seen: SeenPrincipals,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * To be called while the row of the subject is locked by `transaction`, so that no two accounts of a person vote at once.
+   * @throws DomainError already_voted
+   */
+  async add(
+    transaction: Transaction,
+    subjectId: string,
+    voter: Principal,
+    { verdict, comment }: { readonly verdict: Verdict; readonly comment?: string | undefined },
+  ): Promise<void> {
+    const before = await this.repository.of(transaction, [subjectId]);
+    if (before.some(({ identities }) => isSamePerson(identities, voter.identities)))
+      throw new DomainError("already_voted", "you have voted on this already; a person has one vote");
+    const { id: principal, client, email, groups, identities } = voter;
+    await this.repository.insert(transaction, {
+      subjectId,
+      principal,
+      identities: [...identities],
+      groups: [...groups],
+      verdict,
+      comment: comment ?? null,
+      at: this.clock.now(),
+    });
+    this.seen.seen({ principal, client, email, groups });
+  }
+
+  /** By subject, in the order in which they were cast; none for a subject nobody voted on. */
+  async of(
+    transaction: Transaction | undefined,
+    subjectIds: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly StoredVote[]>> {
+    if (subjectIds.length === 0) return new Map();
+    const rows = await this.repository.of(transaction, subjectIds);
+    if (rows.length === 0) return new Map();
+    const locks = (await this.locks.atLeast(await readEpoch(this.database))).value;
+    const lastSeen = await this.seen.lastSeen([...new Set(rows.map(({ principal }) => principal))]);
+    const bySubject = new Map<string, StoredVote[]>();
+    for (const row of rows) {
+      const votes = bySubject.get(row.subjectId) ?? [];
+      bySubject.set(row.subjectId, votes);
+      votes.push(voteOf(row, { locks, lastSeen, now: this.clock.now() }));
+    }
+    return bySubject;
+  }
+}
+
+interface KnownSince {
+  readonly locks: Locks;
+  readonly lastSeen: Awaited<ReturnType<SeenPrincipals["lastSeen"]>>;
+  readonly now: Date;
+}
+
+/** Whoever has lost a group since they voted does not count for it any more. */
+function voteOf(row: StoredVoteRow, { locks, lastSeen, now }: KnownSince): StoredVote {
+  const { principal, identities, groups, verdict, comment, at } = row;
+  const seen = lastSeen.get(principal);
+  return {
+    principal,
+    identities,
+    groups: seen && seen.at > at ? groups.filter((group) => seen.groups.includes(group)) : groups,
+    verdict: verdict as Verdict,
+    comment: comment ?? undefined,
+    at,
+    counts: locks.on({ principal }, now) === undefined,
+  };
+}

@@ -107,6 +107,30 @@ describe("a token", () => {
     expect((await verifier().verify(`Bearer ${unverified}`, "mcp")).email).toBeUndefined();
   });
 
+  test.each<[string, Record<string, unknown>, object]>([
+    [
+      "a person",
+      { email: "A@Example.test", email_verified: true },
+      { identities: ["sub:u1", "email:a@example.test"] },
+    ],
+    ["an account of a person", { person: "p7" }, { identities: ["sub:u1", "person:p7"], isMachine: false }],
+    ["an e-mail address nobody verified", { email: "a@example.test" }, { identities: ["sub:u1"] }],
+    ["a program of its own", { sub: "c1" }, { isMachine: true }],
+    ["somebody's program", { sub: "bot", owner: "u1" }, { identities: ["sub:bot", "sub:u1"] }],
+    [
+      "programs that act for somebody",
+      { act: { sub: "bot", act: { sub: "robot", act: "nothing" } } },
+      { identities: ["sub:u1", "sub:bot", "sub:robot"], isMachine: true },
+    ],
+    [
+      "odd claims",
+      { person: 7, owner: "a\0b", act: { sub: 1 } },
+      { identities: ["sub:u1"], isMachine: true },
+    ],
+  ])("says who is behind %s", async (_, claims, expected) => {
+    expect(await verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp")).toMatchObject(expected);
+  });
+
   test.each<[string, Record<string, unknown>, string]>([
     ["for the other door", { aud: API }, "wrong_audience"],
     ["for both doors", { aud: [MCP, API] }, "wrong_audience"],

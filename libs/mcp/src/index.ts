@@ -1,3 +1,4 @@
+export { addToResult, type ResultAddition } from "./add-to-result.js";
 export { argumentsView, JsonNumber, jsonView, type JsonView } from "./arguments-view.js";
 export {
   cancelledNotification,

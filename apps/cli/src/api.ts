@@ -6,6 +6,8 @@ const TIMEOUT_MS = 30_000;
 /** More than any page the control plane answers with. */
 const MAX_ANSWER_BYTES = 256 * 1024 * 1024;
 const MAX_PAGE = 200;
+/** What needs a newer sign-in than the one at hand. */
+const SIGN_IN_AGAIN = "sign_in_again";
 
 type Query = Readonly<Record<string, string | number | undefined>>;
 
@@ -13,7 +15,8 @@ interface Call {
   readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly query?: Query;
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** Each time it is sent it gets a key of its own: an answer that refused it is kept under the first. */
+  readonly creates?: boolean;
 }
 
 export interface ApiOptions {
@@ -21,6 +24,8 @@ export interface ApiOptions {
   readonly signal: AbortSignal;
   /** Nothing for what is public. */
   readonly token?: () => Promise<string>;
+  /** Called when the sign-in is too old for a request; true: it is new now, and the request is sent once more. */
+  readonly signInAgain?: () => Promise<boolean>;
 }
 
 /** The REST API of one control plane. Every answer is checked against its contract; every failure is a CliError. */
@@ -53,8 +58,7 @@ export class Api {
     schema: Schema,
     body: unknown,
   ): Promise<z.output<Schema>> {
-    const headers = { "idempotency-key": crypto.randomUUID() };
-    return this.#json(schema, await this.#send(path, { method: "POST", body, headers }));
+    return this.#json(schema, await this.#send(path, { method: "POST", body, creates: true }));
   }
 
   /** Asks something that takes a body, and changes nothing. */
@@ -103,27 +107,36 @@ export class Api {
     return items.slice(0, limit);
   }
 
-  async #send(path: string, { method, query = {}, body, headers }: Call): Promise<Response> {
+  async #send(path: string, call: Call): Promise<Response> {
+    const { url, signInAgain } = this.#options;
+    const response = await this.#sendOnce(path, call);
+    if (response.ok) return response;
+    const refusal = await failure(response, url);
+    if (refusal.code !== SIGN_IN_AGAIN || !(await signInAgain?.())) throw refusal;
+    const second = await this.#sendOnce(path, call);
+    if (second.ok) return second;
+    throw await failure(second, url);
+  }
+
+  async #sendOnce(path: string, { method, query = {}, body, creates }: Call): Promise<Response> {
     const { url, signal, token } = this.#options;
     const address = new URL(`${url}/api/v1${path}`);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) address.searchParams.set(name, String(value));
     }
     const authorization = token && { authorization: `Bearer ${await token()}` };
-    const response = await this.#fetch(address, {
+    return this.#fetch(address, {
       method,
       signal,
       redirect: "manual",
       headers: {
         accept: "application/json",
         ...authorization,
-        ...headers,
+        ...(creates ? { "idempotency-key": crypto.randomUUID() } : {}),
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (response.ok) return response;
-    throw await failure(response, url);
   }
 
   /** Bounds the time until an answer begins; how long a long one takes is up to the network. */
@@ -173,8 +186,8 @@ export function unreachable(url: string, cause: unknown): CliError {
   return new CliError(`cannot reach ${url}; is it running? (npm start)`, { cause });
 }
 
-export function interrupted(): CliError {
-  return new CliError("interrupted", { exitCode: EXIT.interrupted });
+export function interrupted(cause?: unknown): CliError {
+  return new CliError("interrupted", { exitCode: EXIT.interrupted, cause });
 }
 
 const EXIT_BY_STATUS: Partial<Record<number, ExitCode>> = { 401: EXIT.notSignedIn, 403: EXIT.notPermitted };
@@ -193,6 +206,13 @@ async function failure(response: Response, url: string): Promise<CliError> {
     });
   }
   const { code, detail, problems = [] } = problem.data;
+  if (code === SIGN_IN_AGAIN) {
+    return new CliError(detail, {
+      exitCode: EXIT.notSignedIn,
+      code,
+      details: ["sign in again: drawbridge login", "then repeat the command"],
+    });
+  }
   return new CliError(status === 401 ? `${detail}; sign in again: drawbridge login` : detail, {
     exitCode,
     code,

@@ -16,6 +16,10 @@ const Credential = z.object({
   refreshToken: z.string(),
   apiToken: Token.optional(),
   mcpToken: Token.optional(),
+  /** How it was done, to do it again the same way. */
+  how: z
+    .object({ as: z.string().optional(), device: z.boolean().optional(), browser: z.boolean().optional() })
+    .optional(),
 });
 export type Credential = z.infer<typeof Credential>;
 /** `expiresAt` is in milliseconds since 1970. */

@@ -1,6 +1,7 @@
 import { loadConfig } from "./config.js";
 import { Output } from "./output.js";
 import { runCommandLine } from "./program.js";
+import { askAtTerminal } from "./question.js";
 import { openBrowser } from "./sign-in/browser.js";
 
 const config = loadConfig(process.env);
@@ -16,4 +17,8 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   stdin: process.stdin,
   signal: interrupt.signal,
   openBrowser,
+  ask:
+    process.stdin.isTTY && process.stderr.isTTY
+      ? askAtTerminal({ input: process.stdin, output: process.stderr, interrupt })
+      : undefined,
 });

@@ -77,9 +77,7 @@ export class Output {
 
   /** Names and values below each other. */
   record(fields: Readonly<Record<string, Cell>>): void {
-    const names = Object.keys(fields);
-    const column = Math.max(...names.map(width));
-    for (const name of names) this.line(`${name.padEnd(column)}  ${cellText(fields[name])}`);
+    for (const line of recordLines(fields)) this.line(line);
   }
 
   error(error: CliError): void {
@@ -90,6 +88,13 @@ export class Output {
   #styled(format: "bold" | "red", text: string): string {
     return this.#colour ? styleText(format, text, { validateStream: false }) : text;
   }
+}
+
+/** Names and values below each other, each line harmless and certainly one line. */
+export function recordLines(fields: Readonly<Record<string, Cell>>): string[] {
+  const names = Object.keys(fields);
+  const column = Math.max(...names.map(width));
+  return names.map((name) => oneLine(`${name.padEnd(column)}  ${cellText(fields[name])}`));
 }
 
 function cellText(cell: Cell): string {

@@ -5,6 +5,7 @@ import { controlPlaneUrl, DEFAULT_URL } from "./control-plane-url.js";
 import { CredentialStore } from "./credentials.js";
 import type { Output } from "./output.js";
 import { AccessTokens } from "./sign-in/access-tokens.js";
+import { offerToSignInAgain } from "./sign-in/sign-in-again.js";
 
 /** What every command has at hand. */
 export interface Shell {
@@ -14,6 +15,8 @@ export interface Shell {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   openBrowser(url: URL): void;
+  /** Asks a question and answers the line that was typed; undefined where nobody sits at a terminal. */
+  readonly ask: ((question: string) => Promise<string>) | undefined;
 }
 
 /** The control plane that a command is about, and the user's sign-in there. */
@@ -34,6 +37,11 @@ export async function connect(shell: Shell, command: Command): Promise<Connectio
   const credentials = new CredentialStore(configDir ?? shell.config.configDirectory);
   const url = controlPlaneUrl(chosen ?? (await credentials.current()) ?? DEFAULT_URL);
   const tokens = new AccessTokens(credentials, url);
-  const api = new Api({ url, signal: shell.signal, token: async () => (await tokens.get("api")).value });
+  const api = new Api({
+    url,
+    signal: shell.signal,
+    token: async () => (await tokens.get("api")).value,
+    signInAgain: () => offerToSignInAgain(shell, { url, credentials, tokens }),
+  });
   return { url, credentials, tokens, api };
 }

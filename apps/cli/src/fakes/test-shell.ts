@@ -18,6 +18,8 @@ export interface CommandInput {
   readonly openBrowser?: (url: URL) => void;
   /** Called with everything said on stderr, as it is said. */
   readonly onNotice?: (text: string) => void;
+  /** What somebody types when asked; then they press Enter only. Without it nobody can be asked. */
+  readonly answers?: readonly string[];
 }
 
 /** A user's home with nothing in it, and command lines typed there. */
@@ -52,12 +54,18 @@ export class TestShell {
         input.onNotice?.(text);
       },
     };
+    const answers = [...(input.answers ?? [])];
+    const ask = async (question: string): Promise<string> => {
+      stderr.write(`${question}\n`);
+      return answers.shift() ?? "";
+    };
     const code = await runCommandLine(argv, {
       config: { configDirectory: this.configDirectory, noColour: true },
       output: new Output({ stdout, stderr }, false),
       stdin: ReadableStream.from([input.stdin ?? ""]),
       signal: input.signal ?? new AbortController().signal,
       openBrowser: input.openBrowser ?? (() => {}),
+      ask: input.answers === undefined ? undefined : ask,
     });
     return { code, stdout: stdout.text, stderr: stderr.text };
   }

@@ -18,6 +18,8 @@ export interface SignInRequest {
   readonly apiAudience: string;
   readonly mcpAudience: string;
   readonly signal: AbortSignal;
+  /** Ask for a password or the like even of somebody who is signed in at the identity provider. */
+  readonly again?: boolean;
 }
 
 export type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers;
@@ -44,9 +46,14 @@ export async function discoverProvider(issuer: string, oauthClient: string): Pro
   }
 }
 
+/** Deciding about others needs a sign-in of the last 10 minutes; one for which nobody was asked may be older. */
+const MAX_AGE_SECONDS = 300;
+
 /** The parameters of an authorization or device authorization request: one sign-in for both doors (RFC 8707). */
-export function authorizationParameters({ apiAudience, mcpAudience }: SignInRequest): URLSearchParams {
+export function authorizationParameters({ apiAudience, mcpAudience, again }: SignInRequest): URLSearchParams {
   const parameters = new URLSearchParams({ scope: SCOPES });
+  if (again) parameters.set("prompt", "login");
+  else parameters.set("max_age", String(MAX_AGE_SECONDS));
   parameters.append("resource", mcpAudience);
   parameters.append("resource", apiAudience);
   return parameters;

@@ -53,6 +53,7 @@ export const ERROR_STATUS = {
   notification_channel_invalid: 422,
   too_many_backtests: 429,
   too_many_requests_pending: 429,
+  too_many_event_streams: 429,
   internal_error: 500,
   recording_damaged: 500,
   identity_provider_unavailable: 503,

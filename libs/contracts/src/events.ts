@@ -35,6 +35,35 @@ export const EVENT_KINDS = [
 ] as const;
 export type EventKind = (typeof EVENT_KINDS)[number];
 
+/** Whether `pattern` names the kind, or with * at its end a group that the kind is in. */
+export function matchesEvent(pattern: string, kind: string): boolean {
+  return pattern.endsWith("*") ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern;
+}
+
+export const EventPattern = z
+  .string()
+  .max(100)
+  .refine(
+    (pattern) => EVENT_KINDS.some((kind) => matchesEvent(pattern, kind)),
+    "use an event such as approval.requested, or a group of them such as approval.*",
+  );
+
+/** The subprotocol that a client of `/api/v1/events` must offer; a browser offers `bearer.<token>` beside it. */
+export const EVENTS_PROTOCOL = "drawbridge.events.v1";
+
+/** What may stand behind `/api/v1/events?`; a token never does. */
+export const EventStreamQuery = z.strictObject({
+  after: z.string().max(200).optional().meta({ description: "The last cursor; without it only what comes" }),
+  kinds: z
+    .string()
+    .max(2_000)
+    .transform((list) => list.split(","))
+    .pipe(z.array(EventPattern).min(1).max(50))
+    .optional()
+    .meta({ description: "approval.*,lock.set; without it everything" }),
+});
+export type EventStreamQuery = z.infer<typeof EventStreamQuery>;
+
 /**
  * One message of `/api/v1/events`. `cursor` is what to come back with. `ready` follows what was missed: from there on
  * events are told as they happen.

@@ -69,7 +69,14 @@ export {
   RevokeApproval,
 } from "./approvals.js";
 export { CreateLock, LOCK_KINDS, type LockKind, LockPage, LockQuery, LockView } from "./locks.js";
-export { EVENT_KINDS, type EventKind, EventMessage } from "./events.js";
+export {
+  EVENT_KINDS,
+  type EventKind,
+  EventMessage,
+  EVENTS_PROTOCOL,
+  EventStreamQuery,
+  matchesEvent,
+} from "./events.js";
 export {
   ApplyNotificationChannel,
   DELIVERY_STATES,

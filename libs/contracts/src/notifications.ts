@@ -1,18 +1,8 @@
 import { z } from "zod";
-import { EVENT_KINDS } from "./events.js";
+import { EventPattern } from "./events.js";
 import { ResourceName, Timestamp } from "./names.js";
 import { PageQuery, pageOf } from "./pages.js";
 
-const EventPattern = z
-  .string()
-  .max(100)
-  .refine(
-    (pattern) =>
-      EVENT_KINDS.some(
-        (kind) => kind === pattern || (pattern.endsWith("*") && kind.startsWith(pattern.slice(0, -1))),
-      ),
-    "use an event such as approval.requested, or a group of them such as approval.*",
-  );
 const HttpUrl = z.url({ protocol: /^https?$/ }).max(2000);
 const Mailbox = z.email().max(320);
 

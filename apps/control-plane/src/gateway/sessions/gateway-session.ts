@@ -5,6 +5,7 @@ import type { Hold } from "../../limits/index.js";
 import type { ChangingList } from "../decisions/changed-lists.js";
 import type { Question } from "../decisions/decide.js";
 import type { HeldBody } from "../edge/held-bodies.js";
+import type { EditedCall } from "../holding/edited-results.js";
 import { eventId, type EventStream } from "../replies/event-stream.js";
 import type { ExchangeReply } from "../replies/reply.js";
 import { SessionTools } from "./session-tools.js";
@@ -34,6 +35,8 @@ export interface Exchange {
   readonly body: HeldBody;
   /** What it has of the limits of its rules. */
   hold?: Hold | undefined;
+  /** Of a call that an approver changed before it ran: its answer says so. */
+  edited?: EditedCall | undefined;
 }
 
 export interface SessionIdentity {

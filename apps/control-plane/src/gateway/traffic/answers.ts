@@ -5,6 +5,7 @@ import type { LiveSnapshot } from "../decisions/live-state.js";
 import { type TargetRefusal, TargetRights } from "../decisions/target-rights.js";
 import { visiblePart } from "../decisions/visible-part.js";
 import { wantedByResult } from "../decisions/wanted-of-client.js";
+import { tellOfEdits } from "../holding/edited-results.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { type AnswerDelivery, answers, type Last } from "./answer-delivery.js";
 import type { ExchangeEndings } from "./exchange-endings.js";
@@ -41,11 +42,13 @@ export class Answers {
     this.limits = new TargetLimits(session, dependencies, this.rights);
   }
 
-  async take(response: McpResponse, message: MessageFromTarget, exchange: Exchange | undefined) {
-    if (!exchange || !answers(response, exchange)) {
-      await this.unexpected(response, message, exchange);
+  async take(received: McpResponse, message: MessageFromTarget, exchange: Exchange | undefined) {
+    if (!exchange || !answers(received, exchange)) {
+      await this.unexpected(received, message, exchange);
       return;
     }
+    const { method, edited } = exchange;
+    const response = edited ? tellOfEdits(received, method, edited) : received;
     const known = await this.access.known();
     const answer = await this.examine(response, exchange, known);
     if ("fault" in answer) {

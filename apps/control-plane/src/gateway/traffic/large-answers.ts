@@ -44,7 +44,12 @@ export class LargeAnswers {
     }
     if (await this.endings.isOverLimit(exchange, stored.bytes)) return;
     const end = await this.delivery.end(exchange, async () => {
-      const attributes = { masked: { ...masked }, stored: { ...stored } };
+      const attributes = {
+        masked: { ...masked },
+        stored: { ...stored },
+        // It is told as it is stored: nothing can be added to it.
+        ...(exchange.edited ? { editsNotTold: true } : {}),
+      };
       if (response.failure || !(await this.rememberTask(response))) return this.delivery.withheld(exchange);
       const recorded = await this.delivery.record(exchange, NOTHING, attributes);
       if (!recorded) return this.delivery.withheld(exchange);

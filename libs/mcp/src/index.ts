@@ -1,5 +1,6 @@
 export { addToResult, type ResultAddition } from "./add-to-result.js";
 export { argumentsView, JsonNumber, jsonView, type JsonView } from "./arguments-view.js";
+export { ArgumentEditError, type ArgumentEdit, editArguments } from "./edit-arguments.js";
 export {
   cancelledNotification,
   errorResponse,
@@ -9,6 +10,7 @@ export {
   resultResponse,
   type RpcError,
 } from "./build-message.js";
+export { canonicalJson } from "./canonical-json.js";
 export { checkInbound, type InboundHeaders, type InboundRefusal } from "./check-inbound.js";
 export {
   type Era,

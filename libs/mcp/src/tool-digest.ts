@@ -1,59 +1,17 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { canonicalNumber, JsonNumber, type JsonView, jsonView } from "./arguments-view.js";
+import { jsonView } from "./arguments-view.js";
+import { canonicalJson } from "./canonical-json.js";
 
 /**
- * What a tool definition is known by: 32 bytes, SHA-256 over the UTF-8 of its canonical form. Accepted digests are kept
- * for years, so this form is a file format and must never change:
- *
- *   object   {"key":value,…}  members sorted by the code points of their keys, no white space; all of them, `_meta` too
- *   array    [value,…]        in the order given
- *   string   "…"              of the escapes only \" \\ \b \t \n \f \r, and \u00xx in lower case for the other controls
- *                             below U+0020; everything else as itself, nothing normalised (RFC 8785 §3.2.2.2)
- *   number   15e-1, -2e3, 0   by value: 1.50, 1.5 and 15e-1 are one, see canonicalNumber
- *   rest     true false null
- *
- * So two definitions have one digest exactly when they say the same: white space, the order of members, the writing of
- * strings and numbers are nothing; any other byte is something. `definition`: one JSON text, as parseMessage has passed
- * it, so without duplicate keys, half surrogate pairs or unbounded depth.
+ * What a tool definition is known by: 32 bytes, SHA-256 over the UTF-8 of its canonical form, `_meta` and all. Accepted
+ * digests are kept for years. `definition`: one JSON text, as parseMessage has passed it, so without duplicate keys, half
+ * surrogate pairs or unbounded depth.
  */
 export function toolDigest(definition: Uint8Array): Uint8Array {
   const { buffer, byteOffset, byteLength } = definition;
   const text = Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
   return createHash("sha256")
-    .update(canonical(jsonView(text)))
+    .update(canonicalJson(jsonView(text)))
     .digest();
-}
-
-function canonical(value: JsonView): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value === "number" || value instanceof JsonNumber) return canonicalNumber(value);
-  if (typeof value !== "object" || value === null) return String(value);
-  return isArray(value) ? canonicalArray(value) : canonicalObject(value);
-}
-
-function canonicalArray(values: readonly JsonView[]): string {
-  let text = "[";
-  for (const value of values) text += (text.length > 1 ? "," : "") + canonical(value);
-  return `${text}]`;
-}
-
-function canonicalObject(members: { readonly [key: string]: JsonView }): string {
-  let text = "{";
-  for (const key of sorted(Object.keys(members)))
-    text += `${text.length > 1 ? "," : ""}${JSON.stringify(key)}:${canonical(members[key] as JsonView)}`;
-  return `${text}}`;
-}
-
-const SURROGATE = /[\uD800-\uDFFF]/;
-
-/** JavaScript compares UTF-16 units, which puts U+1F600 before U+FF21. UTF-8 sorts as code points do. */
-function sorted(keys: readonly string[]): readonly string[] {
-  if (!SURROGATE.test(keys.join(""))) return keys.toSorted();
-  const encoded = keys.map((key) => ({ key, bytes: Buffer.from(key) }));
-  return encoded.toSorted((a, b) => Buffer.compare(a.bytes, b.bytes)).map(({ key }) => key);
-}
-
-function isArray(value: object): value is readonly JsonView[] {
-  return Array.isArray(value);
 }

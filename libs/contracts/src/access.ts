@@ -1,15 +1,16 @@
 import { z } from "zod";
 import { ResourceName, Timestamp } from "./names.js";
 import { PageQuery, pageOf } from "./pages.js";
+import { PlainText } from "./plain-text.js";
 import { Comment, ReviewView } from "./reviews.js";
 
 export const REQUEST_STATES = ["pending", "approved", "denied", "expired", "withdrawn"] as const;
 export const GRANT_STATES = ["scheduled", "active", "ended", "returned", "revoked"] as const;
 
 const Duration = z.string().regex(/^[1-9][0-9]{0,5}[smhd]$/, "write a duration such as 15m, 4h or 7d");
-const ToolGlob = z.string().min(1).max(256);
-const Reason = z.string().trim().min(1).max(2000);
-const Ticket = z.string().trim().min(1).max(200);
+const ToolGlob = PlainText.max(256);
+const Reason = PlainText.max(2000);
+const Ticket = PlainText.max(200);
 
 /** Asking for access to a target, or to some of its tools, for a while. */
 export const CreateAccessRequest = z.strictObject({
@@ -22,7 +23,9 @@ export const CreateAccessRequest = z.strictObject({
     .meta({ description: "Tools, with * and ?; the whole target unless given" }),
   reason: Reason.optional(),
   ticket: Ticket.optional(),
-  duration: Duration.optional().meta({ description: "The policy's maximum unless given" }),
+  duration: Duration.optional().meta({
+    description: "The policy's maximum unless given; never more than 90 days",
+  }),
   startsAt: Timestamp.optional().meta({ description: "At once unless given; at most 30 days ahead" }),
   policy: ResourceName.optional().meta({ description: "Which policy gives it, where several would" }),
   breakGlass: z

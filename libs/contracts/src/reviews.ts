@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Timestamp } from "./names.js";
+import { PlainText } from "./plain-text.js";
 
 /** So many people of a group. */
 export const ReviewersView = z.object({ group: z.string(), count: z.number().int() });
@@ -24,4 +25,4 @@ export const ReviewView = z.object({
 export type ReviewView = z.infer<typeof ReviewView>;
 
 /** Said by a reviewer; the person who asked hears it. */
-export const Comment = z.string().trim().min(1).max(1000);
+export const Comment = PlainText.max(1000);

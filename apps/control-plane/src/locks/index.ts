@@ -1,2 +1,3 @@
 export { type LiveLock, LiveLocks, type Lockable, Locks } from "./live-locks.js";
+export { LockedOut } from "./locked-out.js";
 export { LocksModule } from "./locks.module.js";

@@ -51,7 +51,10 @@ export class Locks {
 export class LiveLocks {
   private readonly snapshot: EpochSnapshot<Locks>;
 
-  constructor(database: Database, repository: LocksRepository) {
+  constructor(
+    database: Database,
+    private readonly repository: LocksRepository,
+  ) {
     this.snapshot = new EpochSnapshot(
       database,
       async (transaction) => new Locks(await repository.inForce(transaction)),
@@ -64,6 +67,11 @@ export class LiveLocks {
 
   atLeast(epoch: bigint): Promise<Snapshot<Locks>> {
     return this.snapshot.atLeast(epoch);
+  }
+
+  /** The lock on the agent that has this name at `at`, read afresh: an agent that has just joined is in no snapshot. */
+  ofAgentNamed(name: string, at: Date): Promise<LiveLock | undefined> {
+    return this.repository.onAgent(name, at);
   }
 }
 

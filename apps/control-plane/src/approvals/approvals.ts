@@ -3,7 +3,10 @@ import type { McpRequest } from "@drawbridge/mcp";
 import type { Reviewers, ReviewTerms } from "@drawbridge/policy";
 import type { Principal } from "../identity/index.js";
 
-/** Who may come back for an operation: the same principal through the same client in the same session, nobody else. */
+/**
+ * Who may come back for an operation: the same principal through the same client in the same session, nobody else. Of what
+ * is waited for by a task the session may be another one: whoever consumes it there makes it the approval's session.
+ */
 export interface ApprovalOwner {
   readonly sessionId: string;
   readonly principal: string;
@@ -50,8 +53,13 @@ export interface HeldApproval {
   readonly decidedBy: string | undefined;
   readonly comment: string | undefined;
   readonly edited: boolean;
+  /** JSON pointers into the arguments, of what an approver put in their place; never values. */
+  readonly changed: readonly string[];
   /** Why it ended, where nobody decided. */
   readonly endReason: string | undefined;
+  readonly createdAt: Date;
+  /** When it came to be in its state. */
+  readonly stateSince: Date;
 }
 
 /** What was approved, to be sent. */

@@ -47,7 +47,7 @@ export class Batches {
       return;
     }
     try {
-      await this.clients.accept({ session, target, principal, body, message, reply });
+      await this.clients.accept({ session, target, principal, body, message, reply, isBatched: true });
     } catch (error) {
       const refusal = refusalOf(error);
       if (message.kind === "request") await reply.finish(refusal.body(message.id));

@@ -32,6 +32,10 @@ export class BatchReply {
     return this.reply.open;
   }
 
+  whenClosed(closed: () => void): void {
+    this.reply.whenClosed(closed);
+  }
+
   /** Where one message of the batch is answered. */
   element(): BatchedReply {
     return new BatchedReply(this);
@@ -93,6 +97,10 @@ export class BatchedReply implements ExchangeReply {
 
   get open(): boolean {
     return !this.done && this.batch.open;
+  }
+
+  whenClosed(closed: () => void): void {
+    this.batch.whenClosed(closed);
   }
 
   begin(): void {}

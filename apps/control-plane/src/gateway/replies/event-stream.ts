@@ -64,6 +64,12 @@ export class EventStream {
     return !this.response.destroyed && !this.response.writableEnded;
   }
 
+  /** Calls back once, when the connection is over. */
+  whenClosed(closed: () => void): void {
+    if (this.response.destroyed) closed();
+    else this.response.once("close", closed);
+  }
+
   /** Resolves when the client's side has taken the message in, or is gone. */
   async send(message: Uint8Array, id?: string): Promise<void> {
     while (this.large) await this.large;

@@ -36,6 +36,8 @@ export interface ExchangeReply {
   readonly open: boolean;
   /** Whether the client was given an id with which it may come back for what it misses. */
   readonly resumable: boolean;
+  /** Calls back once, when the connection is over, whoever ended it. */
+  whenClosed(closed: () => void): void;
   /** From here on its events have ids. */
   begin(terms: StreamTerms): void;
   /** A message before the last one. Resolves when the client's side has taken it in. */
@@ -79,6 +81,11 @@ export class Reply implements ExchangeReply {
 
   get resumable(): boolean {
     return this.hasGivenId;
+  }
+
+  whenClosed(closed: () => void): void {
+    if (this.response.destroyed) closed();
+    else this.response.once("close", closed);
   }
 
   /** The answer to initialize tells the client its session. */

@@ -34,6 +34,10 @@ export class ResumedReply implements ExchangeReply {
     return this.last;
   }
 
+  whenClosed(closed: () => void): void {
+    this.stream.whenClosed(closed);
+  }
+
   begin(): void {}
 
   /** Reads out what was missed. True when the end was among it: the stream has ended then. */

@@ -1,9 +1,10 @@
 import { type Era, idKey, type JsonRpcId, type McpMessage, type McpRequest } from "@drawbridge/mcp";
 import type { Context } from "@drawbridge/policy";
 import type { SessionLink } from "../../agents/index.js";
+import type { Principal } from "../../identity/index.js";
 import type { Hold } from "../../limits/index.js";
 import type { ChangingList } from "../decisions/changed-lists.js";
-import type { Question } from "../decisions/decide.js";
+import type { GatewayDecision, Question } from "../decisions/decide.js";
 import type { HeldBody } from "../edge/held-bodies.js";
 import type { EditedCall } from "../holding/edited-results.js";
 import { eventId, type EventStream } from "../replies/event-stream.js";
@@ -35,8 +36,37 @@ export interface Exchange {
   readonly body: HeldBody;
   /** What it has of the limits of its rules. */
   hold?: Hold | undefined;
+  /** While it waits for people: it is decided and recorded, and is not sent. */
+  held?: HeldExchange | undefined;
+  /** What it was sent under where its rule asks for an approval: the approval, or the grant to run the same again. */
+  approval?: string | undefined;
+  /** To be called when its caller is told the answer of what was approved. */
+  heard?: (() => void) | undefined;
   /** Of a call that an approver changed before it ran: its answer says so. */
   edited?: EditedCall | undefined;
+}
+
+/** Why a request does not wait any longer for people. */
+export type EndOfWaiting =
+  /** The client has said that it does not want it, or in the modern era has closed the connection. */
+  | { readonly why: "unwanted" }
+  /** The connection is gone, and nobody can come back for it. */
+  | { readonly why: "left" }
+  /** It has waited for as long as one request may, or its token is about to expire. */
+  | { readonly why: "late" }
+  /** This control plane stops. */
+  | { readonly why: "stopping" }
+  /** It would be denied now, whoever approves it. */
+  | { readonly why: "denied"; readonly decision: GatewayDecision }
+  /** The session has ended, which has told the recording already what became of the request. */
+  | { readonly why: "ended" };
+
+/** A request that waits for people, for whoever knows that it should not any longer. */
+export interface HeldExchange {
+  /** The first reason counts. */
+  end(reason: EndOfWaiting): void;
+  /** The client has come back with another connection, `Exchange.reply`, and shown this token. */
+  returned(principal: Principal): void;
 }
 
 export interface SessionIdentity {

@@ -1,4 +1,5 @@
 import type { McpMessage } from "@drawbridge/mcp";
+import type { HeldApproval } from "../../approvals/index.js";
 import type { Principal } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
 import type { HeldBody } from "../edge/held-bodies.js";
@@ -18,4 +19,8 @@ export interface Incoming<Message extends McpMessage = McpMessage> {
   readonly parameterHeaders?: Readonly<Record<string, string>>;
   /** Whether the tasks that the request names are the caller's; undefined when it names none. */
   readonly ownsTasks?: boolean | undefined;
+  /** It is one of several messages of one body (2025-03-26), with one connection for all of them. */
+  readonly isBatched?: boolean;
+  /** What is held as the task that the request names: a task of ours, not of the target (HeldTasks). */
+  readonly heldTask?: HeldApproval | undefined;
 }

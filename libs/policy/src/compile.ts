@@ -1,6 +1,6 @@
 import type { CompiledRule } from "./compiled-rule.js";
 import { lowerAscii } from "./conditions/texts.js";
-import { methodsOf, namesFor, type PolicyDocument, type PolicyRule } from "./document.js";
+import { type JitAccess, methodsOf, namesFor, type PolicyDocument, type PolicyRule } from "./document.js";
 import { needsGrant, ruleFeatures, type Feature } from "./features.js";
 import { MethodRules } from "./method-rules.js";
 import { append, NameIndex } from "./name-index.js";
@@ -20,16 +20,26 @@ export interface CompiledPolicy {
   readonly labels: readonly (readonly [key: string, value: string])[];
   readonly names: Pick<NameIndex<true>, "forEachMatch"> | undefined;
   readonly subjects: ReadonlySet<string>;
-  readonly methods: ReadonlyMap<string, Pick<MethodRules, "matching" | "speaking">>;
+  readonly methods: RulesByMethod;
+  /** Of a policy with just-in-time access. */
+  readonly jit?: {
+    readonly access: JitAccess;
+    /** What matches without a grant as well: the rules that deny. */
+    readonly denials: RulesByMethod;
+  };
   /** That of its first rule. */
   readonly position: number;
   readonly hasRuleThatDoesNotDeny: boolean;
 }
 
+type RulesByMethod = ReadonlyMap<string, Pick<MethodRules, "matching" | "speaking">>;
+
 /** Policies ready to be evaluated. Never changes: a new version of a policy means compiling again. */
 export interface CompiledPolicies {
   readonly policyCount: number;
   readonly ruleCount: number;
+  /** Whether some policy has just-in-time access. */
+  readonly hasJit: boolean;
   /** Prefilters only: what they find is still checked. A policy is under its names, or else under its first label. */
   readonly byTargetName: Pick<NameIndex<CompiledPolicy>, "forEachMatch">;
   readonly byLabel: ReadonlyMap<string, readonly CompiledPolicy[]>;
@@ -38,8 +48,8 @@ export interface CompiledPolicies {
   readonly remembered: RememberedRules;
 }
 
-/** What `evaluate` knows how to judge or to ask for. Grants and profiles are not among it. */
-const EVALUATED: ReadonlySet<Feature> = new Set(["approval", "condition", "limits"]);
+/** What `evaluate` knows how to judge or to ask for. Profiles are not among it. */
+const EVALUATED: ReadonlySet<Feature> = new Set(["condition", "limits", "approval", "jit"]);
 const NOTHING: ReadonlySet<Feature> = new Set();
 
 /**
@@ -54,10 +64,12 @@ export function compilePolicies(
   const byLabel = new Map<string, CompiledPolicy[]>();
   const bySubject = new Map<string, CompiledPolicy[]>();
   let position = 0;
+  let hasJit = false;
   for (const version of inNameOrder(versions)) {
     const { targets } = version.document.spec;
     const policy = compilePolicy(version, { available, position });
     position += version.document.spec.rules.length;
+    hasJit ||= policy.jit !== undefined;
     const [firstLabel] = policy.labels;
     if (targets.names) for (const name of targets.names) byTargetName.add(name, policy);
     else if (firstLabel) append(byLabel, labelKey(...firstLabel), policy);
@@ -66,6 +78,7 @@ export function compilePolicies(
   return Object.freeze({
     policyCount: versions.length,
     ruleCount: position,
+    hasJit,
     byTargetName,
     byLabel,
     bySubject,
@@ -104,14 +117,16 @@ interface CompileOptions {
 function compilePolicy(version: PolicyVersion, { available, position }: CompileOptions): CompiledPolicy {
   const { spec } = version.document;
   const methods = new Map<string, MethodRules>();
+  const denials = new Map<string, MethodRules>();
+  const access = isEnforced("jit", available) ? jitOf(spec) : undefined;
   let hasRuleThatDoesNotDeny = false;
   for (const [index, rule] of spec.rules.entries()) {
     const compiled = compileRule(rule, { version, available, position: position + index });
     hasRuleThatDoesNotDeny ||= compiled.effect !== "deny";
     for (const method of new Set(methodsOf(rule))) {
-      const rules = methods.get(method) ?? new MethodRules();
-      methods.set(method, rules);
-      rules.add(compiled, namesFor(rule, method));
+      const names = namesFor(rule, method);
+      rulesOf(methods, method).add(compiled, names);
+      if (access && compiled.effect === "deny") rulesOf(denials, method).add(compiled, names);
     }
   }
   return Object.freeze({
@@ -121,9 +136,24 @@ function compilePolicy(version: PolicyVersion, { available, position }: CompileO
     names: spec.targets.names && targetNames(spec.targets.names),
     subjects: subjectsOf(spec.subjects),
     methods,
+    ...(access && { jit: { access, denials } }),
     position,
     hasRuleThatDoesNotDeny,
   });
+}
+
+function rulesOf(methods: Map<string, MethodRules>, method: string): MethodRules {
+  const rules = methods.get(method) ?? new MethodRules();
+  methods.set(method, rules);
+  return rules;
+}
+
+function jitOf({ access }: PolicyDocument["spec"]): JitAccess | undefined {
+  return access?.mode === "jit" ? access : undefined;
+}
+
+function isEnforced(feature: Feature, available: ReadonlySet<Feature>): boolean {
+  return available.has(feature) && EVALUATED.has(feature);
 }
 
 interface RuleOptions extends CompileOptions {
@@ -133,7 +163,7 @@ interface RuleOptions extends CompileOptions {
 function compileRule(rule: PolicyRule, { version, available, position }: RuleOptions): CompiledRule {
   const needed = ruleFeatures(rule).map(({ feature }) => feature);
   if (needsGrant(version.document)) needed.push("jit");
-  const unenforceable = needed.find((feature) => !available.has(feature) || !EVALUATED.has(feature));
+  const unenforceable = needed.find((feature) => !isEnforced(feature, available));
   return Object.freeze({
     policy: version.name,
     version: version.version,
@@ -144,6 +174,8 @@ function compileRule(rule: PolicyRule, { version, available, position }: RuleOpt
     ...(!unenforceable && rule.when !== undefined && { condition: conditionOf(rule, rule.when) }),
     limits: appliedLimits(version.name, rule),
     ...(rule.message !== undefined && { message: rule.message }),
+    isUnderGrant: needsGrant(version.document),
+    ...(!unenforceable && rule.approval && { review: rule.approval }),
     position,
   });
 }

@@ -1,5 +1,6 @@
 import type { Feature } from "./features.js";
 import type { AppliedLimit, Effect } from "./operation.js";
+import type { ReviewTerms } from "./review.js";
 import type { Condition } from "./rule-condition.js";
 
 export interface CompiledRule {
@@ -15,6 +16,10 @@ export interface CompiledRule {
   readonly condition?: Condition;
   readonly limits: readonly AppliedLimit[];
   readonly message?: string;
+  /** Of a policy with just-in-time access: a grant may be read, and is told. */
+  readonly isUnderGrant: boolean;
+  /** Who approves; only of rules that ask for it. */
+  readonly review?: ReviewTerms;
   /** Position among all rules by policy name, then by place in the policy: decides between equals. */
   readonly position: number;
 }

@@ -330,8 +330,17 @@ describe("what a policy needs", () => {
   });
 
   test("is a grant for a condition that reads one", () => {
-    const reads = parsed(withRule({ effect: "deny", when: 'grant.reason.contains("test")' }));
-    expect(featuresRequired(reads).map(({ feature }) => feature)).toEqual(["condition", "jit"]);
+    const reads = parsed(
+      withSpec({
+        access: { mode: "jit", activation: "self", maxDuration: "4h" },
+        rules: [{ name: "r", effect: "deny", when: 'grant.reason.contains("test")' }],
+      }),
+    );
+    expect(featuresRequired(reads).map(({ feature, rule }) => [feature, rule])).toEqual([
+      ["jit", undefined],
+      ["condition", "r"],
+      ["jit", "r"],
+    ]);
     const names = parsed(withRule({ effect: "deny", when: 'args.grant == "grant.id"' }));
     expect(featuresRequired(names).map(({ feature }) => feature)).toEqual(["condition"]);
   });

@@ -11,7 +11,9 @@ import {
 } from "./methods.js";
 import { LIMIT_SCOPES } from "./operation.js";
 import { nearest } from "./conditions/nearest.js";
-import { conditionProblems } from "./rule-condition.js";
+import type { ReviewTerms } from "./review.js";
+import { durationMs } from "./durations.js";
+import { automaticProblems, conditionProblems } from "./rule-condition.js";
 
 const Name = z
   .string()
@@ -319,18 +321,90 @@ function* meaningProblems({ targets, access, rules }: Spec): Generator<PolicyPro
       message: 'say which targets: give names, labels or both (names: ["*"] is every target)',
     };
   }
-  if (access?.mode === "jit" && access.activation === "approval" && !access.review) {
-    yield { path: ["access", "review"], message: "say who reviews: activation by approval needs a review" };
+  const patterns = new Set<string>();
+  if (access?.mode === "jit") {
+    yield* within("access", jitProblems(access, patterns));
   }
-  yield* rulesProblems(rules);
+  yield* rulesProblems(rules, { patterns, isUnderGrant: access?.mode === "jit" });
+}
+
+const MAX_ACCESS = "90d";
+const MAX_WAIT = "7d";
+
+function* jitProblems(access: JitAccess, patterns: Set<string>): Generator<PolicyProblem> {
+  const { maxDuration, review, automatic, breakGlass } = access;
+  yield* activationProblems(access);
+  yield* tooLong(["maxDuration"], maxDuration, MAX_ACCESS);
+  if (review) {
+    // As people ask weeks ahead, they may be answered weeks later.
+    yield* within("review", reviewProblems(review, MAX_ACCESS));
+  }
+  if (automatic) {
+    for (const message of automaticProblems(automatic.when, patterns)) {
+      yield { path: ["automatic", "when"], message };
+    }
+  }
+  if (!breakGlass) return;
+  const { groups = [], users = [] } = breakGlass.responders;
+  if (groups.length + users.length === 0) {
+    yield { path: ["breakGlass", "responders"], message: "say who may: give a group or a user" };
+  }
+  yield* tooLong(["breakGlass", "maxDuration"], breakGlass.maxDuration, MAX_ACCESS);
+}
+
+function* activationProblems({ activation, review, automatic }: JitAccess): Generator<PolicyProblem> {
+  if (activation === "approval") {
+    if (!review)
+      yield { path: ["review"], message: "say who reviews: activation by approval needs a review" };
+    return;
+  }
+  const message = "remove it, or make activation approval: with self nobody is asked";
+  if (review) yield { path: ["review"], message };
+  if (automatic) yield { path: ["automatic"], message };
+}
+
+function* reviewProblems({ from, expiresIn }: ReviewTerms, longest: string): Generator<PolicyProblem> {
+  yield* tooLong(["expiresIn"], expiresIn, longest);
+  const asked = new Set<string>();
+  for (const [index, { group }] of from.entries()) {
+    if (asked.has(group)) {
+      yield { path: ["from", index, "group"], message: `put them together: ${group} is asked already` };
+    }
+    asked.add(group);
+  }
+  const people = from.reduce((sum, { count }) => sum + count, 0);
+  if (people > MAX_PEOPLE) {
+    const message = `ask fewer: these are ${people} people, each another one, and ${MAX_PEOPLE} are the most`;
+    yield { path: ["from"], message };
+  }
+}
+
+/** For one decision, of all groups together. */
+const MAX_PEOPLE = 20;
+
+function* tooLong(path: PolicyProblem["path"], given: string, longest: string): Generator<PolicyProblem> {
+  if (durationMs(given) > durationMs(longest)) {
+    yield { path, message: `make it shorter: ${longest} is the longest` };
+  }
+}
+
+function* within(part: string, problems: Iterable<PolicyProblem>): Generator<PolicyProblem> {
+  for (const { path, message } of problems) yield { path: [part, ...path], message };
 }
 
 /** Different ones; each takes up to a millisecond to be checked. */
 const MAX_PATTERNS = 100;
 
-function* rulesProblems(rules: readonly Rule[]): Generator<PolicyProblem> {
+interface OfPolicy {
+  /** Collects those of all its conditions. */
+  readonly patterns: Set<string>;
+  /** It has just-in-time access. */
+  readonly isUnderGrant: boolean;
+}
+
+function* rulesProblems(rules: readonly Rule[], of: OfPolicy): Generator<PolicyProblem> {
   const seen = new Set<string>();
-  const patterns = new Set<string>();
+  const { patterns } = of;
   let found = 0;
   for (const [index, rule] of rules.entries()) {
     // What is wrong costs far more time than what is right.
@@ -340,7 +414,7 @@ function* rulesProblems(rules: readonly Rule[]): Generator<PolicyProblem> {
       yield { path: ["rules", index, "when"], message };
       return;
     }
-    const problems = [...(seen.has(rule.name) ? [nameTaken(rule)] : []), ...ruleProblems(rule, patterns)];
+    const problems = [...(seen.has(rule.name) ? [nameTaken(rule)] : []), ...ruleProblems(rule, of)];
     seen.add(rule.name);
     found += problems.length;
     for (const { path, message } of problems) yield { path: ["rules", index, ...path], message };
@@ -351,12 +425,15 @@ function nameTaken({ name }: Rule): PolicyProblem {
   return { path: ["name"], message: `name the rule otherwise: "${name}" is taken in this policy` };
 }
 
-function* ruleProblems(rule: Rule, patterns: Set<string>): Generator<PolicyProblem> {
+function* ruleProblems(rule: Rule, of: OfPolicy): Generator<PolicyProblem> {
   if (rule.effect === "require_approval" && !rule.approval) {
     yield { path: ["approval"], message: "say who approves: require_approval needs an approval" };
   }
   if (rule.effect !== "require_approval" && rule.approval) {
     yield { path: ["approval"], message: "remove it, or make the effect require_approval" };
+  }
+  if (rule.approval) {
+    yield* within("approval", reviewProblems(rule.approval, MAX_WAIT));
   }
   for (const obligation of ["mask", "limits"] as const) {
     if (rule.effect === "deny" && rule[obligation]) {
@@ -364,7 +441,7 @@ function* ruleProblems(rule: Rule, patterns: Set<string>): Generator<PolicyProbl
     }
   }
   if (rule.when !== undefined) {
-    const condition = { when: rule.when, effect: rule.effect, methods: methodsOf(rule), patterns };
+    const condition = { when: rule.when, effect: rule.effect, methods: methodsOf(rule), ...of };
     for (const message of conditionProblems(condition)) yield { path: ["when"], message };
   }
   yield* limitProblems(rule);

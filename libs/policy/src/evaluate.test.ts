@@ -325,9 +325,8 @@ describe("a rule that needs what the system lacks", () => {
 
   test("denies even when a caller claims a feature that evaluate cannot judge", () => {
     const everything = new Set<Feature>(["condition", "approval", "jit", "limits", "mask_profile"]);
-    const grant = { mode: "jit", activation: "self", maxDuration: "1h" } as const;
-    const rules: PolicyRule[] = [{ name: "r", effect: "allow" }];
-    const compiled = compilePolicies([policy({ access: grant, rules })], everything);
+    const rules: PolicyRule[] = [{ name: "r", effect: "allow", mask: { profile: "other" } }];
+    const compiled = compilePolicies([policy({ rules })], everything);
     expect(evaluate(compiled, call("search_objects"), alice).effect).toBe("deny");
     expect(isTargetVisible(compiled, shop, alice)).toBe(false);
   });

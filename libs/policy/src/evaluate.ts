@@ -1,11 +1,14 @@
 import { emailKey, labelKey, subjectKey, type CompiledPolicies, type CompiledPolicy } from "./compile.js";
 import type { CompiledRule } from "./compiled-rule.js";
-import { Evaluation } from "./evaluation.js";
+import type { JitAccess } from "./document.js";
+import { Evaluation, EVERY_POLICY } from "./evaluation.js";
 import type { Feature } from "./features.js";
+import { hasGrantInForce } from "./grants-in-force.js";
 import { type FailedRule, judge, type Judgement } from "./judge.js";
 import { type MatchingRules, merged } from "./method-rules.js";
 import { isGovernedMethod, isVendorMethod, nameListOf } from "./methods.js";
 import type { Context, Decision, Effect, Operation, Target } from "./operation.js";
+import type { RulesInForce } from "./remembered-rules.js";
 
 /**
  * Decides one operation. The strictest matching rule wins (deny, require_approval, allow), among equals the first by
@@ -17,15 +20,27 @@ export function evaluate(compiled: CompiledPolicies, operation: Operation, conte
 
 /**
  * For lists: whether some call of this name could be anything but denied. Decided by the walk of `evaluate` itself, so
- * that what is listed and what can be called never differ; conditions over what only a call has are left open.
+ * that what is listed and what can be called never differ; conditions over what only a call has are left open, and
+ * just-in-time access is taken as given: people see what they may ask for.
  */
 export function couldBeAllowed(compiled: CompiledPolicies, operation: Operation, context: Context): boolean {
   if (refusal(operation) !== undefined) return false;
-  const evaluation = new Evaluation(operation, context, { isListing: true });
-  const { decidedBy, failed, isOpen } = judge(
-    matchingRules(compiled, evaluation) ?? NOTHING_MATCHES,
-    evaluation,
-  );
+  return isPossible(compiled, new Evaluation(operation, context, { isListing: true, assumed: EVERY_POLICY }));
+}
+
+/** The same, but with the grants in force alone: whether nobody has to be asked for access first. */
+export function couldBeAllowedNow(
+  compiled: CompiledPolicies,
+  operation: Operation,
+  context: Context,
+): boolean {
+  if (refusal(operation) !== undefined) return false;
+  return isPossible(compiled, new Evaluation(operation, context, { isListing: true }));
+}
+
+function isPossible(compiled: CompiledPolicies, evaluation: Evaluation): boolean {
+  const { matching = NOTHING_MATCHES } = rulesInForce(compiled, evaluation) ?? {};
+  const { decidedBy, failed, isOpen } = judge(matching, evaluation);
   if (decidedBy?.effect === "deny" || failed.length > 0) return false;
   return decidedBy !== undefined || isOpen;
 }
@@ -35,15 +50,45 @@ export function decide(compiled: CompiledPolicies, evaluation: Evaluation): Deci
   const { operation } = evaluation;
   const refused = refusal(operation);
   if (refused !== undefined) return denied(refused);
-  const matching = matchingRules(compiled, evaluation);
-  const judgement = judge(matching ?? NOTHING_MATCHES, evaluation);
+  const inForce = rulesInForce(compiled, evaluation);
+  if (!inForce) {
+    return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
+  }
+  const decision = decisionBy(inForce.matching, evaluation);
+  if (decision.effect !== "deny" || inForce.closed.length === 0) return decision;
+  return orRequestable(decision, requestable(compiled, evaluation, inForce.closed));
+}
+
+function decisionBy(matching: MatchingRules, evaluation: Evaluation): Decision {
+  const judgement = judge(matching, evaluation);
   const [failure] = judgement.failed;
   if (judgement.decidedBy && (judgement.decidedBy.effect === "deny" || !failure)) {
-    return decisionOf(judgement.decidedBy, judgement, operation);
+    return decisionOf(judgement.decidedBy, judgement, evaluation);
   }
-  if (failure) return failedDecision(failure, judgement, operation);
-  if (matching) return denied(`no rule allows ${describe(operation)}`);
-  return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
+  if (failure) return failedDecision(failure, judgement, evaluation);
+  return denied(`no rule allows ${describe(evaluation.operation)}`);
+}
+
+/** Each is tried by itself, and all of them within the bounds of one decision. */
+const MAX_TRIED = 16;
+
+/** Of the policies that no grant opens those with which it would not be denied, if there were a grant of one of them. */
+function requestable(
+  compiled: CompiledPolicies,
+  evaluation: Evaluation,
+  closed: readonly string[],
+): readonly string[] {
+  evaluation.renewMeter();
+  return closed.slice(0, MAX_TRIED).filter((policy) => isPossible(compiled, evaluation.assuming(policy)));
+}
+
+function orRequestable(decision: Decision, policies: readonly string[]): Decision {
+  if (policies.length === 0) return decision;
+  const reason =
+    decision.rule === undefined
+      ? `${decision.reason} without a grant of policy ${policies.map((policy) => `"${policy}"`).join(" or ")}`
+      : decision.reason;
+  return { ...decision, reason, requestable: policies };
 }
 
 /** Why no rule is asked; undefined when they are. */
@@ -65,27 +110,51 @@ export function policiesInForce(
   return [...selected].sort((a, b) => a.position - b.position);
 }
 
-/** The rules of all policies that are selected; undefined when none is. */
-function matchingRules(compiled: CompiledPolicies, evaluation: Evaluation): MatchingRules | undefined {
-  const key = keyOf(evaluation);
+/** The rules of all policies that are selected, as far as grants open them; undefined when none is selected. */
+function rulesInForce(compiled: CompiledPolicies, evaluation: Evaluation): RulesInForce | undefined {
+  const key = keyOf(evaluation, compiled.hasJit);
   const known = key === undefined ? undefined : compiled.remembered.get(key);
   if (known) return known;
   const { method, name } = evaluation.operation;
   const policies = policiesInForce(compiled, evaluation);
   if (policies.length === 0) return undefined;
   const matching = merged(
-    policies.map((policy) => policy.methods.get(method)?.matching(name) ?? NOTHING_MATCHES),
+    policies.map((policy) => openedRules(policy, evaluation).get(method)?.matching(name) ?? NOTHING_MATCHES),
   );
-  if (key !== undefined) compiled.remembered.set(key, matching);
-  return matching;
+  const closed = compiled.hasJit ? closedPolicies(policies, evaluation) : NO_POLICIES;
+  const inForce = { matching, closed };
+  if (key !== undefined) compiled.remembered.set(key, inForce);
+  return inForce;
+}
+
+const NO_POLICIES: readonly string[] = [];
+
+function openedRules(policy: CompiledPolicy, evaluation: Evaluation): CompiledPolicy["methods"] {
+  return isClosed(policy, evaluation) && policy.jit ? policy.jit.denials : policy.methods;
+}
+
+function closedPolicies(policies: readonly CompiledPolicy[], evaluation: Evaluation): readonly string[] {
+  const { method } = evaluation.operation;
+  return policies
+    .filter((policy) => policy.methods.has(method) && isClosed(policy, evaluation))
+    .map(({ name }) => name);
+}
+
+/** Whether the rules of the policy, but for those that deny, match nothing because there is no grant. */
+export function isClosed({ jit, name }: CompiledPolicy, evaluation: Evaluation): boolean {
+  return jit !== undefined && !evaluation.opens(name);
 }
 
 const MAX_KEY = 2_048;
 
 /** All that the rules which speak of an operation depend on; undefined when it is too much to be remembered. */
-function keyOf({ operation: { target, method, name }, context }: Evaluation): string | undefined {
+function keyOf(evaluation: Evaluation, hasJit: boolean): string | undefined {
+  const { operation, context } = evaluation;
+  const { target, method, name } = operation;
   if ((name?.length ?? 0) + context.principal.groups.length * 16 > MAX_KEY) return undefined;
-  const key = JSON.stringify([target.name, target.labels, method, name ?? null, subjectKeys(context)]);
+  const parts: unknown[] = [target.name, target.labels, method, name ?? null, subjectKeys(context)];
+  if (hasJit) parts.push(evaluation.opened);
+  const key = JSON.stringify(parts);
   return key.length > MAX_KEY ? undefined : key;
 }
 
@@ -96,13 +165,46 @@ const NOTHING_MATCHES: MatchingRules = {
   otherConditional: [],
 };
 
-/** Whether the principal may know that the target exists: some policy for both has a rule that does more than deny. */
+/**
+ * Whether the principal may know that the target exists: some policy for both has a rule that does more than deny, if
+ * only under a grant that could be asked for.
+ */
 export function isTargetVisible(compiled: CompiledPolicies, target: Target, context: Context): boolean {
   let visible = false;
   forEachSelected(compiled, { target, context }, (policy) => {
     visible ||= policy.hasRuleThatDoesNotDeny;
   });
   return visible;
+}
+
+/** Whether such a rule matches now: access is standing, or there is a grant. */
+export function hasAccess(compiled: CompiledPolicies, target: Target, context: Context): boolean {
+  let has = false;
+  forEachSelected(compiled, { target, context }, (policy) => {
+    has ||= policy.hasRuleThatDoesNotDeny && (!policy.jit || hasGrantInForce(policy.name, context));
+  });
+  return has;
+}
+
+/** A policy that gives access to who asks for it. */
+export interface JitPolicy {
+  readonly name: string;
+  readonly version: number;
+  readonly access: JitAccess;
+}
+
+/** The policies with just-in-time access for this target and this principal, by name; those that only deny give none. */
+export function jitPolicies(
+  compiled: CompiledPolicies,
+  target: Target,
+  context: Context,
+): readonly JitPolicy[] {
+  if (!compiled.hasJit) return [];
+  const found = new Map<string, JitPolicy>();
+  forEachSelected(compiled, { target, context }, ({ name, version, jit, hasRuleThatDoesNotDeny }) => {
+    if (jit && hasRuleThatDoesNotDeny) found.set(name, { name, version, access: jit.access });
+  });
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /**
@@ -170,28 +272,40 @@ function subjectKeys({ principal, client, workload }: Context): string[] {
   return keys;
 }
 
-function decisionOf(rule: CompiledRule, judgement: Judgement, operation: Operation): Decision {
+function decisionOf(rule: CompiledRule, judgement: Judgement, evaluation: Evaluation): Decision {
   const limits = rule.effect === "deny" ? [] : judgement.limited.flatMap(({ limits: each }) => each);
   return {
     effect: rule.effect,
     policy: rule.policy,
     version: rule.version,
     rule: rule.name,
-    reason: reasonOf(rule, operation),
+    reason: reasonOf(rule, evaluation.operation),
     ...(rule.message !== undefined && { message: rule.message }),
     ...(limits.length > 0 && { limits }),
+    ...(rule.effect === "require_approval" && rule.review && { review: rule.review }),
+    ...grantOf(rule, evaluation),
     ...failedOf(judgement),
   };
 }
 
-function failedDecision({ rule, problem }: FailedRule, judgement: Judgement, operation: Operation): Decision {
-  const reason = `rule "${rule.name}" of policy "${rule.policy}" could not be decided: ${problem}; so it denies ${describe(operation)}`;
+function grantOf(rule: CompiledRule, evaluation: Evaluation): Pick<Decision, "grant"> {
+  const grant = evaluation.grantFor(rule);
+  return grant && grant !== "assumed" ? { grant } : {};
+}
+
+function failedDecision(
+  { rule, problem }: FailedRule,
+  judgement: Judgement,
+  evaluation: Evaluation,
+): Decision {
+  const reason = `rule "${rule.name}" of policy "${rule.policy}" could not be decided: ${problem}; so it denies ${describe(evaluation.operation)}`;
   return {
     effect: "deny",
     policy: rule.policy,
     version: rule.version,
     rule: rule.name,
     reason,
+    ...grantOf(rule, evaluation),
     ...failedOf(judgement),
   };
 }

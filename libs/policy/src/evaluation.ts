@@ -3,7 +3,8 @@ import { BOUNDS } from "./conditions/bounds.js";
 import { TOO_COSTLY } from "./conditions/meter.js";
 import { Scope } from "./conditions/scope.js";
 import type { CompiledRule } from "./compiled-rule.js";
-import type { Context, Operation } from "./operation.js";
+import { grantsInForce } from "./grants-in-force.js";
+import type { Context, Grant, Operation } from "./operation.js";
 import type { Condition } from "./rule-condition.js";
 
 /** What became of a condition that only an explanation would have asked, after it had cost all it may. */
@@ -12,28 +13,69 @@ export const NOT_LOOKED_AT = new Failure("the explanation costs too much for an 
 /** What became of the condition of a rule; open: it depends on what only a call has. */
 export type Outcome = boolean | "open" | Failure;
 
+/** As if there were a grant of every policy. No policy is called so. */
+export const EVERY_POLICY = "*";
+
+interface EvaluationOptions {
+  readonly isListing?: boolean;
+  readonly remembers?: boolean;
+  /** A policy that is taken as granted, or EVERY_POLICY. What conditions ask of such a grant is left open. */
+  readonly assumed?: string;
+  /** What is known of the operation already. */
+  readonly scope?: Scope;
+}
+
 /** One decision: what its conditions read, and what became of them. */
 export class Evaluation {
   readonly operation: Operation;
   readonly context: Context;
   readonly #scope: Scope;
-  #costAfterwards = 0;
+  readonly #assumed: string | undefined;
   readonly #outcomes: Map<CompiledRule, Outcome> | undefined;
+  #grants: ReadonlyMap<string, Grant> | undefined;
+  #costAfterwards = 0;
 
-  constructor(
-    operation: Operation,
-    context: Context,
-    options: { readonly isListing?: boolean; readonly remembers?: boolean } = {},
-  ) {
+  constructor(operation: Operation, context: Context, options: EvaluationOptions = {}) {
     this.operation = operation;
     this.context = context;
-    this.#scope = new Scope(operation, context, options);
+    this.#scope = options.scope ?? new Scope(operation, context, options);
+    this.#assumed = options.assumed;
     this.#outcomes = options.remembers ? new Map() : undefined;
+  }
+
+  /** As if there were a grant of the policy. What is known of the operation is not asked for again. */
+  assuming(policy: string): Evaluation {
+    return new Evaluation(this.operation, this.context, { assumed: policy, scope: this.#scope });
+  }
+
+  /** By policy. */
+  get grants(): ReadonlyMap<string, Grant> {
+    this.#grants ??= grantsInForce(this.operation, this.context);
+    return this.#grants;
+  }
+
+  /** Whether the rules of a policy with just-in-time access match. */
+  opens(policy: string): boolean {
+    return this.#assumed === EVERY_POLICY || this.#assumed === policy || this.grants.has(policy);
+  }
+
+  /** Of which policies that is so, for a key. */
+  get opened(): readonly (string | null)[] {
+    return [this.#assumed ?? null, ...[...this.grants.keys()].sort()];
+  }
+
+  /** That which opens the rule's policy; where access is standing there is none to speak of. */
+  grantFor({ policy, isUnderGrant }: CompiledRule): Grant | "assumed" | undefined {
+    if (!isUnderGrant) return undefined;
+    const grant = this.grants.get(policy);
+    if (grant || this.#assumed === undefined) return grant;
+    return this.opens(policy) ? "assumed" : undefined;
   }
 
   /** Of a rule without a condition it is true. */
   outcomeOf(rule: CompiledRule): Outcome {
     if (!rule.condition) return true;
+    this.#scope.grant = this.grantFor(rule);
     const outcome = this.#ask(rule.condition);
     this.#outcomes?.set(rule, outcome);
     return outcome;
@@ -50,6 +92,11 @@ export class Evaluation {
     return outcome;
   }
 
+  /** Lets conditions cost as much again as in the decision. */
+  renewMeter(): void {
+    this.#scope.renewMeter();
+  }
+
   /** Whether conditions have cost all they may: every further one fails. */
   get isExhausted(): boolean {
     return this.#scope.meter.isExhausted;
@@ -59,8 +106,8 @@ export class Evaluation {
     const scope = this.#scope;
     scope.hasMetUnknown = false;
     const outcome = condition(scope);
-    if (!scope.isListing || typeof outcome === "boolean") return outcome;
+    if (typeof outcome === "boolean") return outcome;
     // What was left open cost something that the call need not cost.
-    return scope.hasMetUnknown || outcome === TOO_COSTLY ? "open" : outcome;
+    return scope.hasMetUnknown || (scope.isListing && outcome === TOO_COSTLY) ? "open" : outcome;
   }
 }

@@ -1,3 +1,5 @@
+export { type AccessQuestion, automaticApproval } from "./automatic-approval.js";
+export type { AskedAccess } from "./conditions/scope.js";
 export { compilePolicies, type CompiledPolicies, type PolicyVersion } from "./compile.js";
 export { comparePolicies, type PolicyChange } from "./compare-policies.js";
 export { durationMs } from "./durations.js";
@@ -12,7 +14,16 @@ export {
   type PolicyRule,
 } from "./document.js";
 export type { PolicyProblem } from "./document-problems.js";
-export { couldBeAllowed, evaluate, isTargetVisible, policiesFor } from "./evaluate.js";
+export {
+  couldBeAllowed,
+  couldBeAllowedNow,
+  evaluate,
+  hasAccess,
+  isTargetVisible,
+  type JitPolicy,
+  jitPolicies,
+  policiesFor,
+} from "./evaluate.js";
 export { type Explanation, explainOperation, type RuleVoice } from "./explain.js";
 export { featuresRequired, unenforceable, type Feature, type RequiredFeature } from "./features.js";
 export { GOVERNED_METHODS, type GovernedMethod, isVendorMethod } from "./methods.js";

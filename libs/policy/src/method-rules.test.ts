@@ -10,6 +10,7 @@ const rule = (position: number, effect: CompiledRule["effect"] = "allow"): Compi
   effect,
   written: effect,
   limits: [],
+  isUnderGrant: false,
   position,
 });
 

@@ -79,6 +79,8 @@ export interface Context {
   readonly grants?: readonly Grant[] | undefined;
   /** The moment of the decision; the present unless given. */
   readonly now?: Date | undefined;
+  /** When grants are looked at, where that is not `now`: what was asked earlier is decided again under those of today. */
+  readonly grantsAt?: Date | undefined;
 }
 
 export type Effect = "allow" | "deny" | "require_approval";

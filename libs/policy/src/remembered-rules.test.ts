@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 
 import type { CompiledRule } from "./compiled-rule.js";
-import type { MatchingRules } from "./method-rules.js";
-import { RememberedRules } from "./remembered-rules.js";
+import { RememberedRules, type RulesInForce } from "./remembered-rules.js";
 
-const NONE: MatchingRules = { unconditional: undefined, limited: [], denying: [], otherConditional: [] };
+const NOTHING = { unconditional: undefined, limited: [], denying: [], otherConditional: [] };
+const NONE: RulesInForce = { matching: NOTHING, closed: [] };
 
 test("remembers what it was last told, and not more than so many operations", () => {
   const remembered = new RememberedRules();
@@ -21,9 +21,11 @@ test("remembers not more than so many rules", () => {
     effect: "deny",
     written: "deny",
     limits: [],
+    isUnderGrant: false,
     position: 0,
   };
-  const large: MatchingRules = { ...NONE, denying: Array.from({ length: 150_000 }, () => rule) };
+  const denying = Array.from({ length: 150_000 }, () => rule);
+  const large: RulesInForce = { matching: { ...NOTHING, denying }, closed: [] };
   const remembered = new RememberedRules();
   remembered.set("a", large);
   remembered.set("b", large);

@@ -2,13 +2,15 @@ import { checkCondition, type Reads } from "./conditions/check-condition.js";
 import { compileCondition } from "./conditions/compile-condition.js";
 import type { Scope } from "./conditions/scope.js";
 import { Failure } from "./conditions/values.js";
-import { isVariable, variable } from "./conditions/variables.js";
+import { AUTOMATIC_VARIABLES, isVariable, variable, VARIABLES_OF_REQUESTS } from "./conditions/variables.js";
 import type { Effect } from "./operation.js";
 
 export interface ConditionOfRule {
   readonly when: string;
   readonly effect: Effect;
   readonly methods: readonly string[];
+  /** Of a policy with just-in-time access. */
+  readonly isUnderGrant: boolean;
   /** Collects the patterns of all conditions. */
   readonly patterns: Set<string>;
 }
@@ -24,18 +26,48 @@ export function* conditionProblems(rule: ConditionOfRule): Generator<string> {
 /** Claims of a target or a client: a rule that allows because of them would be theirs to use. */
 const CLAIMS = ["tool.annotations", "client.name"];
 
-function* readProblems({ effect, methods }: ConditionOfRule, reads: Reads): Generator<string> {
+function* readProblems({ effect, methods, isUnderGrant }: ConditionOfRule, reads: Reads): Generator<string> {
   for (const claim of CLAIMS) {
     if (effect === "allow" && reads.has(claim)) {
       yield `allow by something else: ${claim} is only claimed, so no rule may allow because of it`;
     }
   }
-  for (const name of new Set([...reads].map((read) => read.split(".")[0] ?? read))) {
+  const names = variablesOf(reads);
+  if (names.has("grant") && !isUnderGrant) {
+    yield "leave grant out, or give the policy access with mode: jit: where access is standing there is no grant";
+  }
+  for (const name of names) {
+    if (VARIABLES_OF_REQUESTS.includes(name)) {
+      yield `read something else: only a condition of access.automatic has ${name}`;
+    }
     const known = isVariable(name) ? variable(name).methods : undefined;
     const without = known && methods.find((method) => !known.includes(method));
     if (without !== undefined) {
       yield `make a rule of its own for ${without}: it never has ${name} (${known?.join(", ")} can have it)`;
     }
+  }
+}
+
+function variablesOf(reads: Reads): ReadonlySet<string> {
+  return new Set([...reads].map((read) => read.split(".")[0] ?? read));
+}
+
+/** What is wrong with the condition under which nobody has to be asked for access. Its patterns go into `patterns`. */
+export function* automaticProblems(when: string, patterns: Set<string>): Generator<string> {
+  const checked = checkCondition(when);
+  for (const pattern of checked.patterns) patterns.add(pattern);
+  if (checked.ok) yield* automaticReadProblems(checked.reads);
+  else yield checked.problem;
+}
+
+function* automaticReadProblems(reads: Reads): Generator<string> {
+  for (const name of variablesOf(reads)) {
+    if (!AUTOMATIC_VARIABLES.includes(name)) {
+      yield `read something else than ${name}: there is no operation yet; there are ${AUTOMATIC_VARIABLES.join(", ")}`;
+    }
+  }
+  if (reads.has("client.name")) {
+    yield "approve by something else: client.name is only claimed, so no access may be given because of it";
   }
 }
 
@@ -58,4 +90,10 @@ const NOT_VALID = new Failure(
 export function ruleCondition(when: string): Condition {
   const checked = checkCondition(when);
   return checked.ok ? compileCondition(checked.root) : () => NOT_VALID;
+}
+
+/** That of access.automatic. One that is not valid, or reads what it may not, fails. */
+export function automaticCondition(when: string): Condition {
+  const [problem] = automaticProblems(when, new Set());
+  return problem === undefined ? ruleCondition(when) : () => NOT_VALID;
 }

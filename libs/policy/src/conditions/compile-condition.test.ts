@@ -171,7 +171,8 @@ describe("a condition", () => {
     },
     { text: "session.calls > 0", says: "session is not known", who: context },
     { text: "session.resultBytes > 0", says: "not known any more" },
-    { text: 'grant.id == "x"', says: "not enforced" },
+    { text: 'grant.id == "x"', says: "nothing is given by a grant" },
+    { text: 'request.kind == "access"', says: "nothing is asked for" },
     { text: 'client.name == "x"', says: "client.name is not known" },
     {
       text: 'principal.email == "alice@example.com"',

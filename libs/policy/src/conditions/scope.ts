@@ -1,5 +1,5 @@
 import type { ShellFacts, SqlFacts } from "@drawbridge/commands/facts";
-import type { Context, Operation, SessionUsage, ToolDefinition } from "../operation.js";
+import type { Context, Grant, Operation, SessionUsage, ToolDefinition } from "../operation.js";
 import { Meter } from "./meter.js";
 import { Failure, fromJson, type Value } from "./values.js";
 import { type VariableName, VARIABLES } from "./variables.js";
@@ -8,12 +8,25 @@ const NOT_YET = new Failure("it depends on the call itself");
 
 type Facts = SqlFacts | ShellFacts;
 
+/** What is asked for in an access request, as a condition about it reads it. */
+export interface AskedAccess {
+  readonly kind: "access" | "extension";
+  readonly durationSeconds: number;
+  readonly reason?: string | undefined;
+  readonly ticket?: string | undefined;
+  /** Globs; empty: the whole target. */
+  readonly tools: readonly string[];
+}
+
 /** What conditions read in one decision: everything is asked for when the first condition needs it, and once. */
 export class Scope {
   readonly operation: Operation;
   readonly context: Context;
   /** Leaves open what can differ between calls. */
   readonly isListing: boolean;
+  /** That of the policy whose rule is asked. assumed: one that nobody has given yet, so that nothing is known of it. */
+  grant: Grant | "assumed" | undefined;
+  readonly request: AskedAccess | undefined;
   #meter = new Meter();
   /** Elements that macros are at, by how deep they are nested. */
   readonly elements: Value[] = [];
@@ -23,10 +36,18 @@ export class Scope {
   #arguments: Value | Failure | undefined;
   readonly #facts: { sql?: Facts | Failure; shell?: Facts | Failure } = {};
 
-  constructor(operation: Operation, context: Context, { isListing = false } = {}) {
+  constructor(
+    operation: Operation,
+    context: Context,
+    {
+      isListing = false,
+      request,
+    }: { readonly isListing?: boolean | undefined; readonly request?: AskedAccess | undefined } = {},
+  ) {
     this.operation = operation;
     this.context = context;
     this.isListing = isListing;
+    this.request = request;
   }
 
   /** What the conditions may still cost. */
@@ -104,7 +125,8 @@ const NO_TOOL_NAME = new Failure("tool.name is not known: this is no call of a t
 const NO_DEFINITION = new Failure("the definition of the tool is not known");
 const NO_SESSION = new Failure("the session is not known here");
 const NO_RESULT_BYTES = new Failure("session.resultBytes is not known any more");
-const NO_GRANT = new Failure("grants are not enforced by this system yet");
+const NO_GRANT = absent("grant is not known: nothing is given by a grant here");
+const NO_REQUEST = new Failure("request is not known: nothing is asked for here");
 
 /** Fields whose value is not simply the facts'. */
 const READERS: Readonly<Record<string, Evaluate>> = {
@@ -129,9 +151,18 @@ const READERS: Readonly<Record<string, Evaluate>> = {
   "session.calls": ofSession(({ calls }) => calls),
   "session.resultBytes": ofSession(({ resultBytes }) => resultBytes),
   "session.ageSeconds": ofSession(({ ageSeconds }) => Math.floor(ageSeconds)),
-  "grant.id": () => NO_GRANT,
-  "grant.reason": () => NO_GRANT,
-  "grant.expiresAt": () => NO_GRANT,
+  "grant.id": ofGrant("id", ({ id }) => id),
+  "grant.reason": ofGrant("reason", ({ reason }) => reason),
+  "grant.ticket": ofGrant("ticket", ({ ticket }) => ticket),
+  "grant.breakGlass": ofGrant("breakGlass", ({ breakGlass }) => breakGlass),
+  "grant.expiresAt": ofGrant("expiresAt", ({ endsAt }) => endsAt),
+  "request.kind": ofRequest("kind", ({ kind }) => kind),
+  "request.durationSeconds": ofRequest("durationSeconds", ({ durationSeconds }) =>
+    fromJson(Math.floor(durationSeconds)),
+  ),
+  "request.reason": ofRequest("reason", ({ reason }) => reason),
+  "request.ticket": ofRequest("ticket", ({ ticket }) => ticket),
+  "request.tools": ofRequest("tools", ({ tools }) => tools),
   args: (scope) => scope.arguments(),
   now: (scope) => scope.now(),
 };
@@ -151,6 +182,20 @@ function ofSession(field: (session: SessionUsage) => number | undefined): Evalua
     const value = field(session);
     return value === undefined ? NO_RESULT_BYTES : fromJson(value);
   };
+}
+
+function ofGrant(field: string, read: (grant: Grant) => Value | undefined): Evaluate {
+  const missing = absent(`grant.${field} is not known: it was given without one`);
+  return (scope) => {
+    const { grant } = scope;
+    if (grant === "assumed") return scope.unknown();
+    return grant ? (read(grant) ?? missing) : NO_GRANT;
+  };
+}
+
+function ofRequest(field: string, read: (request: AskedAccess) => Value | Failure | undefined): Evaluate {
+  const missing = absent(`request.${field} is not known: it has none`);
+  return ({ request }) => (request ? (read(request) ?? missing) : NO_REQUEST);
 }
 
 /** Of what was not parsed, only this means anything. */

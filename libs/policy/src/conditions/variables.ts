@@ -26,12 +26,15 @@ export interface VariableDescription {
   readonly methods?: readonly string[];
   /** It can differ between two calls of one tool by one principal: lists leave open what depends on it. */
   readonly moves?: true;
+  /** What may read it: conditions of rules unless given. */
+  readonly readBy?: "automatic" | "both";
 }
 
 /** Everything a condition can read: the type check, the evaluation, the documentation and its test are made from this. */
 export const VARIABLES = {
   principal: {
     says: "who asks, from the verified token of this request",
+    readBy: "both",
     fields: {
       id: { type: "string", says: "identifies a person or a workload over all issuers" },
       groups: { type: "list<string>", says: "groups in the token of this request" },
@@ -44,6 +47,7 @@ export const VARIABLES = {
   },
   client: {
     says: "the program through which the principal asks",
+    readBy: "both",
     fields: {
       id: { type: "string", says: "the OAuth client, from the verified token" },
       name: { type: "string", says: "what the program calls itself: a claim, which no allow rule may read" },
@@ -51,6 +55,7 @@ export const VARIABLES = {
   },
   target: {
     says: "the registered MCP server",
+    readBy: "both",
     fields: {
       name: { type: "string", says: "its name" },
       labels: {
@@ -102,15 +107,31 @@ export const VARIABLES = {
     },
   },
   grant: {
-    says: "the grant under which access is given; needs just-in-time access, which is not enforced yet",
+    says: "the grant that opens the policy, which has just-in-time access; reading any of it fails where there is none",
     moves: true,
     fields: {
       id: { type: "string", says: "identifies the grant" },
-      reason: { type: "string", says: "why it was asked for" },
+      reason: { type: "string", says: "why it was asked for; reading it fails where nothing was said" },
+      ticket: {
+        type: "string",
+        says: "the ticket it was asked for with; reading it fails where there is none",
+      },
+      breakGlass: { type: "bool", says: "whether it was taken in an emergency" },
       expiresAt: { type: "timestamp", says: "when it ends" },
     },
   },
-  now: { says: "the moment of the decision", type: "timestamp", moves: true },
+  request: {
+    says: "the access that is asked for; only a condition of access.automatic may read it",
+    readBy: "automatic",
+    fields: {
+      kind: { type: "string", says: "access, or extension where it is for more time" },
+      durationSeconds: { type: "int", says: "for how long" },
+      reason: { type: "string", says: "why; reading it fails where nothing was said" },
+      ticket: { type: "string", says: "the ticket; reading it fails where there is none" },
+      tools: { type: "list<string>", says: "tools, with * and ?; empty for the whole target" },
+    },
+  },
+  now: { says: "the moment of the decision", type: "timestamp", moves: true, readBy: "both" },
   sql: {
     says: "what the SQL of the operation would do; reading any of it fails where no argument is SQL, and all but parsed, reason and dialect where it was not parsed",
     methods: ["tools/call"],
@@ -126,6 +147,16 @@ export const VARIABLES = {
 } as const satisfies Record<string, VariableDescription>;
 
 export type VariableName = keyof typeof VARIABLES;
+
+/** What a condition of access.automatic may read: there is a request, and no operation yet. */
+export const AUTOMATIC_VARIABLES: readonly string[] = Object.entries<VariableDescription>(VARIABLES)
+  .filter(([, { readBy }]) => readBy !== undefined)
+  .map(([name]) => name);
+
+/** What a condition of a rule may not read. */
+export const VARIABLES_OF_REQUESTS: readonly string[] = Object.entries<VariableDescription>(VARIABLES)
+  .filter(([, { readBy }]) => readBy === "automatic")
+  .map(([name]) => name);
 
 export function isVariable(name: string): name is VariableName {
   return Object.hasOwn(VARIABLES, name);

@@ -135,7 +135,8 @@ export function withGrants(
   at = new Date(),
 ): Context {
   if (targetId === undefined) return context;
-  return { ...context, grants: grants.of({ principal: context.principal.id, targetId, sessionId }, at) };
+  const { id: principal } = context.principal;
+  return { ...context, grants: grants.of({ principal, targetId, sessionId }, at), grantsAt: at };
 }
 
 function lockOn({ locks }: LiveSnapshot, question: Question, at: Date): LiveLock | undefined {

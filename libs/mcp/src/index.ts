@@ -55,6 +55,7 @@ export { type Governance, type ListName, type MethodRule, METHODS, type NameSour
 export { checkParameterHeaders, parameterHeaders } from "./parameter-headers.js";
 export { parseBody, type ParsedBody } from "./parse-body.js";
 export { DEFAULT_MAX_DEPTH, parseMessage, type ParseLimits } from "./parse-message.js";
+export { removeMember, stringInParams } from "./remove-member.js";
 export { replaceRanges, type Replacement } from "./replace-ranges.js";
 export { isPlainUri } from "./resource-uri.js";
 export { errorCodeOf, type InputRequest, inputRequestsOf, taskIdOf } from "./response-members.js";

@@ -25,11 +25,40 @@ describe("a member of a request", () => {
     );
   });
 
+  test("is found within other members", () => {
+    const meta = (extensions: object) =>
+      `{"_meta":{"io.modelcontextprotocol/clientCapabilities":${JSON.stringify({ roots: {}, extensions })}}}`;
+    const text = `{"jsonrpc":"2.0","id":1,"method":"x","params":${meta({ a: {}, tasks: { b: 1 } })}}`;
+    const left = removeMember(request(text), "clientCapabilities", "extensions", "tasks");
+    expect(Buffer.from(left).toString()).toBe(
+      `{"jsonrpc":"2.0","id":1,"method":"x","params":${meta({ a: {} })}}`,
+    );
+    const none = removeMember(request(text), "clientCapabilities", "elsewhere", "tasks");
+    expect(Buffer.from(none).toString()).toBe(text);
+  });
+
   test("leaves everything else byte for byte as it was", () => {
     const text = `{"jsonrpc":"2.0", "id":1,"method":"x","params":{"n":1234567890123456789 , "s" : "t" ,"f":1.0}}`;
     expect(Buffer.from(removeMember(request(text), "params", "s")).toString()).toBe(
       `{"jsonrpc":"2.0", "id":1,"method":"x","params":{"n":1234567890123456789 ,"f":1.0}}`,
     );
+  });
+
+  test("is taken out of what is in the client's capabilities", () => {
+    const capabilities = (extensions: string) =>
+      `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"x":1.0${extensions}}}}`;
+    const from = (params: string) => {
+      const message = request(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`);
+      return Buffer.from(removeMember(message, "clientCapabilities", "extensions", "a")).toString();
+    };
+    const whole = (params: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`;
+    expect(from(capabilities(`,"extensions":{"a":{"b":[]},"c":{}}`))).toBe(
+      whole(capabilities(`,"extensions":{"c":{}}`)),
+    );
+    expect(from(capabilities(`,"extensions":{"a":{}}`))).toBe(whole(capabilities(`,"extensions":{}`)));
+    expect(from(capabilities(`,"extensions":7`))).toBe(whole(capabilities(`,"extensions":7`)));
+    expect(from(capabilities(""))).toBe(whole(capabilities("")));
+    expect(from("{}")).toBe(whole("{}"));
   });
 
   test("is gone, and nothing else is, whatever the request says", () => {

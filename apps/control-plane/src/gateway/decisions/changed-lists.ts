@@ -2,6 +2,7 @@ import { jsonView, type McpResponse } from "@drawbridge/mcp";
 import { type Context, couldBeAllowed, policiesFor } from "@drawbridge/policy";
 import type { Pin } from "../../tools/index.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { lockedToolsOf } from "./locked.js";
 import { operationNamed } from "./operation-of.js";
 
 /** What a client is told of lists, with the notification that tells it. */
@@ -38,7 +39,7 @@ export interface LiveChange {
 
 /**
  * The lists of a target that may look otherwise to somebody than before: all of them when the target, or the versions of
- * policies that speak of both, are others; the tools also when one that is pinned has come or gone. Rather one too many.
+ * policies that speak of both, are others; the tools also when one that is pinned has come or gone, or one is locked. Rather one too many.
  */
 export function changedLists(
   targetName: string,
@@ -48,6 +49,8 @@ export function changedLists(
   const { before, live } = change;
   if (!before || surroundingsOf(before, targetName, context) !== surroundingsOf(live, targetName, context))
     return CHANGING_LISTS;
+  if (lockedToolsOf(before, targetName).join("\n") !== lockedToolsOf(live, targetName).join("\n"))
+    return ["tools"];
   const names = changedPins(change, targetName);
   const wereVisible = visibleOf(names, before, targetName, context);
   const areVisible = visibleOf(names, live, targetName, context);

@@ -27,6 +27,7 @@ import type { OperationParts } from "../../policies/index.js";
 import type { LiveSnapshot } from "./live-state.js";
 import { operationNamed, operationOf } from "./operation-of.js";
 import type { LiveLock } from "../../locks/index.js";
+import { lockedInWords, lockedRefusal } from "./locked.js";
 import type { Pin } from "../../tools/index.js";
 import { notAccepted, pinOfCalled } from "./pinned-tools.js";
 import { declaresTasks, tasksNotDeclared } from "./task-capability.js";
@@ -69,6 +70,8 @@ export interface Question {
   readonly era: Era;
   /** Only of a message that names tasks: whether all of them are the caller's. */
   readonly ownsTasks?: boolean;
+  /** The task that it names is ours: a call that waits for people, and how that stands. */
+  readonly isHeldTask?: boolean;
   /** Of subscriptions/listen: the resources it wants to hear of. Undefined where that cannot be read. */
   readonly listensTo?: readonly string[] | undefined;
 }
@@ -99,11 +102,20 @@ export function decide(policies: CompiledPolicies, question: Question): GatewayD
     const refusal = isUndeclared ? tasksNotDeclared() : invalidParams("Task not found");
     return denied("the task is not the caller's", refusal);
   }
+  if (question.isHeldTask) return decideHeldTask(policies, question);
   if (message.method === "subscriptions/listen") return decideListening(policies, question);
   if (governance.as === "operation") return decideOperation(policies, question, governance.name);
   return isTargetVisible(policies, target, context)
     ? { effect: "allow", reason: "part of using the target" }
     : denied("no rule makes the target visible", methodNotFound(message.method));
+}
+
+/** Whoever was told to come back may do so: what the task is about is decided about when it runs, and when it is told. */
+function decideHeldTask(policies: CompiledPolicies, { target, context, message }: Question): GatewayDecision {
+  if (!declaresTasks(message)) return denied("the tasks extension was not declared", tasksNotDeclared());
+  return isTargetVisible(policies, target, context)
+    ? { effect: "allow", reason: "part of waiting for an approval" }
+    : denied("no rule makes the target visible", invalidParams("Task not found"));
 }
 
 function isForTargets({ direction, era, kind }: MethodRule, question: Question): boolean {
@@ -139,7 +151,12 @@ export function withGrants(
   return { ...context, grants: grants.of({ principal, targetId, sessionId }, at), grantsAt: at };
 }
 
-function lockOn({ locks }: LiveSnapshot, question: Question, at: Date): LiveLock | undefined {
+/** Of anything that the question is about. */
+export function lockOn(
+  { locks }: Pick<LiveSnapshot, "locks">,
+  question: Question,
+  at = new Date(),
+): LiveLock | undefined {
   const { context, target, message, sessionId, agentId } = question;
   const tool = message.method === "tools/call" ? message.name : undefined;
   const { principal, client } = context;
@@ -148,10 +165,8 @@ function lockOn({ locks }: LiveSnapshot, question: Question, at: Date): LiveLock
 }
 
 /** What policies deny stays denied, and tells nothing of a lock. */
-function locked({ kind, reason }: LiveLock): GatewayDecision {
-  const said = `the ${kind} is locked: ${reason}`;
-  const refusal = new GatewayError({ status: 200, code: RpcErrorCode.AccessRevoked, message: said });
-  return { effect: "deny", reason: said, refusal };
+function locked(lock: LiveLock): GatewayDecision {
+  return { effect: "deny", reason: lockedInWords(lock), refusal: lockedRefusal(lock) };
 }
 
 /** Only a tool as it was accepted is called. What policies deny stays denied, and tells nothing of that. */

@@ -1,8 +1,9 @@
 import { type McpNotification, METHODS } from "@drawbridge/mcp";
 import { type AppliedLimit, type Decision, evaluate } from "@drawbridge/policy";
-import { type GatewayDecision, withGrants } from "./decide.js";
+import { type GatewayDecision, lockOn, type Question, withGrants } from "./decide.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { lockedInWords } from "./locked.js";
 import { operationNamed } from "./operation-of.js";
 import { wantedByTask } from "./wanted-of-client.js";
 
@@ -85,12 +86,16 @@ export class TargetRights {
   }
 
   /** Whose session it is was verified with the requests it serves; without one nobody's rights are at hand. */
+  private questionOf(exchange: Exchange | undefined): Question | undefined {
+    return exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
+  }
+
   private decisionOf(
     method: string,
     exchange: Exchange | undefined,
     live: LiveSnapshot,
   ): Decision | undefined {
-    const question = exchange?.question ?? [...this.session.inFlight].at(-1)?.question;
+    const question = this.questionOf(exchange);
     const target = live.targets.get(this.session.target);
     if (!question || !target) return undefined;
     return evaluate(live.policies, operationNamed(target, method), withGrants(live, question));
@@ -101,10 +106,13 @@ export class TargetRights {
     exchange: Exchange | undefined,
     live: LiveSnapshot,
   ): TargetRefusal | undefined {
+    const question = this.questionOf(exchange);
     const decision = this.decisionOf(method, exchange, live);
-    if (!decision) return denied(method, "no request of the client is under way");
+    if (!question || !decision) return denied(method, "no request of the client is under way");
     const { effect, policy, version, rule, reason } = decision;
-    return effect === "allow" ? undefined : { effect: "deny", policy, version, rule, reason, method };
+    if (effect !== "allow") return { effect: "deny", policy, version, rule, reason, method };
+    const lock = lockOn(live, question);
+    return lock && denied(method, lockedInWords(lock));
   }
 }
 

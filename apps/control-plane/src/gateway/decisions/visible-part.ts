@@ -12,6 +12,7 @@ import {
 import { couldBeAllowed } from "@drawbridge/policy";
 import type { Question } from "./decide.js";
 import type { LiveSnapshot } from "./live-state.js";
+import { isToolLocked } from "./locked.js";
 import { shownAsAccepted } from "./pinned-tools.js";
 
 const CACHED_MS = 60_000;
@@ -78,15 +79,16 @@ function nameFilter(
 function toolFilter(
   list: McpResponse,
   { context, target: { name: targetName } }: Question,
-  { policies, targets, pins }: LiveSnapshot,
+  live: LiveSnapshot,
   listed: Listed | typeof AS_RECORDED,
 ): (name: string) => boolean {
+  const { policies, targets, pins } = live;
   const target = targets.get(targetName);
   if (!target) return () => false;
   const pinned = pins.get(target.id);
   const isAccepted = shownAsAccepted(list, pinned, listed === AS_RECORDED ? undefined : listed.toolDigests);
   return (name) => {
-    if (!isAccepted(name)) return false;
+    if (!isAccepted(name) || isToolLocked(live, targetName, name)) return false;
     const operation = { target, method: "tools/call", name, tool: pinned?.get(name)?.definition };
     return couldBeAllowed(policies, operation, context);
   };

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Inject, Injectable } from "@nestjs/common";
 import { validHost, validOrigin } from "@drawbridge/mcp";
-import { isTargetVisible } from "@drawbridge/policy";
 import { CONFIG, type Config } from "../../config.js";
 import { type Principal, TokenVerifier } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
 import { refused, targetNameOf } from "./client-request.js";
 import { HeldBodies, type HeldBody } from "./held-bodies.js";
 import { contextOf } from "../decisions/decide.js";
-import { unknownTarget } from "../gateway-error.js";
+import { visibleTarget } from "../decisions/locked.js";
+import { GatewayError } from "../gateway-error.js";
 import { Reply } from "../replies/reply.js";
 import { UnreadAnswers } from "../replies/unread-answers.js";
 import { LiveState } from "../decisions/live-state.js";
@@ -43,7 +43,7 @@ export class Admission {
     }
   }
 
-  /** @throws TokenError, or GatewayError 404 for a target that the principal does not see */
+  /** @throws TokenError, or GatewayError: 404 for a target that the principal does not see, 403 for one that is locked */
   async admit(request: IncomingMessage): Promise<{ principal: Principal; target: Target }> {
     const name = targetNameOf(request);
     const principal = await this.tokens.verify(request.headers.authorization, "mcp");
@@ -56,13 +56,13 @@ export class Admission {
   }
 
   private async visibleTarget(name: string, principal: Principal): Promise<Target> {
-    const known = await this.live.known();
-    const target = known.targets.get(name);
-    if (target && isTargetVisible(known.policies, target, contextOf(principal))) return target;
-    // Nothing is recorded for a target that is not seen, so nothing tells that it has appeared since: look again.
-    const now = await this.live.now();
-    const appeared = now.targets.get(name);
-    if (!appeared || !isTargetVisible(now.policies, appeared, contextOf(principal))) throw unknownTarget();
-    return appeared;
+    const use = { name, context: contextOf(principal) };
+    try {
+      return visibleTarget(await this.live.known(), use);
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error;
+      // Nothing is recorded for who is refused, so nothing tells that it has appeared or was unlocked: look again.
+      return visibleTarget(await this.live.now(), use);
+    }
   }
 }

@@ -1,12 +1,13 @@
 import { Injectable } from "@nestjs/common";
 import { acceptsEventStream, HttpHeader, type McpRequest } from "@drawbridge/mcp";
-import { type Context, isTargetVisible } from "@drawbridge/policy";
+import type { Context } from "@drawbridge/policy";
 import { Batches, type IncomingBatch } from "./batches.js";
 import { ClientTraffic } from "../traffic/client-traffic.js";
 import { type Call, type CallWith, headerOf, refused } from "./client-request.js";
 import { contextOf } from "../decisions/decide.js";
 import { EventStream } from "../replies/event-stream.js";
-import { unknownSession, unknownTarget } from "../gateway-error.js";
+import { lockedRefusal, lockOnSession, visibleTarget } from "../decisions/locked.js";
+import { unknownSession } from "../gateway-error.js";
 import type { GatewaySession } from "../sessions/gateway-session.js";
 import { LegacySessions } from "../sessions/legacy-sessions.js";
 import { LiveState } from "../decisions/live-state.js";
@@ -41,11 +42,11 @@ export class LegacyEndpoint {
 
   /** The stream for what the target says without being asked, or what is left of another one. One a session; it ends with the token. */
   async get(call: Call): Promise<void> {
-    const { request, response, reply, target, principal } = call;
+    const { request, response, reply, principal } = call;
     if (!acceptsEventStream(request.headers.accept)) throw refused(406, "accept text/event-stream");
     const session = await this.sessionOf(call);
     const context = contextOf(principal, session.clientName);
-    const epoch = await this.stillVisibleAt(target.name, context);
+    const epoch = await this.stillVisibleAt(session, context);
     if (!(await this.known.isStillOpen(session))) throw unknownSession();
     const lastEventId = headerOf(request, "last-event-id");
     const position = lastEventId === undefined ? undefined : positionOf(lastEventId);
@@ -64,11 +65,12 @@ export class LegacyEndpoint {
   }
 
   /** Nothing is recorded that would tell of a revocation, and what waits for the client is given out at once. */
-  private async stillVisibleAt(targetName: string, context: Context): Promise<bigint> {
-    const { epoch, policies, targets } = await this.live.now();
-    const target = targets.get(targetName);
-    if (!target || !isTargetVisible(policies, target, context)) throw unknownTarget();
-    return epoch;
+  private async stillVisibleAt(session: GatewaySession, context: Context): Promise<bigint> {
+    const live = await this.live.now();
+    visibleTarget(live, { name: session.target, context });
+    const lock = lockOnSession(live, session);
+    if (lock) throw lockedRefusal(lock, 403);
+    return live.epoch;
   }
 
   async delete(call: Call): Promise<void> {

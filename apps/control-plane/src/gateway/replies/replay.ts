@@ -6,11 +6,12 @@ import {
   METHODS,
   parseMessage,
 } from "@drawbridge/mcp";
-import { type Context, evaluate, isTargetVisible } from "@drawbridge/policy";
+import { type Context, evaluate } from "@drawbridge/policy";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import { EXCHANGE_ENDS, type RecordedEvent } from "@drawbridge/recording";
 import { type RecordingReader, storedResponse } from "../../recordings/index.js";
 import { decideNow, type Question, withGrants } from "../decisions/decide.js";
+import { maySeeSession } from "../decisions/locked.js";
 import { accessEnded, FAILURES, unknownOutcome } from "../traffic/exchange-failures.js";
 import type { GatewaySession, Told } from "../sessions/gateway-session.js";
 import type { LargeMessage } from "./large-message.js";
@@ -88,9 +89,17 @@ export class Replay {
     const live = await this.now();
     const target = live?.targets.get(session.target);
     if (!live || !target || session.ended) return undefined;
-    const { targetId, era, id: sessionId } = session;
+    const { targetId, era, id: sessionId, agentId } = session;
     const usage = session.usage.seenAgainBy(message, new Date());
-    const question = { target, targetId, sessionId, context: { ...context, session: usage }, message, era };
+    const question = {
+      target,
+      targetId,
+      sessionId,
+      agentId,
+      context: { ...context, session: usage },
+      message,
+      era,
+    };
     // What needed an approval had it, or there would be no answer.
     return decideNow(live, question).effect === "deny" ? undefined : { question, live };
   }
@@ -102,14 +111,12 @@ export class Replay {
     if (session.ended || method === undefined || !wasTold(event, session)) return false;
     const live = await this.now();
     const target = live?.targets.get(session.target);
-    if (!live || target?.id !== session.targetId) return false;
-    const { policies } = live;
+    if (!live || !target || !maySeeSession(live, session, context)) return false;
     // A method of no revision passes where a rule names it, as a question does.
-    if (event.kind === "notification" && METHODS.has(method))
-      return isTargetVisible(policies, target, context);
+    if (event.kind === "notification" && METHODS.has(method)) return true;
     const usage = session.usage.seenBy({ method }, new Date());
     const granted = withGrants(live, { context, targetId: target.id, sessionId: session.id });
-    return evaluate(policies, { target, method }, { ...granted, session: usage }).effect === "allow";
+    return evaluate(live.policies, { target, method }, { ...granted, session: usage }).effect === "allow";
   }
 
   /** Undefined when the session was ended, at whichever control plane. */

@@ -8,6 +8,7 @@ import { DomainError } from "../../platform/errors.js";
 import { pageFrom, readCursor, UUID } from "../../platform/pagination.js";
 import { contextOf } from "../decisions/decide.js";
 import { SessionsRepository, type StoredSession } from "./sessions.repository.js";
+import { isTargetLocked } from "../decisions/locked.js";
 import { LiveState } from "../decisions/live-state.js";
 
 /** What the REST API shows of sessions and of the targets a principal may open one with. */
@@ -20,11 +21,12 @@ export class SessionsQueries {
     private readonly links: AgentLinks,
   ) {}
 
-  /** The targets that a policy shows to the principal. Read afresh: people look here right after a change. */
+  /** The targets that a policy shows to the principal, but for those that are locked. Read afresh: people look here right after a change. */
   async visibleTargets(principal: Principal): Promise<{ items: VisibleTarget[] }> {
-    const { targets, policies } = await this.live.now();
-    const visible = [...targets.values()].filter((target) =>
-      isTargetVisible(policies, target, contextOf(principal)),
+    const live = await this.live.now();
+    const context = contextOf(principal);
+    const visible = [...live.targets.values()].filter(
+      (target) => isTargetVisible(live.policies, target, context) && !isTargetLocked(live, target.name),
     );
     return {
       items: visible.map(({ name, labels, agentGroup, document }) => ({

@@ -1,5 +1,4 @@
 import { type JsonRpcId, notificationMessage } from "@drawbridge/mcp";
-import { isTargetVisible } from "@drawbridge/policy";
 import {
   changedLists,
   type ChangingList,
@@ -10,6 +9,7 @@ import {
 import { decideNow } from "../decisions/decide.js";
 import { messageOf } from "../replies/replay.js";
 import { listsListenedTo } from "../decisions/listen-filter.js";
+import { maySeeSession } from "../decisions/locked.js";
 import type { LiveSnapshot } from "../decisions/live-state.js";
 import {
   type Exchange,
@@ -42,13 +42,10 @@ export class ChangedAccess {
   }
 
   /** Who may not listen any more. */
-  private endStreamOfStranger({ policies, targets }: LiveSnapshot): void {
+  private endStreamOfStranger(live: LiveSnapshot): void {
     const { listener } = this.session;
     if (!listener?.stream.open) return;
-    const target = targets.get(this.session.target);
-    const mayListen =
-      target?.id === this.session.targetId && isTargetVisible(policies, target, listener.context);
-    if (!mayListen) listener.stream.end();
+    if (!maySeeSession(live, this.session, listener.context)) listener.stream.end();
   }
 
   private async endIfDenied(exchange: Exchange, live: LiveSnapshot): Promise<void> {

@@ -1,8 +1,9 @@
 import { Injectable } from "@nestjs/common";
 import { type McpResponse, RpcErrorCode } from "@drawbridge/mcp";
 import { evaluate } from "@drawbridge/policy";
-import { contextOf, gone } from "../decisions/decide.js";
+import { contextOf, gone, withGrants } from "../decisions/decide.js";
 import { LiveState } from "../decisions/live-state.js";
+import { lockOnSession } from "../decisions/locked.js";
 import { operationNamed } from "../decisions/operation-of.js";
 import { GatewayError, unknownSession } from "../gateway-error.js";
 import { Resumption } from "../replies/resumption.js";
@@ -49,7 +50,8 @@ export class ClientResponses {
     const known = await this.live.known();
     const epoch = await this.authorization.recordMasked(incoming, { kind: "client_response", ...about });
     // What another process asked was decided then.
-    const mayHaveChanged = epoch > known.epoch || session.wasServedBefore;
+    const mayHaveChanged =
+      epoch > known.epoch || session.wasServedBefore || lockOnSession(known, session) !== undefined;
     if (mayHaveChanged && !(await this.mayStillAnswer(incoming, method, epoch))) {
       await this.authorization.recordOrRefuse(session, { kind: "decision", ...about, decision: gone() });
       throw unknownSession();
@@ -62,14 +64,15 @@ export class ClientResponses {
     method: string,
     epoch: bigint,
   ): Promise<boolean> {
-    const { policies, targets } = await this.live.atLeast(epoch);
-    const target = targets.get(name);
-    if (target?.id !== session.targetId) return false;
+    const live = await this.live.atLeast(epoch);
+    const target = live.targets.get(name);
+    if (target?.id !== session.targetId || lockOnSession(live, session)) return false;
+    const { targetId, id: sessionId } = session;
     const context = {
-      ...contextOf(principal, session.clientName),
+      ...withGrants(live, { context: contextOf(principal, session.clientName), targetId, sessionId }),
       session: session.usage.seenBy({ method }, new Date()),
     };
-    const decision = evaluate(policies, operationNamed(target, method), context);
+    const decision = evaluate(live.policies, operationNamed(target, method), context);
     if (decision.effect !== "allow") return false;
     return this.sessions.isStillOpen(session);
   }

@@ -1,6 +1,6 @@
 import { Logger } from "@nestjs/common";
-import { isTargetVisible } from "@drawbridge/policy";
 import { decideNow } from "../decisions/decide.js";
+import { maySeeSession } from "../decisions/locked.js";
 import type { LiveSnapshot } from "../decisions/live-state.js";
 import type { Exchange, GatewaySession, Listener } from "../sessions/gateway-session.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
@@ -43,11 +43,9 @@ export class StillAllowed {
   /** Whether whoever opened the event stream of the session could still do so. */
   async mayListen(listener: Listener, epoch: bigint): Promise<boolean> {
     if (epoch <= listener.epoch) return true;
-    const { policies, targets, epoch: checked } = await this.dependencies.live.atLeast(epoch);
-    const target = targets.get(this.session.target);
-    const isVisible = target !== undefined && isTargetVisible(policies, target, listener.context);
-    if (!isVisible || !(await this.isStillOpen())) return false;
-    listener.epoch = checked;
+    const live = await this.dependencies.live.atLeast(epoch);
+    if (!maySeeSession(live, this.session, listener.context) || !(await this.isStillOpen())) return false;
+    listener.epoch = live.epoch;
     return true;
   }
 

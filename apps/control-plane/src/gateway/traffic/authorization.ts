@@ -42,7 +42,8 @@ export class Authorization {
     return this.sessions.ownsTasks(session, message);
   }
 
-  questionOf({ session, target, principal, message, ownsTasks }: Incoming<Operative>): Question {
+  questionOf(incoming: Incoming<Operative>): Question {
+    const { session, target, principal, message, ownsTasks, heldTask } = incoming;
     const who = contextOf(principal, clientNameOf(message) ?? session.clientName);
     return {
       target,
@@ -53,6 +54,7 @@ export class Authorization {
       message,
       era: session.era,
       ...(ownsTasks === undefined ? {} : { ownsTasks }),
+      ...(heldTask === undefined ? {} : { isHeldTask: true }),
       ...(message.method === "subscriptions/listen"
         ? { listensTo: listenFilter(message, "resourceSubscriptions") }
         : {}),

@@ -72,8 +72,6 @@ export interface Question {
   readonly ownsTasks?: boolean;
   /** The task that it names is ours: a call that waits for people, and how that stands. */
   readonly isHeldTask?: boolean;
-  /** The task that it names is ours: a call that waits for people, and how that stands. */
-  readonly isHeldTask?: boolean;
   /** Of subscriptions/listen: the resources it wants to hear of. Undefined where that cannot be read. */
   readonly listensTo?: readonly string[] | undefined;
 }
@@ -105,20 +103,11 @@ export function decide(policies: CompiledPolicies, question: Question): GatewayD
     return denied("the task is not the caller's", refusal);
   }
   if (question.isHeldTask) return decideHeldTask(policies, question);
-  if (question.isHeldTask) return decideHeldTask(policies, question);
   if (message.method === "subscriptions/listen") return decideListening(policies, question);
   if (governance.as === "operation") return decideOperation(policies, question, governance.name);
   return isTargetVisible(policies, target, context)
     ? { effect: "allow", reason: "part of using the target" }
     : denied("no rule makes the target visible", methodNotFound(message.method));
-}
-
-/** Whoever was told to come back may do so: what the task is about is decided about when it runs, and when it is told. */
-function decideHeldTask(policies: CompiledPolicies, { target, context, message }: Question): GatewayDecision {
-  if (!declaresTasks(message)) return denied("the tasks extension was not declared", tasksNotDeclared());
-  return isTargetVisible(policies, target, context)
-    ? { effect: "allow", reason: "part of waiting for an approval" }
-    : denied("no rule makes the target visible", invalidParams("Task not found"));
 }
 
 /** Whoever was told to come back may do so: what the task is about is decided about when it runs, and when it is told. */

@@ -14,6 +14,7 @@ import { ChangedAccess } from "./changed-access.js";
 import { ClientStreams } from "./client-streams.js";
 import { ExchangeEndings } from "./exchange-endings.js";
 import { LargeAnswers } from "./large-answers.js";
+import { OwnAnswers } from "./own-answers.js";
 import { StillAllowed } from "./still-allowed.js";
 import { TargetNotifications } from "./target-notifications.js";
 import { TargetRequests } from "./target-requests.js";
@@ -26,6 +27,7 @@ import type { TrafficDependencies } from "./traffic-dependencies.js";
 export class TargetTraffic implements SessionLinkListener {
   readonly endings: ExchangeEndings;
   readonly changes: ChangedAccess;
+  readonly own: OwnAnswers;
   private readonly answers: Answers;
   private readonly largeAnswers: LargeAnswers;
   private readonly notifications: TargetNotifications;
@@ -38,6 +40,7 @@ export class TargetTraffic implements SessionLinkListener {
     const access = new StillAllowed(session, dependencies);
     const delivery = new AnswerDelivery(session, dependencies);
     this.endings = new ExchangeEndings(session, dependencies, delivery);
+    this.own = new OwnAnswers(session, dependencies, access, delivery);
     this.answers = new Answers(session, dependencies, access, delivery, this.endings);
     this.largeAnswers = new LargeAnswers(session, dependencies, access, delivery, this.endings);
     const streams = new ClientStreams(session, access, this.endings);

@@ -1,10 +1,17 @@
 import { Command, CommanderError } from "commander";
 import { addAgentCommands } from "./commands/agents.js";
+import { addApprovalCommands } from "./commands/approvals.js";
 import { addAuditCommand } from "./commands/audit.js";
+import { addEventsCommand } from "./commands/events.js";
+import { addGrantCommands } from "./commands/grants.js";
 import { addIdentityCommands } from "./commands/identity.js";
+import { addLockCommands } from "./commands/locks.js";
 import { addLoginCommand } from "./commands/login.js";
+import { addNotificationCommands } from "./commands/notifications.js";
 import { addPolicyCommands } from "./commands/policy.js";
 import { addRecordingCommands } from "./commands/recordings.js";
+import { addRequestCommand } from "./commands/request.js";
+import { addRequestsCommands } from "./commands/requests.js";
 import { addSessionCommands } from "./commands/sessions.js";
 import { addTargetCommands } from "./commands/targets.js";
 import { addToolCommands } from "./commands/tools.js";
@@ -57,10 +64,17 @@ function buildProgram(shell: Shell): Command {
   addIdentityCommands(program, shell);
   addTargetCommands(program, shell);
   addToolCommands(program, shell);
+  addApprovalCommands(program, shell);
+  addRequestCommand(program, shell);
+  addRequestsCommands(program, shell);
+  addGrantCommands(program, shell);
+  addLockCommands(program, shell);
+  addEventsCommand(program, shell);
   addRecordingCommands(program, shell);
   addSessionCommands(program, shell);
   addPolicyCommands(program, shell);
   addAgentCommands(program, shell);
+  addNotificationCommands(program, shell);
   addAuditCommand(program, shell);
   return program;
 }

@@ -1,6 +1,7 @@
 import { Module } from "@nestjs/common";
 import { AgentsModule } from "./agents/index.js";
 import { AuditModule } from "./audit/index.js";
+import { EventStreamsModule } from "./event-streams/index.js";
 import { GatewayModule } from "./gateway/index.js";
 import { IdentityModule } from "./identity/index.js";
 import { PlatformModule } from "./platform/platform.module.js";
@@ -19,6 +20,7 @@ import { ToolsModule } from "./tools/index.js";
     PoliciesModule,
     RecordingsModule,
     AuditModule,
+    EventStreamsModule,
     GatewayModule,
   ],
 })

@@ -5,6 +5,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { AppModule } from "./app.module.js";
 import { type Config, ConfigError, loadConfig } from "./config.js";
+import { EventStreamsEndpoint } from "./event-streams/index.js";
 import { GatewayEndpoint } from "./gateway/index.js";
 import { prepareApi } from "./platform/api.js";
 import { isDatabaseUnavailable } from "./platform/database.js";
@@ -34,7 +35,8 @@ async function main(): Promise<void> {
   await app.get(Jobs).start();
 
   const gateway = app.get(GatewayEndpoint);
-  const server = createHttpServer(gateway, app.getHttpAdapter().getInstance());
+  const streams = app.get(EventStreamsEndpoint);
+  const server = createHttpServer(gateway, app.getHttpAdapter().getInstance(), streams);
   server.maxConnections = config.maxConnections;
   const { address, port } = await listen(server, config.listen);
   logger.info({ address, port, publicUrl: config.publicUrl }, "the control plane is ready");

@@ -1,20 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import { type CanActivate, type ExecutionContext, Injectable } from "@nestjs/common";
 import { Reflector } from "@nestjs/core";
-import type { ErrorCode } from "@drawbridge/contracts";
 import { DomainError } from "../platform/errors.js";
 import { REQUIRES } from "../platform/public-route.js";
 import { isPermitted, type Permission, PERMISSIONS } from "./permissions.js";
 import type { AuthenticatedRequest } from "./requires.js";
-import { TokenError, type TokenProblem, TokenVerifier } from "./token-verifier.js";
-
-const CODE = {
-  missing: "not_signed_in",
-  invalid: "token_invalid",
-  expired: "token_expired",
-  wrong_audience: "token_wrong_audience",
-  unavailable: "identity_provider_unavailable",
-} as const satisfies Record<TokenProblem, ErrorCode>;
+import { tokenRefusal } from "./token-refusal.js";
+import { TokenError, TokenVerifier } from "./token-verifier.js";
 
 /** Every route of the REST API: a valid API token and the route's permission, or nothing. */
 @Injectable()
@@ -47,7 +39,7 @@ export class ApiGuard implements CanActivate {
     try {
       return await this.tokens.verify(authorization, "api");
     } catch (error) {
-      if (error instanceof TokenError) throw new DomainError(CODE[error.problem], error.message);
+      if (error instanceof TokenError) throw tokenRefusal(error);
       throw error;
     }
   }

@@ -3,5 +3,6 @@ export { isPermitted, type Permission } from "./permissions.js";
 export type { Principal } from "./principal.js";
 export { bearerChallenge } from "./protected-resource.js";
 export { CurrentPrincipal, Requires } from "./requires.js";
+export { tokenRefusal } from "./token-refusal.js";
 export { TokenError, TokenVerifier } from "./token-verifier.js";
 export { isSamePerson, RECENT_SIGN_IN_MS, requireRecentSignIn } from "./reviewers.js";

@@ -1,8 +1,9 @@
 import type { ServerResponse } from "node:http";
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from "@nestjs/common";
-import { ERROR_STATUS, type ErrorCode, type Problem, type ProblemDetail } from "@drawbridge/contracts";
+import type { Problem } from "@drawbridge/contracts";
 import { isDatabaseUnavailable } from "./database.js";
 import { DomainError } from "./errors.js";
+import { problemOf } from "./problem.js";
 
 /** The one place where an error of the REST API becomes a status and an RFC 9457 body. */
 @Catch()
@@ -34,17 +35,6 @@ export class ProblemFilter implements ExceptionFilter {
     this.logger.error("a request failed unexpectedly", error instanceof Error ? error.stack : undefined);
     return problemOf("internal_error", "something went wrong here; the operator finds it in the log");
   }
-}
-
-function problemOf(code: ErrorCode, detail: string, problems: readonly ProblemDetail[] = []): Problem {
-  return {
-    type: `urn:drawbridge:error:${code}`,
-    title: code.replaceAll("_", " "),
-    status: ERROR_STATUS[code],
-    code,
-    detail,
-    ...(problems.length > 0 ? { problems: [...problems] } : {}),
-  };
 }
 
 function fromHttp(error: HttpException): Problem {

@@ -7,7 +7,7 @@ import { RecordingUnavailableError } from "../../recordings/index.js";
 import { contextOf, decideNow, type GatewayDecision, gone, type Question } from "../decisions/decide.js";
 import { FailedConditions } from "../decisions/failed-conditions.js";
 import { listenFilter } from "../decisions/listen-filter.js";
-import { LiveState } from "../decisions/live-state.js";
+import { type LiveSnapshot, LiveState } from "../decisions/live-state.js";
 import { GatewayError, unavailable, unknownSession } from "../gateway-error.js";
 import type { GatewaySession } from "../sessions/gateway-session.js";
 import { clientNameOf } from "../sessions/session-opening.js";
@@ -22,6 +22,31 @@ export interface Authorized {
   readonly epoch: bigint;
   /** As it was decided: with what the session had been used for by then. */
   readonly question: Question;
+}
+
+/** Has the last word about what decideNow says. */
+type Judge = (live: LiveSnapshot, question: Question) => GatewayDecision | Promise<GatewayDecision>;
+
+/** How it is decided again about a request that has waited. */
+export interface Again {
+  readonly exchange: number;
+  readonly judge: Judge;
+  /** Of the decision in the recording. */
+  readonly attributes: EventAttributes;
+  /** No client has sent it in this exchange: it runs in one of its own. */
+  readonly asRequest?: boolean;
+  /** The recording has it as it was asked, which is not what is sent: that goes with the decision. */
+  readonly isNew?: boolean;
+}
+
+interface Settling {
+  readonly exchange: number;
+  readonly judge: Judge;
+  /** Makes the first decision durable. */
+  readonly record: (
+    decision: GatewayDecision,
+    about: Pick<ToRecord, "direction" | "exchange" | "method" | "name">,
+  ) => Promise<bigint>;
 }
 
 /** What is decided about a message of a client, and that it is written down before anything follows from it. */
@@ -43,7 +68,7 @@ export class Authorization {
   }
 
   questionOf(incoming: Incoming<Operative>): Question {
-    const { session, target, principal, message, ownsTasks, heldTask } = incoming;
+    const { session, target, principal, message, ownsTasks, heldTask, refusal } = incoming;
     const who = contextOf(principal, clientNameOf(message) ?? session.clientName);
     return {
       target,
@@ -55,6 +80,7 @@ export class Authorization {
       era: session.era,
       ...(ownsTasks === undefined ? {} : { ownsTasks }),
       ...(heldTask === undefined ? {} : { isHeldTask: true }),
+      ...(refusal === undefined ? {} : { refusal }),
       ...(message.method === "subscriptions/listen"
         ? { listensTo: listenFilter(message, "resourceSubscriptions") }
         : {}),
@@ -72,21 +98,52 @@ export class Authorization {
     exchange: number,
   ): Promise<Authorized> {
     const { session, message } = incoming;
-    const { method, name } = message;
     await this.learnTool(session, asked);
+    const attributes = message.kind === "request" ? this.whoAsks(asked) : {};
+    return this.settle(incoming, asked, {
+      exchange,
+      judge: (live, question) => decideNow(live, question),
+      record: (decision, about) =>
+        this.recordMasked(incoming, { kind: message.kind, ...about, attributes, decision }),
+    });
+  }
+
+  /** The same about a request that has waited: `asked` anew, with the token that its caller shows now. */
+  async decideAgain(incoming: Incoming<McpRequest>, asked: Question, again: Again): Promise<Authorized> {
+    const { exchange, attributes, judge, asRequest, isNew } = again;
+    await this.learnTool(incoming.session, asked);
+    const kind = asRequest ? "request" : "decision";
+    const who = asRequest ? this.whoAsks(asked) : {};
+    return this.settle(incoming, asked, {
+      exchange,
+      judge,
+      record: (decision, about) => {
+        const event = { kind, ...about, attributes: { ...who, ...attributes }, decision } as const;
+        return asRequest || isNew
+          ? this.recordMasked(incoming, event)
+          : this.recordOrRefuse(incoming.session, event);
+      },
+    });
+  }
+
+  private async settle(
+    incoming: Incoming<Operative>,
+    asked: Question,
+    { exchange, judge, record }: Settling,
+  ): Promise<Authorized> {
+    const { session, message } = incoming;
+    const { method, name } = message;
     let live = await this.live.known();
     const question = asOf(session, asked);
-    let decision = decideNow(live, question);
+    let decision = await judge(live, question);
     count(session, message, { from: undefined, to: decision });
     const about = { direction: "client_to_target", exchange, method, name } as const;
-    const attributes = message.kind === "request" ? this.whoAsks(question) : {};
-    const request = { kind: message.kind, ...about, attributes, decision };
-    let epoch = await countedWhenRecorded(this.recordMasked(incoming, request), incoming, decision);
+    let epoch = await countedWhenRecorded(record(decision, about), incoming, decision);
     // Also what changed after that moment, if it was acted upon here while nobody knew yet what was decided.
     while (epoch > live.epoch || session.changedAt > live.epoch) {
       live = await this.live.atLeast(epoch > session.changedAt ? epoch : session.changedAt);
       const before = decision;
-      decision = (await this.sessions.isStillOpen(session)) ? decideNow(live, question) : gone();
+      decision = (await this.sessions.isStillOpen(session)) ? await judge(live, question) : gone();
       count(session, message, { from: before, to: decision });
       const again = this.recordOrRefuse(session, { kind: "decision", ...about, decision });
       epoch = await countedWhenRecorded(again, incoming, decision);

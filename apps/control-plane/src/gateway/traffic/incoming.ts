@@ -3,6 +3,7 @@ import type { HeldApproval } from "../../approvals/index.js";
 import type { Principal } from "../../identity/index.js";
 import type { Target } from "../../targets/index.js";
 import type { HeldBody } from "../edge/held-bodies.js";
+import type { GatewayError } from "../gateway-error.js";
 import type { ExchangeReply } from "../replies/reply.js";
 import type { GatewaySession } from "../sessions/gateway-session.js";
 
@@ -23,4 +24,6 @@ export interface Incoming<Message extends McpMessage = McpMessage> {
   readonly isBatched?: boolean;
   /** What is held as the task that the request names: a task of ours, not of the target (HeldTasks). */
   readonly heldTask?: HeldApproval | undefined;
+  /** It is wrong in itself: denied, whatever policies say. */
+  readonly refusal?: GatewayError | undefined;
 }

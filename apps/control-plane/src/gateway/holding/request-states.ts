@@ -1,0 +1,139 @@
+import { timingSafeEqual } from "node:crypto";
+import { Injectable } from "@nestjs/common";
+import { type McpRequest, parseMessage, removeMember, RpcErrorCode, stringInParams } from "@drawbridge/mcp";
+import { z } from "zod";
+import { Approvals } from "../../approvals/index.js";
+import { Clock } from "../../platform/clock.js";
+import { KeyEncryption } from "../../platform/key-encryption.js";
+import { GatewayError } from "../gateway-error.js";
+import type { Incoming } from "../traffic/incoming.js";
+
+// By this ours is told from a target's, which is passed on as it came.
+const PREFIX = "drawbridge.1.";
+const PURPOSE = "request-state";
+const MEMBER = "requestState";
+// Ours are a few hundred characters.
+const MAX_LENGTH = 4_096;
+
+const Sealed = z.strictObject({
+  kind: z.enum(["approval", "access"]),
+  id: z.string(),
+  session: z.string(),
+  principal: z.string(),
+  client: z.string(),
+  digest: z.string(),
+  toolDigest: z.string().optional(),
+  leg: z.int().min(1),
+  expiresAt: z.number(),
+});
+type Sealed = z.infer<typeof Sealed>;
+
+/** What a request waits for that comes back with our requestState. */
+export interface ComesBack {
+  readonly kind: "approval" | "access";
+  readonly id: string;
+  /** Of the leg that was told to come back: 1 for the first. */
+  readonly leg: number;
+}
+
+/** A request as its target is to see it: without what is ours. */
+export interface Unwrapped {
+  readonly incoming: Incoming<McpRequest>;
+  /** Absent for one that does not come back with a requestState of ours. */
+  readonly comesBack?: ComesBack;
+  /** It has one that cannot be its own. */
+  readonly refusal?: GatewayError;
+}
+
+/**
+ * The requestState with which a client of 2026-07-28 comes back for what waits for people. The specification has it treated
+ * as what an attacker sends: it is sealed, and good for one session, principal, client and operation.
+ */
+@Injectable()
+export class RequestStates {
+  constructor(
+    private readonly keys: KeyEncryption,
+    private readonly approvals: Approvals,
+    private readonly clock: Clock,
+  ) {}
+
+  /** For the next leg of the same request. `toolDigest`: of the tool as it was accepted when the first one came. */
+  seal(
+    incoming: Incoming<McpRequest>,
+    { kind, id, leg }: ComesBack,
+    about: { readonly expiresAt: Date; readonly toolDigest: Uint8Array | undefined },
+  ): string {
+    const { session } = incoming;
+    const { toolDigest } = about;
+    const sealed: Sealed = {
+      kind,
+      id,
+      session: session.id,
+      principal: session.principal,
+      client: session.oauthClient,
+      digest: this.digestOf(incoming, toolDigest),
+      ...(toolDigest ? { toolDigest: Buffer.from(toolDigest).toString("base64") } : {}),
+      leg,
+      expiresAt: about.expiresAt.getTime(),
+    };
+    const bytes = this.keys.seal(PURPOSE, session.id, Buffer.from(JSON.stringify(sealed)));
+    return PREFIX + bytes.toString("base64url");
+  }
+
+  /** Takes a requestState of ours off the request, before anything else is made of it. */
+  unwrap(incoming: Incoming<McpRequest>): Unwrapped {
+    const { session, message } = incoming;
+    const text = session.era === "modern" ? stringInParams(message, MEMBER) : undefined;
+    if (!text?.startsWith(PREFIX)) return { incoming };
+    const bare = parseMessage(removeMember(message, "params", MEMBER)) as McpRequest;
+    const unwrapped = { ...incoming, message: bare };
+    const sealed = this.open(session.id, text);
+    if (!sealed || !this.isOf(unwrapped, sealed)) return { incoming: unwrapped, refusal: notItsOwn() };
+    const { kind, id, leg } = sealed;
+    return { incoming: unwrapped, comesBack: { kind, id, leg } };
+  }
+
+  private open(sessionId: string, text: string): Sealed | undefined {
+    if (text.length > MAX_LENGTH) return undefined;
+    try {
+      const bytes = Buffer.from(text.slice(PREFIX.length), "base64url");
+      return Sealed.parse(JSON.parse(this.keys.open(PURPOSE, sessionId, bytes).toString("utf8")));
+    } catch {
+      return undefined;
+    }
+  }
+
+  private isOf(incoming: Incoming<McpRequest>, sealed: Sealed): boolean {
+    const { session } = incoming;
+    const { toolDigest } = sealed;
+    const tool = toolDigest === undefined ? undefined : Buffer.from(toolDigest, "base64");
+    return (
+      sealed.session === session.id &&
+      sealed.principal === session.principal &&
+      sealed.client === session.oauthClient &&
+      sealed.expiresAt > this.clock.now().getTime() &&
+      isSame(sealed.digest, this.digestOf(incoming, tool))
+    );
+  }
+
+  private digestOf(
+    { session, principal, message }: Incoming<McpRequest>,
+    toolDigest: Uint8Array | undefined,
+  ): string {
+    const target = { id: session.targetId, name: session.target };
+    return Buffer.from(this.approvals.digestOf({ target, message, toolDigest, principal })).toString(
+      "base64",
+    );
+  }
+}
+
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [Buffer.from(one), Buffer.from(other)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function notItsOwn(): GatewayError {
+  const message =
+    "requestState is not of this request, or has expired: repeat the request with the same parameters, or send it anew without requestState";
+  return new GatewayError({ status: 200, code: RpcErrorCode.InvalidParams, message });
+}

@@ -53,8 +53,6 @@ export interface HeldApproval {
   readonly decidedBy: string | undefined;
   readonly comment: string | undefined;
   readonly edited: boolean;
-  /** JSON pointers into the arguments, of what an approver put in their place; never values. */
-  readonly changed: readonly string[];
   /** Why it ended, where nobody decided. */
   readonly endReason: string | undefined;
   readonly createdAt: Date;
@@ -68,6 +66,8 @@ export interface ApprovedOperation {
   readonly message: Uint8Array;
   readonly parameterHeaders: Readonly<Record<string, string>>;
   readonly toolDigest: Uint8Array | undefined;
+  /** JSON pointers to the arguments that an approver changed; empty when nobody did. */
+  readonly changed: readonly string[];
 }
 
 /** What the gateway says of an operation with other arguments: the one function that decides, asked again. */

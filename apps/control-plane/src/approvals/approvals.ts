@@ -3,10 +3,7 @@ import type { McpRequest } from "@drawbridge/mcp";
 import type { Reviewers, ReviewTerms } from "@drawbridge/policy";
 import type { Principal } from "../identity/index.js";
 
-/**
- * Who may come back for an operation: the same principal through the same client in the same session, nobody else. Of what
- * is waited for by a task the session may be another one: whoever consumes it there makes it the approval's session.
- */
+/** Who may come back for an operation: the same principal through the same client in the same session, nobody else. */
 export interface ApprovalOwner {
   readonly sessionId: string;
   readonly principal: string;

@@ -1,8 +1,9 @@
 import { jsonRpcId } from "@drawbridge/mcp";
 import { describe, expect, test } from "vitest";
+import { LegTimes } from "./leg-times.js";
 import { deliveryOf, type Waiter } from "./delivery.js";
 
-const CONFIG = { patientClients: ["claude-code"], maxHoldMs: 900_000 };
+const CONFIG = { patientClients: ["claude-code"], maxHoldMs: 900_000, ...new LegTimes() };
 const LEGACY: Waiter = {
   era: "legacy",
   method: "tools/call",

@@ -1,5 +1,6 @@
 import type { Era, JsonRpcId } from "@drawbridge/mcp";
 import type { Config } from "../../config.js";
+import type { LegTimes } from "./leg-times.js";
 
 /** How one request of a client waits for people, and what it is told when it has waited for as long as it may. */
 export interface Delivery {
@@ -19,9 +20,6 @@ export interface Waiter {
   readonly leg: number;
 }
 
-// SDKs of both eras give up a request after 60 s.
-const REPEAT_MS = 50_000;
-const REQUEST_STATE_MS = 45_000;
 /** SDKs give up at the tenth round. */
 export const MOST_LEGS = 9;
 // 2026-07-28, MRTR: no other request may be answered with input_required.
@@ -30,11 +28,16 @@ const MAY_REQUIRE_INPUT = new Set(["tools/call", "prompts/get", "resources/read"
 /** Of those who do not wait by a task (ADR 0010). */
 export function deliveryOf(
   { era, method, progressToken, clientName, leg }: Waiter,
-  { patientClients, maxHoldMs }: Pick<Config, "patientClients" | "maxHoldMs">,
+  {
+    patientClients,
+    maxHoldMs,
+    repeatMs,
+    requestStateMs,
+  }: Pick<Config, "patientClients" | "maxHoldMs"> & Pick<LegTimes, "repeatMs" | "requestStateMs">,
 ): Delivery {
   if (era === "modern" && MAY_REQUIRE_INPUT.has(method))
-    return { legMs: REQUEST_STATE_MS, comesBackBy: leg < MOST_LEGS ? "requestState" : "repeat" };
+    return { legMs: requestStateMs, comesBackBy: leg < MOST_LEGS ? "requestState" : "repeat" };
   const isPatient = clientName !== undefined && patientClients.includes(clientName.toLowerCase());
   if (era === "legacy" && progressToken && isPatient) return { legMs: maxHoldMs, comesBackBy: "repeat" };
-  return { legMs: REPEAT_MS, comesBackBy: "repeat" };
+  return { legMs: repeatMs, comesBackBy: "repeat" };
 }

@@ -109,6 +109,7 @@ export class AnswerDelivery {
     await exchange.hold?.release();
     const neverOpened = this.whyNeverOpened(exchange);
     if (neverOpened !== undefined) exchange.reply.forgetSession();
+    if (exchange.reply.open) exchange.heard?.();
     await exchange.reply.finish(message, status ?? this.statusOf(exchange, code), index);
     if (neverOpened !== undefined) await this.dependencies.onEnded(this.session, neverOpened);
   }

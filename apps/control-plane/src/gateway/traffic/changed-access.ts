@@ -19,6 +19,7 @@ import {
 } from "../sessions/gateway-session.js";
 import type { ClientStreams } from "./client-streams.js";
 import type { ExchangeEndings } from "./exchange-endings.js";
+import { mayGoOn } from "./still-allowed.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
 
 // A legacy session begins with initialize.
@@ -52,7 +53,12 @@ export class ChangedAccess {
     // Until it is recorded, whoever decides it learns of the change: by the epoch, or from `changedAt`.
     if (!exchange.decided) return;
     const decision = decideNow(live, exchange.question);
-    if (decision.effect === "allow") return;
+    if (exchange.held) {
+      // Its rule may ask for more by now, or for less: that counts when it runs.
+      if (decision.effect === "deny") exchange.held.end({ why: "denied", decision });
+      return;
+    }
+    if (mayGoOn(exchange, decision)) return;
     if (isSubscription(exchange) && exchange.sent)
       await this.endings.endSubscription(exchange, "access ended");
     else if (exchange.sent) await this.endings.revoke(exchange, decision);

@@ -1,6 +1,7 @@
 import { Logger } from "@nestjs/common";
 import { errorResponse, type JsonRpcId } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
+import type { EventAttributes, EventKind } from "@drawbridge/recording";
 import type { GatewayDecision } from "../decisions/decide.js";
 import { legacyNotSpoken, modernNotSpoken } from "../era-refusals.js";
 import { type Exchange, type GatewaySession, isSubscription } from "../sessions/gateway-session.js";
@@ -20,6 +21,17 @@ import type { TrafficDependencies } from "./traffic-dependencies.js";
 interface Ending {
   readonly message: Uint8Array;
   readonly index: number | undefined;
+}
+
+/** What we answer ourselves, in place of the target. */
+export interface OwnAnswer {
+  /** response: there will be more to ask for. not_sent: it did not run, and there will not. */
+  readonly kind: EventKind & ("response" | "not_sent");
+  readonly message: Uint8Array;
+  readonly attributes: EventAttributes;
+  /** Of an error. */
+  readonly code?: number | undefined;
+  readonly decision?: GatewayDecision | undefined;
 }
 
 /** Every way an exchange ends without an answer of the target that the client may hear. */
@@ -46,6 +58,39 @@ export class ExchangeEndings {
     }
     if (kind === "not_sent") await exchange.hold?.giveBack();
     await this.delivery.deliver(exchange, { ...ending, code });
+  }
+
+  /** Of what was not sent: records our answer, and delivers it. */
+  async say(exchange: Exchange, { message, code, ...said }: OwnAnswer): Promise<void> {
+    const { number, method, name } = exchange;
+    const ending = await this.delivery.end(exchange, async () => {
+      const about = { direction: "target_to_client", exchange: number, method, name } as const;
+      const { decision, kind, attributes } = said;
+      const index = await this.dependencies.recorder.recordOrOwe(this.session, {
+        kind,
+        ...about,
+        attributes: { from: "drawbridge", ...attributes },
+        payload: message,
+        ...(decision ? { decision } : {}),
+      });
+      return { message, index };
+    });
+    if (ending) await this.delivery.deliver(exchange, { ...ending, code });
+  }
+
+  /** Of what was not sent and nobody waits for: the recording says why. */
+  async unheard(exchange: Exchange, reason: string, attributes: EventAttributes = {}): Promise<void> {
+    const { number, method, name } = exchange;
+    await this.delivery.end(exchange, () =>
+      this.dependencies.recorder.recordOrOwe(this.session, {
+        kind: "not_sent",
+        exchange: number,
+        method,
+        name,
+        attributes: { reason, ...attributes },
+      }),
+    );
+    this.session.finish(exchange);
   }
 
   badTarget(exchange: Exchange, detail: string): Promise<void> {
@@ -159,10 +204,9 @@ export class ExchangeEndings {
 
   /** For the recording; ClientTraffic, which still has the request in hand, refuses it. */
   private async neverSent(exchange: Exchange, reason: string): Promise<void> {
-    const { number, method, name } = exchange;
-    const event = { kind: "not_sent", exchange: number, method, name, attributes: { reason } } as const;
-    await this.dependencies.recorder.recordOrOwe(this.session, event);
-    this.session.finish(exchange);
+    const { approval } = exchange;
+    exchange.held?.end({ why: "ended" });
+    await this.unheard(exchange, reason, approval === undefined ? {} : { approval });
   }
 
   private async recordFailure(

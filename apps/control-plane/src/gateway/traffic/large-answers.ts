@@ -76,6 +76,7 @@ export class LargeAnswers {
     exchange.body.hold(response);
     this.session.finish(exchange);
     this.session.usage.countResult(stored.bytes);
+    if (exchange.reply.open) exchange.heard?.();
     // Not waited for: what the client reads slowly comes from the recording, and nothing of the target waits for it.
     const mayGoOn = () => this.access.mayHearNow(exchange);
     const message = storedMessage({ stored, session: this.session, mayGoOn }, this.dependencies.reader);

@@ -12,7 +12,7 @@ export interface OwnAnswer {
   readonly attributes?: EventAttributes;
   /** Of an error: its code. */
   readonly code?: number;
-  /** Whether it may be heard at an epoch, where that is up to more than the request that is answered. */
+  /** Whether it may be heard as of an epoch, where that is not up to the request that is answered. */
   readonly mayHear?: (epoch: bigint) => Promise<boolean>;
 }
 
@@ -34,7 +34,7 @@ export class OwnAnswers {
   private async write(exchange: Exchange, answer: OwnAnswer): Promise<Last> {
     const { message, attributes, code, mayHear } = answer;
     const { epoch, index } = await this.record(exchange, message, attributes);
-    const allowed = (await this.access.mayHear(exchange, epoch)) && (await mayHear?.(epoch)) !== false;
+    const allowed = await (mayHear?.(epoch) ?? this.access.mayHear(exchange, epoch));
     return allowed ? { message, index, code } : this.delivery.notShown(exchange);
   }
 

@@ -1,9 +1,14 @@
 import { Logger } from "@nestjs/common";
-import { decideNow } from "../decisions/decide.js";
+import { decideNow, type GatewayDecision } from "../decisions/decide.js";
 import { maySeeSession } from "../decisions/locked.js";
 import type { LiveSnapshot } from "../decisions/live-state.js";
 import type { Exchange, GatewaySession, Listener } from "../sessions/gateway-session.js";
 import type { TrafficDependencies } from "./traffic-dependencies.js";
+
+/** What runs with an approval goes on while its rule asks for one; what is denied does not. */
+export function mayGoOn({ approval }: Exchange, { effect }: GatewayDecision): boolean {
+  return effect === "allow" || (effect === "require_approval" && approval !== undefined);
+}
 
 /**
  * Whether what is said in a session may still be heard there. With each message that it makes durable the recording
@@ -49,8 +54,8 @@ export class StillAllowed {
     return true;
   }
 
-  private async isAllowed({ question }: Exchange, live: LiveSnapshot): Promise<boolean> {
-    return decideNow(live, question).effect === "allow" && (await this.isStillOpen());
+  private async isAllowed(exchange: Exchange, live: LiveSnapshot): Promise<boolean> {
+    return mayGoOn(exchange, decideNow(live, exchange.question)) && (await this.isStillOpen());
   }
 
   /** Another control plane may have ended the session: nothing but the epoch tells of it. */

@@ -56,6 +56,7 @@ export class ToTarget {
     // The specification forbids to cancel initialize.
     if (!exchange || exchange.method === "initialize") return;
     exchange.cancelled = true;
+    exchange.held?.end({ why: "unwanted" });
     exchange.reply.abandon();
     if (exchange.sent)
       (await this.sessions.linkOf(session)).cancel(exchange.number, "cancelled by the client");
@@ -64,6 +65,7 @@ export class ToTarget {
   /** The modern era: closing the connection is how a client cancels. Before it was sent, the request is not sent. */
   left(session: GatewaySession, exchange: Exchange): void {
     exchange.cancelled = true;
+    exchange.held?.end({ why: "unwanted" });
     if (!exchange.sent) return;
     const { number, method, name } = exchange;
     const about = { direction: "client_to_target", exchange: number, method, name } as const;

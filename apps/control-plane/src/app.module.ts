@@ -1,4 +1,5 @@
 import { Module } from "@nestjs/common";
+import { AccessModule } from "./access/index.js";
 import { AgentsModule } from "./agents/index.js";
 import { AuditModule } from "./audit/index.js";
 import { EventStreamsModule } from "./event-streams/index.js";
@@ -14,6 +15,7 @@ import { ToolsModule } from "./tools/index.js";
   imports: [
     PlatformModule,
     IdentityModule,
+    AccessModule,
     AgentsModule,
     TargetsModule,
     ToolsModule,

@@ -1,0 +1,48 @@
+import { Injectable } from "@nestjs/common";
+import { missingOf, ReviewVotes } from "../reviews/index.js";
+import { AccessActs } from "./access-acts.js";
+import { AccessRequestsRepository, type StoredRequest } from "./access-requests.repository.js";
+import { RequestTransitions } from "./request-transitions.js";
+
+const AT_ONCE = 500;
+
+/** What happens to requests that nobody decides in time. */
+@Injectable()
+export class RequestExpiry {
+  constructor(
+    private readonly requests: AccessRequestsRepository,
+    private readonly votes: ReviewVotes,
+    private readonly transitions: RequestTransitions,
+    private readonly acts: AccessActs,
+  ) {}
+
+  /** As it stands now that the time may be over; nothing else need have acted on that. */
+  async settled(request: StoredRequest): Promise<StoredRequest> {
+    if (request.state !== "pending" || request.expiresAt > this.acts.now()) return request;
+    await this.settle(request.id);
+    return (await this.requests.find(request.id)) ?? request;
+  }
+
+  async settleAll(): Promise<void> {
+    for (const id of await this.requests.due(this.acts.now(), AT_ONCE)) await this.settle(id);
+  }
+
+  async settle(id: string): Promise<void> {
+    const asked = await this.acts.perform((transaction) => this.transitions.timeIsOver(transaction, id));
+    if (asked?.state !== "pending") return;
+    await this.acts.awaitEndOf(asked);
+    await this.approveIfComplete(asked);
+  }
+
+  /** Whoever is asked now may have approved it before. */
+  private async approveIfComplete({ id, terms }: StoredRequest): Promise<void> {
+    const votes = (await this.votes.of(undefined, [id])).get(id) ?? [];
+    const last = votes.findLast(({ verdict, counts }) => verdict === "approve" && counts);
+    if (!last || missingOf(terms.from, votes).length > 0) return;
+    const { grant } = await this.acts.perform(async (transaction) => {
+      const request = await this.transitions.lockPending(transaction, id);
+      return this.transitions.approve(transaction, request, { by: last.principal, comment: last.comment });
+    });
+    await this.acts.awaitEndOfGrant(grant);
+  }
+}

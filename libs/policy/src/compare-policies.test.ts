@@ -43,12 +43,12 @@ describe("comparePolicies", () => {
       "spec.subjects: for subjects: groups engineering",
       "spec.access: access is standing",
       "spec.rules.no-destruction: denies tools/call, tools execute_* when sql.parsed && (sql.ddl || sql.deletesAll || sql.privileges)",
-      "spec.rules.ask-before-writing: asks for approval of tools/call, tools execute_* when sql.writes",
+      "spec.rules.ask-before-writing: asks for approval of tools/call, tools execute_* when sql.writes by 1 of dba within 15m, then asks 1 of leads",
       'spec.rules.read: allows tools/call, tools execute_*, search_objects when sql.readOnly || tool.name == "search_objects" within 500/h calls, 50MiB/h of results, 4 at the same time per principal',
     ]);
   });
 
-  test.each<{ what: string; after: PolicyDocument; line: string }>([
+  test.each<{ what: string; after: PolicyDocument; before?: PolicyDocument; line: string }>([
     {
       what: "subjects",
       after: withSpec({ subjects: { groups: ["ops"], users: ["a@b.c"] } }),
@@ -63,6 +63,58 @@ describe("comparePolicies", () => {
       what: "access",
       after: withSpec({ access: { mode: "jit", activation: "self", maxDuration: "4h" } }),
       line: "changed spec.access: access is standing, now access is just in time, activated by self, for at most 4h",
+    },
+    {
+      what: "access that is given in other ways",
+      after: withSpec({ access: { mode: "standing" } }),
+      before: withSpec({
+        access: {
+          mode: "jit",
+          activation: "approval",
+          maxDuration: "4h",
+          reason: "required",
+          review: { from: [{ group: "leads", count: 2 }], expiresIn: "1d" },
+          automatic: { when: "request.durationSeconds\n <= 3600" },
+          whenCalled: "request",
+          breakGlass: { responders: { groups: ["sre"] }, maxDuration: "1h" },
+        },
+      }),
+      line: "changed spec.access: access is just in time, activated by approval, for at most 4h; a reason: required; the review: 2 of leads within 1d, then denied; automatic approval: when request.durationSeconds <= 3600; a call without a grant: held while it is asked for; break-glass access: for groups sre, for at most 1h, now access is standing",
+    },
+    {
+      what: "parts of access",
+      before: withSpec({
+        access: {
+          mode: "jit",
+          activation: "approval",
+          maxDuration: "4h",
+          review: { from: [{ group: "leads", count: 2 }], expiresIn: "1d" },
+        },
+      }),
+      after: withSpec({
+        access: {
+          mode: "jit",
+          activation: "approval",
+          maxDuration: "8h",
+          reason: "required",
+          review: {
+            from: [{ group: "leads", count: 1 }],
+            expiresIn: "1d",
+            onExpiry: { escalateTo: { group: "cto", count: 1 } },
+          },
+          automatic: { when: "request.durationSeconds <= 60" },
+          whenCalled: "request",
+          breakGlass: { responders: { users: ["a@b.c"] }, maxDuration: "1h" },
+        },
+      }),
+      line: "changed spec.access: the longest was 4h, now 8h; a reason was optional, now required; the review was 2 of leads within 1d, then denied, now 1 of leads within 1d, then asks 1 of cto; automatic approval was none, now when request.durationSeconds <= 60; a call without a grant was told how to ask, now held while it is asked for; break-glass access was none, now for users a@b.c, for at most 1h",
+    },
+    {
+      what: "who approves",
+      after: withRule("ask-before-writing", {
+        approval: { from: [{ group: "dba", count: 2 }], expiresIn: "15m" },
+      }),
+      line: "changed spec.rules.ask-before-writing: approval was by 1 of dba within 15m, then asks 1 of leads, now by 2 of dba within 15m, then denied",
     },
     {
       what: "an effect",
@@ -94,8 +146,8 @@ describe("comparePolicies", () => {
       after: withSpec({ rules: [...wholeDocument.spec.rules, { name: "more", effect: "allow" }] }),
       line: "added spec.rules.more: allows tools/call",
     },
-  ])("says what became of $what", ({ after, line }) => {
-    expect(says(after)).toEqual([line]);
+  ])("says what became of $what", ({ after, before, line }) => {
+    expect(says(after, before)).toEqual([line]);
   });
 
   test("says lines that are short, whatever the policy holds", () => {

@@ -1,4 +1,5 @@
-import { limitsOf, methodsOf, type PolicyDocument, type PolicyRule } from "./document.js";
+import { type JitAccess, limitsOf, methodsOf, type PolicyDocument, type PolicyRule } from "./document.js";
+import { reviewInWords } from "./review.js";
 
 /** Part of a policy that is added, removed or another one. */
 export interface PolicyChange {
@@ -44,18 +45,65 @@ function selectionChanges(before: PolicyDocument, after: PolicyDocument): Policy
   const [was, is] = [before.spec.access, after.spec.access];
   // Without the member access is standing.
   if (!isSame(was ?? STANDING, is ?? STANDING)) {
-    const says = `${accessInWords(was ?? STANDING)}, now ${accessInWords(is ?? STANDING)}`;
+    const says = accessChanges(was ?? STANDING, is ?? STANDING);
     changes.push({ change: "changed", path: "spec.access", says });
   }
   return changes;
 }
 
+type Access = NonNullable<PolicyDocument["spec"]["access"]>;
+
+function accessChanges(was: Access, is: Access): string {
+  if (was.mode === "standing" || is.mode === "standing") {
+    return `${accessInWords(was)}, now ${accessInWords(is)}`;
+  }
+  return JIT_PARTS.filter((part) => !isSame(was[part], is[part]))
+    .map((part) => `${PART_WORDS[part]} was ${partInWords(was, part)}, now ${partInWords(is, part)}`)
+    .join("; ");
+}
+
+/** Every part of just-in-time access: `satisfies` fails the build when there is another one. */
+const PART_WORDS = {
+  activation: "activation",
+  maxDuration: "the longest",
+  reason: "a reason",
+  review: "the review",
+  automatic: "automatic approval",
+  whenCalled: "a call without a grant",
+  breakGlass: "break-glass access",
+} as const satisfies Record<Exclude<keyof JitAccess, "mode">, string>;
+
+const JIT_PARTS = Object.keys(PART_WORDS) as (keyof typeof PART_WORDS)[];
+
+const SAY_PART: { readonly [Part in keyof typeof PART_WORDS]: (access: JitAccess) => string | undefined } = {
+  activation: ({ activation }) => activation,
+  maxDuration: ({ maxDuration }) => maxDuration,
+  reason: ({ reason }) => reason ?? "optional",
+  review: ({ review }) => review && oneLine(reviewInWords(review)),
+  automatic: ({ automatic }) => automatic && `when ${oneLine(automatic.when)}`,
+  whenCalled: ({ whenCalled }) => WHEN_CALLED_WORDS[whenCalled ?? "explain"],
+  breakGlass: ({ breakGlass }) =>
+    breakGlass && `for ${inWords({ ...breakGlass.responders })}, for at most ${breakGlass.maxDuration}`,
+};
+
+const WHEN_CALLED_WORDS = { explain: "told how to ask", request: "held while it is asked for" } as const;
+
+function partInWords(access: JitAccess, part: keyof typeof PART_WORDS): string {
+  return SAY_PART[part](access) ?? "none";
+}
+
 const STANDING = { mode: "standing" } as const;
 
-function accessInWords(access: NonNullable<PolicyDocument["spec"]["access"]>): string {
+function accessInWords(access: Access): string {
   if (access.mode === "standing") return "access is standing";
-  return `access is just in time, activated by ${access.activation}, for at most ${access.maxDuration}`;
+  const more = ADDED_PARTS.filter((part) => access[part] !== undefined);
+  return [
+    `access is just in time, activated by ${access.activation}, for at most ${access.maxDuration}`,
+    ...more.map((part) => `${PART_WORDS[part]}: ${partInWords(access, part)}`),
+  ].join("; ");
 }
+
+const ADDED_PARTS = ["reason", "review", "automatic", "whenCalled", "breakGlass"] as const;
 
 function ruleChanges(before: readonly PolicyRule[], after: readonly PolicyRule[]): PolicyChange[] {
   const was = new Map(before.map((rule) => [rule.name, rule]));
@@ -114,7 +162,13 @@ const SAY_CHANGE = {
     return `condition was ${oneLine(was.when)}, now ${oneLine(is.when)}`;
   },
   message: () => "the message is another one",
-  approval: (_was, is) => (is.approval ? approvalInWords(is.approval) : "asks nobody for approval any more"),
+  approval: (was, is) => {
+    if (!is.approval) return "asks nobody for approval any more";
+    const now = oneLine(reviewInWords(is.approval));
+    return was.approval
+      ? `approval was by ${oneLine(reviewInWords(was.approval))}, now by ${now}`
+      : `approval is by ${now}`;
+  },
   mask: (_was, is) => (is.mask ? `masks with profile ${is.mask.profile}` : "masks with the default profile"),
   limits: (was, is) => `limits were ${limitsInWords(was)}, now ${limitsInWords(is)}`,
 } as const satisfies Record<Exclude<keyof PolicyRule, "name">, SayChange>;
@@ -128,13 +182,10 @@ function ruleInWords(rule: PolicyRule): string {
   const parts = [
     `${EFFECT_WORDS[rule.effect]} ${[shortList(methodsOf(rule)), ...names].join(", ")}`,
     ...(rule.when === undefined ? [] : [`when ${oneLine(rule.when)}`]),
+    ...(rule.approval === undefined ? [] : [`by ${oneLine(reviewInWords(rule.approval))}`]),
     ...(rule.limits === undefined ? [] : [`within ${limitsInWords(rule)}`]),
   ];
   return parts.join(" ");
-}
-
-function approvalInWords({ from, expiresIn }: NonNullable<PolicyRule["approval"]>): string {
-  return `asks ${from.map(({ group, count }) => `${count} of ${group}`).join(" and ")} for approval, within ${expiresIn}`;
 }
 
 /** Limits as people read them: `500/h calls per principal`. */

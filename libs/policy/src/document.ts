@@ -426,15 +426,7 @@ function nameTaken({ name }: Rule): PolicyProblem {
 }
 
 function* ruleProblems(rule: Rule, of: OfPolicy): Generator<PolicyProblem> {
-  if (rule.effect === "require_approval" && !rule.approval) {
-    yield { path: ["approval"], message: "say who approves: require_approval needs an approval" };
-  }
-  if (rule.effect !== "require_approval" && rule.approval) {
-    yield { path: ["approval"], message: "remove it, or make the effect require_approval" };
-  }
-  if (rule.approval) {
-    yield* within("approval", reviewProblems(rule.approval, MAX_WAIT));
-  }
+  yield* approvalProblems(rule);
   for (const obligation of ["mask", "limits"] as const) {
     if (rule.effect === "deny" && rule[obligation]) {
       yield { path: [obligation], message: "remove it: a rule that denies has no result to speak of" };
@@ -446,6 +438,16 @@ function* ruleProblems(rule: Rule, of: OfPolicy): Generator<PolicyProblem> {
   }
   yield* limitProblems(rule);
   yield* nameListProblems(rule);
+}
+
+function* approvalProblems({ effect, approval }: Rule): Generator<PolicyProblem> {
+  if (effect === "require_approval" && !approval) {
+    yield { path: ["approval"], message: "say who approves: require_approval needs an approval" };
+  }
+  if (effect !== "require_approval" && approval) {
+    yield { path: ["approval"], message: "remove it, or make the effect require_approval" };
+  }
+  if (approval) yield* within("approval", reviewProblems(approval, MAX_WAIT));
 }
 
 function* limitProblems(rule: Rule): Generator<PolicyProblem> {

@@ -1,7 +1,7 @@
 import { emailKey, labelKey, subjectKey, type CompiledPolicies, type CompiledPolicy } from "./compile.js";
 import type { CompiledRule } from "./compiled-rule.js";
 import type { JitAccess } from "./document.js";
-import { Evaluation, EVERY_POLICY } from "./evaluation.js";
+import { Evaluation } from "./evaluation.js";
 import type { Feature } from "./features.js";
 import { hasGrantInForce } from "./grants-in-force.js";
 import { type FailedRule, judge, type Judgement } from "./judge.js";
@@ -19,27 +19,33 @@ export function evaluate(compiled: CompiledPolicies, operation: Operation, conte
 }
 
 /**
- * For lists: whether some call of this name could be anything but denied. Decided by the walk of `evaluate` itself, so
- * that what is listed and what can be called never differ; conditions over what only a call has are left open, and
- * just-in-time access is taken as given: people see what they may ask for.
+ * For lists: whether some call of this name could be anything but denied, if only under a grant that could be asked for.
+ * Decided by the walk of `evaluate` itself, so that what is listed and what can be called never differ; conditions over
+ * what only a call has are left open.
  */
 export function couldBeAllowed(compiled: CompiledPolicies, operation: Operation, context: Context): boolean {
   if (refusal(operation) !== undefined) return false;
-  return isPossible(compiled, new Evaluation(operation, context, { isListing: true, assumed: EVERY_POLICY }));
+  const evaluation = new Evaluation(operation, context, { isListing: true });
+  const inForce = rulesInForce(compiled, evaluation);
+  if (!inForce) return false;
+  return (
+    isPossible(inForce.matching, evaluation) || requestable(compiled, evaluation, inForce.closed).length > 0
+  );
 }
 
-/** The same, but with the grants in force alone: whether nobody has to be asked for access first. */
+/** The same with the grants in force alone: whether nobody has to be asked for access first. */
 export function couldBeAllowedNow(
   compiled: CompiledPolicies,
   operation: Operation,
   context: Context,
 ): boolean {
   if (refusal(operation) !== undefined) return false;
-  return isPossible(compiled, new Evaluation(operation, context, { isListing: true }));
+  const evaluation = new Evaluation(operation, context, { isListing: true });
+  const inForce = rulesInForce(compiled, evaluation);
+  return inForce !== undefined && isPossible(inForce.matching, evaluation);
 }
 
-function isPossible(compiled: CompiledPolicies, evaluation: Evaluation): boolean {
-  const { matching = NOTHING_MATCHES } = rulesInForce(compiled, evaluation) ?? {};
+function isPossible(matching: MatchingRules, evaluation: Evaluation): boolean {
   const { decidedBy, failed, isOpen } = judge(matching, evaluation);
   if (decidedBy?.effect === "deny" || failed.length > 0) return false;
   return decidedBy !== undefined || isOpen;
@@ -55,7 +61,7 @@ export function decide(compiled: CompiledPolicies, evaluation: Evaluation): Deci
     return denied(`no policy gives this principal access to target ${quote(operation.target.name)}`);
   }
   const decision = decisionBy(inForce.matching, evaluation);
-  if (decision.effect !== "deny" || inForce.closed.length === 0) return decision;
+  if (decision.effect !== "deny") return decision;
   return orRequestable(decision, requestable(compiled, evaluation, inForce.closed));
 }
 
@@ -78,8 +84,13 @@ function requestable(
   evaluation: Evaluation,
   closed: readonly string[],
 ): readonly string[] {
+  if (closed.length === 0) return closed;
   evaluation.renewMeter();
-  return closed.slice(0, MAX_TRIED).filter((policy) => isPossible(compiled, evaluation.assuming(policy)));
+  return closed.slice(0, MAX_TRIED).filter((policy) => {
+    const granted = evaluation.assuming(policy);
+    const inForce = rulesInForce(compiled, granted);
+    return inForce !== undefined && isPossible(inForce.matching, granted);
+  });
 }
 
 function orRequestable(decision: Decision, policies: readonly string[]): Decision {

@@ -13,13 +13,10 @@ export const NOT_LOOKED_AT = new Failure("the explanation costs too much for an 
 /** What became of the condition of a rule; open: it depends on what only a call has. */
 export type Outcome = boolean | "open" | Failure;
 
-/** As if there were a grant of every policy. No policy is called so. */
-export const EVERY_POLICY = "*";
-
 interface EvaluationOptions {
   readonly isListing?: boolean;
   readonly remembers?: boolean;
-  /** A policy that is taken as granted, or EVERY_POLICY. What conditions ask of such a grant is left open. */
+  /** A policy that is taken as granted. What conditions ask of such a grant is left open. */
   readonly assumed?: string;
   /** What is known of the operation already. */
   readonly scope?: Scope;
@@ -56,7 +53,7 @@ export class Evaluation {
 
   /** Whether the rules of a policy with just-in-time access match. */
   opens(policy: string): boolean {
-    return this.#assumed === EVERY_POLICY || this.#assumed === policy || this.grants.has(policy);
+    return this.#assumed === policy || this.grants.has(policy);
   }
 
   /** Of which policies that is so, for a key. */
@@ -84,12 +81,12 @@ export class Evaluation {
   /** The same, after the decision and as it was in it; conditions that it did not need have bounds of their own. */
   outcomeAfterwards(rule: CompiledRule): Outcome {
     const known = this.#outcomes?.get(rule);
-    if (known !== undefined || !rule.condition) return known ?? true;
-    if (this.#costAfterwards > BOUNDS.explanationCost) return NOT_LOOKED_AT;
-    this.#scope.renewMeter();
-    const outcome = this.outcomeOf(rule);
-    this.#costAfterwards += this.#scope.meter.spent;
-    return outcome;
+    return known ?? this.#afterwards(rule, this);
+  }
+
+  /** The same, as if there were a grant of the rule's policy. */
+  outcomeUnderGrant(rule: CompiledRule): Outcome {
+    return this.#afterwards(rule, this.assuming(rule.policy));
   }
 
   /** Lets conditions cost as much again as in the decision. */
@@ -100,6 +97,15 @@ export class Evaluation {
   /** Whether conditions have cost all they may: every further one fails. */
   get isExhausted(): boolean {
     return this.#scope.meter.isExhausted;
+  }
+
+  #afterwards(rule: CompiledRule, evaluation: Evaluation): Outcome {
+    if (!rule.condition) return true;
+    if (this.#costAfterwards > BOUNDS.explanationCost) return NOT_LOOKED_AT;
+    this.#scope.renewMeter();
+    const outcome = evaluation.outcomeOf(rule);
+    this.#costAfterwards += this.#scope.meter.spent;
+    return outcome;
   }
 
   #ask(condition: Condition): Outcome {

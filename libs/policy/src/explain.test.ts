@@ -37,7 +37,7 @@ describe("an explanation", () => {
     expect(rules.map(({ says }) => says)).toEqual([
       'rule "a" of policy "p" allows tools/call of "t" on target "shop"',
       "its condition does not hold",
-      'rule "c" of policy "p" asks for approval of tools/call of "t" on target "shop"',
+      'rule "c" of policy "p" asks for approval of tools/call of "t" on target "shop"; it would be held for 1 of dba within 15m, then denied',
       'its condition could not be decided: there is no member "missing" where it reads one; so it denies',
       expect.stringContaining("masking profile of its own"),
     ]);

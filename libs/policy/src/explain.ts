@@ -1,9 +1,10 @@
 import type { CompiledPolicies } from "./compile.js";
 import type { CompiledRule } from "./compiled-rule.js";
 import { Failure } from "./conditions/values.js";
-import { decide, policiesInForce, reasonOf, refusal } from "./evaluate.js";
+import { decide, isClosed, policiesInForce, reasonOf, refusal } from "./evaluate.js";
 import { Evaluation, NOT_LOOKED_AT, type Outcome } from "./evaluation.js";
 import type { Context, Decision, Effect, Operation } from "./operation.js";
+import { reviewInWords } from "./review.js";
 
 /** What one rule says of an operation. */
 export interface RuleVoice {
@@ -14,7 +15,7 @@ export interface RuleVoice {
   readonly effect: Effect;
   /** What the rule says. */
   readonly written: Effect;
-  /** Its condition holds, or failed, or there is none; false where it was not looked at. */
+  /** Its condition holds, or failed, or there is none; false where it was not looked at, and where it needs a grant. */
   readonly matched: boolean;
   readonly condition: "none" | "true" | "false" | "failed";
   /** Why, in one sentence. */
@@ -40,11 +41,33 @@ export function explainOperation(
   const evaluation = new Evaluation(operation, context, { remembers: true });
   const decision = decide(compiled, evaluation);
   if (refusal(operation) !== undefined) return { decision, rules: [] };
-  const speaking = policiesInForce(compiled, evaluation).flatMap(
+  const policies = policiesInForce(compiled, evaluation);
+  const closed = new Set(policies.filter((policy) => isClosed(policy, evaluation)).map(({ name }) => name));
+  const speaking = policies.flatMap(
     (policy) => policy.methods.get(operation.method)?.speaking(operation.name) ?? [],
   );
-  const rules = shown(speaking, decision).map((rule) => voiceOf(rule, evaluation, decision));
+  const rules = shown(speaking, decision).map((rule) => {
+    const needsGrant = rule.effect !== "deny" && closed.has(rule.policy);
+    return needsGrant ? voiceUnderGrant(rule, evaluation) : voiceOf(rule, evaluation, decision);
+  });
   return { decision, rules };
+}
+
+/** Of a rule that matches only under a grant, and there is none. */
+function voiceUnderGrant(rule: CompiledRule, evaluation: Evaluation): RuleVoice {
+  const outcome = evaluation.outcomeUnderGrant(rule);
+  const { policy, version, name, effect, written } = rule;
+  return {
+    policy,
+    version,
+    rule: name,
+    effect,
+    written,
+    matched: false,
+    condition: outcome === "open" ? "none" : conditionWord(rule, outcome),
+    says: `would need a grant of policy "${policy}"; then ${saysOf(rule, outcome, evaluation.operation)}`,
+    decisive: false,
+  };
 }
 
 function isDecisive(rule: CompiledRule, decision: Decision): boolean {
@@ -85,5 +108,9 @@ function saysOf(rule: CompiledRule, outcome: Outcome, operation: Operation): str
   if (outcome === NOT_LOOKED_AT) return `its condition was not looked at: ${outcome.problem}`;
   if (outcome instanceof Failure)
     return `its condition could not be decided: ${outcome.problem}; so it denies`;
-  return outcome === false ? "its condition does not hold" : reasonOf(rule, operation);
+  if (outcome === false) return "its condition does not hold";
+  if (outcome === "open") return "its condition depends on that grant";
+  return rule.review
+    ? `${reasonOf(rule, operation)}; it would be held for ${reviewInWords(rule.review)}`
+    : reasonOf(rule, operation);
 }

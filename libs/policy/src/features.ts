@@ -48,8 +48,8 @@ export function ruleFeatures(rule: PolicyRule): { feature: Feature; key: string 
 const ADVICE = {
   condition:
     "conditions are not enforced by this system yet: remove `when`, or narrow the rule by tools, resources or prompts",
-  approval: "approvals are not enforced by this system yet: use deny, or allow for a smaller group",
-  jit: "just-in-time access is not enforced by this system yet: use `mode: standing` for a smaller group and conditions without `grant`, or wait with this policy",
+  approval: "approvals are not enforced by this system: use deny, or allow for a smaller group",
+  jit: "just-in-time access is not enforced by this system: use `mode: standing` for a smaller group and conditions without `grant`",
   limits: "limits are not enforced by this system yet: remove `limits`",
   mask_profile:
     "only the default masking profile is enforced by this system yet: use `profile: default` without `except`, or remove `mask`",

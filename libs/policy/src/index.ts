@@ -43,4 +43,12 @@ export {
   type ToolDefinition,
 } from "./operation.js";
 export { type PolicySource, readPolicySource, type SourceProblem } from "./policy-source.js";
-export { type Approver, mayReview, missingReviewers, type Reviewers, type ReviewTerms } from "./review.js";
+export {
+  type Approver,
+  mayReview,
+  missingReviewers,
+  type Reviewers,
+  reviewersInWords,
+  reviewInWords,
+  type ReviewTerms,
+} from "./review.js";

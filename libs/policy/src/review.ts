@@ -16,6 +16,17 @@ export interface Approver {
   readonly groups: readonly string[];
 }
 
+/** `2 of dba and 1 of leads` */
+export function reviewersInWords(reviewers: readonly Reviewers[]): string {
+  return reviewers.map(({ group, count }) => `${count} of ${group}`).join(" and ");
+}
+
+/** Whom a call or a request waits for, and what becomes of it when they do not decide: `1 of dba within 15m, then denied`. */
+export function reviewInWords({ from, expiresIn, onExpiry = "deny" }: ReviewTerms): string {
+  const then = onExpiry === "deny" ? "denied" : `asks ${reviewersInWords([onExpiry.escalateTo])}`;
+  return `${reviewersInWords(from)} within ${expiresIn}, then ${then}`;
+}
+
 /** Whether somebody of these groups is asked at all. */
 export function mayReview(from: readonly Reviewers[], groups: readonly string[]): boolean {
   return from.some(({ group }) => groups.includes(group));

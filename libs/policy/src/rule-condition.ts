@@ -26,25 +26,29 @@ export function* conditionProblems(rule: ConditionOfRule): Generator<string> {
 /** Claims of a target or a client: a rule that allows because of them would be theirs to use. */
 const CLAIMS = ["tool.annotations", "client.name"];
 
+const NO_GRANTS =
+  "leave grant out, or give the policy access with mode: jit: where access is standing there is no grant";
+
 function* readProblems({ effect, methods, isUnderGrant }: ConditionOfRule, reads: Reads): Generator<string> {
   for (const claim of CLAIMS) {
     if (effect === "allow" && reads.has(claim)) {
       yield `allow by something else: ${claim} is only claimed, so no rule may allow because of it`;
     }
   }
-  const names = variablesOf(reads);
-  if (names.has("grant") && !isUnderGrant) {
-    yield "leave grant out, or give the policy access with mode: jit: where access is standing there is no grant";
-  }
-  for (const name of names) {
+  for (const name of variablesOf(reads)) {
     if (VARIABLES_OF_REQUESTS.includes(name)) {
       yield `read something else: only a condition of access.automatic has ${name}`;
     }
-    const known = isVariable(name) ? variable(name).methods : undefined;
-    const without = known && methods.find((method) => !known.includes(method));
-    if (without !== undefined) {
-      yield `make a rule of its own for ${without}: it never has ${name} (${known?.join(", ")} can have it)`;
-    }
+    if (name === "grant" && !isUnderGrant) yield NO_GRANTS;
+    yield* methodProblems(name, methods);
+  }
+}
+
+function* methodProblems(name: string, methods: readonly string[]): Generator<string> {
+  const known = isVariable(name) ? variable(name).methods : undefined;
+  const without = known && methods.find((method) => !known.includes(method));
+  if (without !== undefined) {
+    yield `make a rule of its own for ${without}: it never has ${name} (${known?.join(", ")} can have it)`;
   }
 }
 

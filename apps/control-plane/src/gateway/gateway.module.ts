@@ -2,6 +2,7 @@ import { Module } from "@nestjs/common";
 import { AccessModule } from "../access/index.js";
 import { AgentsModule } from "../agents/index.js";
 import { AuditModule } from "../audit/index.js";
+import { EventsModule } from "../events/index.js";
 import { IdentityModule } from "../identity/index.js";
 import { LimitsModule } from "../limits/index.js";
 import { LocksModule } from "../locks/index.js";
@@ -27,7 +28,10 @@ import { OutdatedSessions } from "./sessions/outdated-sessions.js";
 import { Recorder } from "./traffic/recorder.js";
 import { Resumption } from "./replies/resumption.js";
 import { UnreadAnswers } from "./replies/unread-answers.js";
+import { EndedGrants } from "./sessions/ended-grants.js";
+import { SessionAccess } from "./sessions/session-access.js";
 import { SessionEnding } from "./sessions/session-ending.js";
+import { SessionGrants } from "./sessions/session-grants.js";
 import { SessionOpening } from "./sessions/session-opening.js";
 import { SessionsQueries } from "./sessions/sessions-queries.js";
 import { SessionUpkeep } from "./sessions/session-upkeep.js";
@@ -48,6 +52,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     AgentsModule,
     AuditModule,
     AccessModule,
+    EventsModule,
     LimitsModule,
     LocksModule,
     PoliciesModule,
@@ -63,6 +68,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     CallLimits,
     ClientResponses,
     ClientTraffic,
+    EndedGrants,
     FailedConditions,
     GatewayEndpoint,
     HeldBodies,
@@ -75,7 +81,9 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     OutdatedSessions,
     Recorder,
     Resumption,
+    SessionAccess,
     SessionEnding,
+    SessionGrants,
     SessionOpening,
     SessionsQueries,
     SessionsRepository,

@@ -142,6 +142,10 @@ export class GatewaySession {
   ended = false;
   /** The epoch up to which changes were acted upon. */
   changedAt = 0n;
+  /** Who used it last, as their token says. Undefined until something is asked in it here. */
+  usedBy: Context | undefined;
+  /** When the last grant ends under which it was used; undefined where access never came from one. */
+  grantedUntil: Date | undefined;
   /** Set when something happened that counts as use; written down now and then. */
   touched = true;
   private readonly askedOfClient = new Map<string, string>();

@@ -6,6 +6,7 @@ import { KeyEncryption } from "../../platform/key-encryption.js";
 import type { Target } from "../../targets/index.js";
 import { unavailable, unknownSession } from "../gateway-error.js";
 import type { GatewaySession } from "./gateway-session.js";
+import { SessionAccess } from "./session-access.js";
 import { SessionOpening } from "./session-opening.js";
 import { SessionStorage } from "./session-storage.js";
 import { SessionsService } from "./sessions.service.js";
@@ -35,6 +36,7 @@ export class LegacySessions {
     private readonly sessions: SessionsService,
     private readonly opening: SessionOpening,
     private readonly storage: SessionStorage,
+    private readonly access: SessionAccess,
     keys: KeyEncryption,
   ) {
     this.hashKey = keys.derive("session-id");
@@ -67,7 +69,7 @@ export class LegacySessions {
       session.oauthClient === principal.client &&
       session.targetId === target.id;
     if (!theirs) throw unknownSession();
-    session.touched = true;
+    await this.access.noteUse(session, principal);
     return session;
   }
 

@@ -23,7 +23,7 @@ test("a change that takes each session some milliseconds leaves others their tur
     live as never,
     sessions as never,
     { endClosed: async () => undefined } as never,
-    { lookAfter: async () => undefined } as never,
+    { lookAt: async () => undefined } as never,
   );
   changes.onModuleInit();
   let turns = 0;

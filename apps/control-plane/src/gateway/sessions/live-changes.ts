@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Injectable, Logger, type OnApplicationBootstrap, type OnModuleInit } from "@nestjs/common";
 import { EpochWatch } from "../../platform/epoch-watch.js";
 import { FairTurns } from "../../platform/fair-turns.js";
+import type { LiveSnapshot } from "../decisions/live-state.js";
 import type { LiveChange } from "../decisions/changed-lists.js";
 import { LiveState } from "../decisions/live-state.js";
 import type { GatewaySession } from "./gateway-session.js";
@@ -8,9 +10,11 @@ import { OutdatedSessions } from "./outdated-sessions.js";
 import { SessionUpkeep } from "./session-upkeep.js";
 import { SessionsService } from "./sessions.service.js";
 
+const TOLD_WITHIN_MS = 400;
+
 /**
  * Has every change reach what is open in this process within a second, also where nobody says anything: sessions that
- * were ended elsewhere or whose target is gone, calls under way that would be denied now, and streams of those who may
+ * were ended elsewhere, that nobody may use any more or whose target is gone, calls under way that would be denied now, and streams of those who may
  * not listen any more.
  */
 @Injectable()
@@ -36,7 +40,15 @@ export class LiveChanges implements OnModuleInit, OnApplicationBootstrap {
   }
 
   private async changed(epoch: bigint): Promise<void> {
-    const live = await this.live.atLeast(epoch);
+    await this.act(await this.live.atLeast(epoch));
+  }
+
+  /** Something has ended by its time: what follows is the same as if somebody had ended it. */
+  async lookAgain(): Promise<void> {
+    await this.act(await this.live.now());
+  }
+
+  private async act(live: LiveSnapshot): Promise<void> {
     const change = { before: this.before, live };
     this.before = live;
     // Nothing of it is waited for: a client that does not read, or an agent that is slow, must not keep the next change
@@ -47,12 +59,15 @@ export class LiveChanges implements OnModuleInit, OnApplicationBootstrap {
       await turns.next();
     }
     void this.upkeep.endClosed();
-    void this.outdated.lookAfter();
   }
 
   private async inSession(session: GatewaySession, change: LiveChange): Promise<void> {
     try {
-      await this.sessions.trafficOf(session).changes.apply(change);
+      const applied = this.sessions.trafficOf(session).changes.apply(change);
+      // Who waits for an answer hears that access has ended; if that takes long, that the session has.
+      await Promise.race([applied, sleep(TOLD_WITHIN_MS, undefined, { ref: false })]);
+      await this.outdated.lookAt(session, change.live);
+      await applied;
     } catch (error) {
       this.logger.error("what follows from a change could not be done in a session", String(error));
     }

@@ -49,14 +49,19 @@ export class ModernSessions {
     const { principal, target } = request;
     const key = `modern ${JSON.stringify([principal.id, principal.client, target.id])}`;
     const known = this.sessions.withKey(key);
-    if (known && serves(known, target)) return used(known);
+    if (known && serves(known, target)) return this.used(known, principal);
     // Requests that come together find one session, or open one.
     let finding = this.finding.get(key);
     if (!finding) {
       finding = this.findOrOpen(request, key).finally(() => this.finding.delete(key));
       this.finding.set(key, finding);
     }
-    return used(await finding);
+    return this.used(await finding, principal);
+  }
+
+  private async used(session: GatewaySession, principal: Principal): Promise<GatewaySession> {
+    await this.opening.access.noteUse(session, principal);
+    return session;
   }
 
   /** This process is about to stop: ends what nobody could take up. */
@@ -111,11 +116,6 @@ export class ModernSessions {
 
 function serves(session: GatewaySession, target: Target): boolean {
   return !session.ended && (session.targetRevision >= target.revision || session.busy);
-}
-
-function used(session: GatewaySession): GatewaySession {
-  session.touched = true;
-  return session;
 }
 
 function isGone(error: unknown): boolean {

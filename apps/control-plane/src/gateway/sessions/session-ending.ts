@@ -1,5 +1,6 @@
 import { Injectable } from "@nestjs/common";
 import { AuditLog } from "../../audit/index.js";
+import { EventLog } from "../../events/index.js";
 import type { Principal } from "../../identity/index.js";
 import { Database } from "../../platform/database.js";
 import { SessionsRepository } from "./sessions.repository.js";
@@ -13,6 +14,7 @@ export class SessionEnding {
     private readonly sessions: SessionsRepository,
     private readonly service: SessionsService,
     private readonly audit: AuditLog,
+    private readonly events: EventLog,
   ) {}
 
   async end(principal: Principal, id: string): Promise<void> {
@@ -26,6 +28,7 @@ export class SessionEnding {
         details: {},
       });
     });
+    void this.events.announce();
     await this.service.endById(id, reason);
   }
 }

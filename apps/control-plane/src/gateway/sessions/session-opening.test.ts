@@ -1,9 +1,11 @@
 import { parseMessage } from "@drawbridge/mcp";
 import { expect, test } from "vitest";
+import type { SelfActivation } from "../../access/index.js";
 import type { Principal } from "../../identity/index.js";
 import type { SeenPrincipals } from "../../policies/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError } from "../gateway-error.js";
+import type { SessionAccess } from "./session-access.js";
 import { SessionOpening, type WantedSession } from "./session-opening.js";
 import type { SessionStorage } from "./session-storage.js";
 import type { SessionsService } from "./sessions.service.js";
@@ -27,7 +29,9 @@ function opening(): { opening: SessionOpening; underWay: (() => void)[] } {
     transaction: () => new Promise<boolean>((resolve) => underWay.push(() => resolve(false))),
   };
   const storage = { database } as unknown as SessionStorage;
-  return { opening: new SessionOpening(storage, {} as SessionsService, {} as SeenPrincipals), underWay };
+  const [sessions, seen] = [{} as SessionsService, {} as SeenPrincipals];
+  const [access, activation] = [{} as SessionAccess, {} as SelfActivation];
+  return { opening: new SessionOpening(storage, sessions, seen, access, activation), underWay };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,12 +1,14 @@
 import { randomUUIDv7 } from "node:crypto";
 import { Injectable } from "@nestjs/common";
 import { type Era, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
+import { SelfActivation } from "../../access/index.js";
 import type { Principal } from "../../identity/index.js";
 import { SeenPrincipals } from "../../policies/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError } from "../gateway-error.js";
 import { GatewaySession } from "./gateway-session.js";
 import { PrincipalTurns } from "./principal-turns.js";
+import { SessionAccess } from "./session-access.js";
 import { SessionStorage } from "./session-storage.js";
 import type { StoredSession } from "./sessions.repository.js";
 import { SessionsService } from "./sessions.service.js";
@@ -37,6 +39,8 @@ export class SessionOpening {
     private readonly storage: SessionStorage,
     private readonly sessions: SessionsService,
     private readonly seen: SeenPrincipals,
+    readonly access: SessionAccess,
+    private readonly activation: SelfActivation,
   ) {}
 
   /**
@@ -49,6 +53,7 @@ export class SessionOpening {
     const clientName = clientNameOf(wanted.message);
     const stored = await this.turns.of(principal.id, () => this.store(id, clientName, wanted));
     if (!stored) return undefined;
+    await this.activate(id, wanted);
     const session = new GatewaySession({
       id,
       principal: principal.id,
@@ -83,6 +88,18 @@ export class SessionOpening {
     return session;
   }
 
+  /** Whoever may give themselves access has it before anything is decided in the session. */
+  private async activate(sessionId: string, { principal, target }: WantedSession): Promise<void> {
+    try {
+      await this.activation.activate({ principal, target, sessionId });
+    } catch (error) {
+      const reason = "access could not be given when it was opened";
+      await this.storage.sessions.close(sessionId, reason);
+      await this.storage.recorder.close(sessionId, reason);
+      throw error;
+    }
+  }
+
   /** Takes up a session that an earlier process had open. */
   async resume(row: StoredSession, key: string): Promise<GatewaySession> {
     const identity = {
@@ -97,13 +114,15 @@ export class SessionOpening {
       clientName: row.clientName ?? undefined,
     } as const;
     // Exchanges are numbered, and calls counted, on where that process stopped.
-    const [lastExchange, calls] = await Promise.all([
+    const [lastExchange, calls, grantedUntil] = await Promise.all([
       this.storage.reader.lastExchange(row.id),
       this.storage.reader.callsAllowed(row.id),
+      this.storage.sessions.grantedUntil(row),
     ]);
     const session = new GatewaySession(identity, { lastExchange, calls });
     session.protocolVersion = row.protocolVersion ?? undefined;
     session.agentId = row.agentId ?? undefined;
+    session.grantedUntil = grantedUntil;
     this.sessions.add(session, key);
     return session;
   }

@@ -1,6 +1,7 @@
 import { Injectable } from "@nestjs/common";
 import type { Era } from "@drawbridge/mcp";
 import type { Session as Row } from "../../generated/prisma/client.js";
+import { EventLog, type NewEvent } from "../../events/index.js";
 import { Database, type Transaction } from "../../platform/database.js";
 import { moveEpoch } from "../../platform/epoch-snapshot.js";
 
@@ -39,11 +40,15 @@ export interface SessionFilter {
 
 @Injectable()
 export class SessionsRepository {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly events: EventLog,
+  ) {}
 
   /** False when the modern session it would be is open already. */
   async create(transaction: Transaction, session: NewSession): Promise<boolean> {
     const { count } = await transaction.session.createMany({ data: [session], skipDuplicates: true });
+    if (count > 0) await this.events.append(transaction, openedEvent(session));
     return count > 0;
   }
 
@@ -103,21 +108,58 @@ export class SessionsRepository {
 
   /** True when this call ended the session, false when it had ended before. */
   async close(id: string, reason: string): Promise<boolean> {
-    const { count } = await this.database.prisma.session.updateMany({
+    const isClosed = await this.database.transaction((transaction) => this.closeIn(transaction, id, reason));
+    if (isClosed) void this.events.announce();
+    return isClosed;
+  }
+
+  private async closeIn(transaction: Transaction, id: string, reason: string): Promise<boolean> {
+    const [closed] = await transaction.session.updateManyAndReturn({
       where: { id, closedAt: null },
       data: { closedAt: new Date(), closeReason: reason },
     });
-    return count > 0;
+    if (closed) await this.events.append(transaction, closedEvent(closed, reason));
+    return closed !== undefined;
+  }
+
+  /** Those that are closed while something is still granted for them only. */
+  async closedWithGrants(): Promise<string[]> {
+    const rows = await this.database.prisma.$queryRaw<{ id: string }[]>`
+      SELECT DISTINCT "session"."id" FROM "access_grant"
+      JOIN "session" ON "session"."id" = "access_grant"."session_id"
+      WHERE "access_grant"."state" = 'active' AND "session"."closed_at" IS NOT NULL
+      LIMIT 100`;
+    return rows.map(({ id }) => id);
+  }
+
+  /** When the last grant ends, or has ended, under which the session may have been used. */
+  async grantedUntil({
+    id,
+    principal,
+    targetId,
+    openedAt,
+  }: Pick<StoredSession, "id" | "principal" | "targetId" | "openedAt">): Promise<Date | undefined> {
+    const { _max } = await this.database.prisma.accessGrant.aggregate({
+      where: {
+        principal,
+        targetId,
+        kind: { not: "repeat" },
+        startsAt: { lte: new Date() },
+        AND: [
+          { OR: [{ sessionId: null }, { sessionId: id }] },
+          { OR: [{ endedAt: null }, { endedAt: { gt: openedAt } }] },
+        ],
+      },
+      _max: { endsAt: true },
+    });
+    return _max.endsAt ?? undefined;
   }
 
   /** Ends somebody's session from outside: the epoch moves, so that no replica acts on it any more. */
   async closeByOperator(transaction: Transaction, id: string, reason: string): Promise<boolean> {
-    const { count } = await transaction.session.updateMany({
-      where: { id, closedAt: null },
-      data: { closedAt: new Date(), closeReason: reason },
-    });
-    if (count > 0) await moveEpoch(transaction);
-    return count > 0;
+    const isClosed = await this.closeIn(transaction, id, reason);
+    if (isClosed) await moveEpoch(transaction);
+    return isClosed;
   }
 
   /** Those last used before the moment that counts for their era. */
@@ -130,4 +172,26 @@ export class SessionsRepository {
     });
     return rows.map(({ id }) => id);
   }
+}
+
+function openedEvent({ id, principal, oauthClient, targetName }: NewSession): NewEvent {
+  return aboutSession("session.opened", { id, principal, target: targetName, client: oauthClient }, {});
+}
+
+function closedEvent({ id, principal, oauthClient, targetName }: StoredSession, reason: string): NewEvent {
+  const session = { id, principal, target: targetName, client: oauthClient };
+  return aboutSession("session.closed", session, { reason });
+}
+
+function aboutSession(
+  kind: "session.opened" | "session.closed",
+  { id, ...session }: Readonly<Record<"id" | "principal" | "target" | "client", string>>,
+  more: { readonly reason?: string },
+): NewEvent {
+  return {
+    kind,
+    subject: id,
+    data: { ...session, ...more },
+    audience: { principals: [session.principal], permission: "session:read_all" },
+  };
 }

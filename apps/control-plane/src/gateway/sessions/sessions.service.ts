@@ -22,6 +22,7 @@ export class SessionsService {
   private readonly logger = new Logger("sessions");
   private readonly open = new OpenSessions();
   private readonly traffic = new WeakMap<GatewaySession, TargetTraffic>();
+  private readonly endListeners: ((id: string) => Promise<void>)[] = [];
   private readonly endings = new WeakMap<GatewaySession, Promise<void>>();
 
   constructor(
@@ -94,6 +95,7 @@ export class SessionsService {
       // recording, recovery must see that somebody works on them.
       this.open.remove(session);
       await this.storage.recorder.close(session.id, reason);
+      for (const listener of this.endListeners) await listener(session.id);
     } catch (error) {
       this.open.remove(session);
       // The sweep of recordings and the expiry of sessions finish what could not be written now.
@@ -102,6 +104,11 @@ export class SessionsService {
         error instanceof Error ? error.message : undefined,
       );
     }
+  }
+
+  /** Called when a session has ended here and that is written down. What it throws is logged: it has to be found again. */
+  onEnd(listener: (id: string) => Promise<void>): void {
+    this.endListeners.push(listener);
   }
 
   /** Ends a session here, if this replica has it open. */

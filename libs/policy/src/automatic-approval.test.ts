@@ -225,7 +225,7 @@ describe("the documents of just-in-time access", () => {
     },
     {
       what: "a condition that misspells",
-      access: { ...base, automatic: { when: "request.durationSecs < 1" } },
+      access: { ...base, automatic: { when: "request.durationSecond < 1" } },
       says: "is it durationSeconds?",
     },
     {

@@ -63,7 +63,7 @@ export class ToTarget {
   }
 
   /** The modern era: closing the connection is how a client cancels. Before it was sent, the request is not sent. */
-  left(session: GatewaySession, exchange: Exchange): void {
+  left(session: GatewaySession, exchange: Exchange, why = "the client left"): void {
     exchange.cancelled = true;
     exchange.held?.end({ why: "unwanted" });
     if (!exchange.sent) return;
@@ -72,10 +72,10 @@ export class ToTarget {
     this.recorder.owe(session, {
       kind: "notification",
       ...about,
-      attributes: { cancelled: "the client left" },
+      attributes: { cancelled: why },
     });
     session.link?.then(
-      (link) => link.cancel(number, "the client left"),
+      (link) => link.cancel(number, why),
       () => undefined,
     );
   }

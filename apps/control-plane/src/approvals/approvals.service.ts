@@ -1,5 +1,7 @@
 import { Injectable } from "@nestjs/common";
 import type { ReviewTerms } from "@drawbridge/policy";
+import { ApprovalEndings } from "./approval-endings.js";
+import { ApprovalWaits } from "./approval-waits.js";
 import type {
   ApprovalOwner,
   ApprovedOperation,
@@ -8,12 +10,13 @@ import type {
   JudgeEdit,
   OperationToHold,
 } from "./approvals.js";
+import { ApprovedRuns } from "./approved-runs.js";
+import { ArgumentEdits } from "./argument-edits.js";
+import { Holding } from "./holding.js";
+import type { DigestedOperation } from "./operation-seal.js";
 
 /** One leg of one approval: a request of its caller that waits for it. */
 export type EndLeg = () => Promise<void>;
-
-/** What the digest of an operation is made from. */
-export type DigestedOperation = Pick<OperationToHold, "target" | "message" | "toolDigest" | "principal">;
 
 /** Whose task it is: tasks are asked about in whatever session the same principal and client have then. */
 export type TaskOwner = Omit<ApprovalOwner, "sessionId">;
@@ -21,88 +24,102 @@ export type TaskOwner = Omit<ApprovalOwner, "sessionId">;
 /** Held operations, as the gateway has to do with them. Every transition is one conditional statement (20-pam.md §3). */
 @Injectable()
 export class Approvals {
+  constructor(
+    private readonly holding: Holding,
+    private readonly waits: ApprovalWaits,
+    private readonly runs: ApprovedRuns,
+    private readonly endings: ApprovalEndings,
+    private readonly edits: ArgumentEdits,
+  ) {}
+
   /** Keyed; equal exactly when two operations say the same of the same target and tool for the same principal and client. */
-  digestOf(_operation: DigestedOperation): Uint8Array<ArrayBuffer> {
-    throw new Error("not there yet");
+  digestOf(operation: DigestedOperation): Uint8Array<ArrayBuffer> {
+    return this.holding.digestOf(operation);
   }
 
   /**
-   * The open approval of this owner and operation, which gets one leg more; or one that ended in the last hour and whose
-   * caller was not told; or a new one. @throws DomainError too_many_requests_pending
+   * The open approval of this owner and operation, which gets one leg more; or one that ended in the last hour, unless it
+   * was cancelled, and whose caller was not told (see told); or a new one. @throws DomainError too_many_requests_pending
    */
-  hold(_operation: OperationToHold): Promise<HeldApproval> {
-    throw new Error("not there yet");
+  hold(operation: OperationToHold): Promise<HeldApproval> {
+    return this.holding.hold(operation);
   }
 
-  find(_id: string, _owner: ApprovalOwner): Promise<HeldApproval | undefined> {
-    throw new Error("not there yet");
+  find(id: string, owner: ApprovalOwner): Promise<HeldApproval | undefined> {
+    return this.holding.find(id, owner);
   }
 
-  ofTask(_taskId: string, _targetId: string, _owner: TaskOwner): Promise<HeldApproval | undefined> {
-    throw new Error("not there yet");
+  ofTask(taskId: string, targetId: string, owner: TaskOwner): Promise<HeldApproval | undefined> {
+    return this.holding.ofTask(taskId, targetId, owner);
   }
 
   /** Only while it is open. */
-  ofExchange(_sessionId: string, _exchange: number): Promise<HeldApproval | undefined> {
-    throw new Error("not there yet");
+  ofExchange(sessionId: string, exchange: number): Promise<HeldApproval | undefined> {
+    return this.holding.ofExchange(sessionId, exchange);
   }
 
   /** Of every approval that is open, the exchange of its last leg. */
   openExchanges(): Promise<readonly { readonly sessionId: string; readonly exchange: number }[]> {
-    throw new Error("not there yet");
+    return this.holding.openExchanges();
   }
 
   /** A leg is open; to be called again when it has ended. While one is, the caller counts as present, and for 60 s more. */
-  attend(_id: string, _exchange: number): EndLeg {
-    throw new Error("not there yet");
+  attend(id: string, exchange: number): EndLeg {
+    return this.waits.attend(id, exchange);
   }
 
   /** Resolves when the state or who must approve differs from what is known; rejects when the signal aborts. */
-  changed(_known: HeldApproval, _signal: AbortSignal): Promise<HeldApproval> {
-    throw new Error("not there yet");
+  changed(known: HeldApproval, signal: AbortSignal): Promise<HeldApproval> {
+    return this.waits.changed(known, signal);
   }
 
-  /** Of an approval that is open. */
-  operation(_id: string): Promise<ApprovedOperation> {
-    throw new Error("not there yet");
+  /** Of an approval that is open. @throws DomainError approval_not_found when it has ended */
+  operation(id: string): Promise<ApprovedOperation> {
+    return this.runs.operation(id);
   }
 
   /** Takes the approval for its one run. Whoever gets "consumed" sends it, or says that it was not sent. */
   consume(
-    _id: string,
-    _owner: ApprovalOwner,
-    _run: { readonly epoch: bigint; readonly exchange: number },
+    id: string,
+    owner: ApprovalOwner,
+    run: { readonly epoch: bigint; readonly exchange: number },
   ): Promise<Consumed> {
-    throw new Error("not there yet");
+    return this.runs.consume({ id, owner, ...run });
   }
 
   /** It must not run after all. Nothing happens to one that has ended. */
-  revoke(_id: string, _reason: string): Promise<void> {
-    throw new Error("not there yet");
+  revoke(id: string, reason: string): Promise<void> {
+    return this.endings.revoke(id, reason);
   }
 
   /** Its caller does not want it any more. Nothing happens to one that has ended. */
-  cancel(_id: string, _reason: string): Promise<void> {
-    throw new Error("not there yet");
+  cancel(id: string, reason: string): Promise<void> {
+    return this.endings.cancel(id, reason);
   }
 
-  /** Its caller has heard how it ended. */
-  told(_id: string): Promise<void> {
-    throw new Error("not there yet");
+  /**
+   * Its caller has heard how it ended; of one that ran, its answer. Until then, for an hour, hold answers the same operation
+   * with this approval instead of asking anybody again.
+   */
+  told(id: string): Promise<void> {
+    return this.endings.told(id);
   }
 
   /** Whether those who approved it are whom this review asks for, as far as is known now. */
-  satisfies(_id: string, _review: ReviewTerms): Promise<boolean> {
-    throw new Error("not there yet");
+  satisfies(id: string, review: ReviewTerms): Promise<boolean> {
+    return this.runs.satisfies(id, review);
   }
 
-  /** The id of the grant by which the very same operation runs again in its session; one use of it is taken. */
-  useAgain(_operation: OperationToHold, _epoch: bigint): Promise<string | undefined> {
-    throw new Error("not there yet");
+  /**
+   * The id of the grant by which the very same operation runs again in its session; one use of it is taken. Undefined also
+   * when the epoch is another by now. Those who approved it must be whom `operation.decision.review` asks for.
+   */
+  useAgain(operation: OperationToHold, epoch: bigint): Promise<string | undefined> {
+    return this.runs.useAgain(operation, epoch);
   }
 
   /** Said once, by the gateway, at start. */
-  setJudge(_judge: JudgeEdit): void {
-    throw new Error("not there yet");
+  setJudge(judge: JudgeEdit): void {
+    this.edits.setJudge(judge);
   }
 }

@@ -7,4 +7,6 @@ export type {
   OperationToHold,
 } from "./approvals.js";
 export { ApprovalsModule } from "./approvals.module.js";
-export { Approvals, type DigestedOperation, type EndLeg, type TaskOwner } from "./approvals.service.js";
+export { Approvals, type EndLeg, type TaskOwner } from "./approvals.service.js";
+export { Denials } from "./denials.js";
+export { type DigestedOperation, OWN_REQUEST_STATE } from "./operation-seal.js";

@@ -1,0 +1,84 @@
+import { Injectable, Logger } from "@nestjs/common";
+import type { ReviewTerms } from "@drawbridge/policy";
+import { DomainError } from "../platform/errors.js";
+import { missingOf, ReviewVotes } from "../reviews/index.js";
+import { ApprovalActs } from "./approval-acts.js";
+import type { ApprovedOperation, Consumed, OperationToHold } from "./approvals.js";
+import { ApprovalsRepository, type Consumption } from "./approvals.repository.js";
+import { OperationSeal } from "./operation-seal.js";
+import { RepeatGrants } from "./repeat-grants.js";
+
+/** What becomes of an approval when its operation is to run. */
+@Injectable()
+export class ApprovedRuns {
+  private readonly logger = new Logger("approvals");
+
+  constructor(
+    private readonly repository: ApprovalsRepository,
+    private readonly votes: ReviewVotes,
+    private readonly seal: OperationSeal,
+    private readonly repeats: RepeatGrants,
+    private readonly acts: ApprovalActs,
+  ) {}
+
+  /** @throws DomainError approval_not_found when it has ended */
+  async operation(id: string): Promise<ApprovedOperation> {
+    const sealed = await this.repository.sealed(id);
+    if (!sealed) throw new DomainError("approval_not_found", `approval ${id} has ended`);
+    const { message, parameterHeaders, toolDigest, changed } = this.seal.open(id, sealed);
+    return { message, parameterHeaders, toolDigest, changed };
+  }
+
+  /** See Approvals.consume. */
+  async consume(wanted: Omit<Consumption, "now">): Promise<Consumed> {
+    const taken = await this.acts.perform(async ({ transaction, now }): Promise<Consumed> => {
+      const consumption = { ...wanted, now };
+      const row = await this.repository.consume(transaction, consumption);
+      if (row) {
+        const { owner, exchange } = wanted;
+        const details = { exchange, edited: row.approvedDigest !== null };
+        const kind = "approval.consumed";
+        await this.acts.record(transaction, row, { kind, actor: owner.principal, details });
+        return "consumed";
+      }
+      return (await this.repository.isConsumable(transaction, consumption)) ? "moved" : "gone";
+    });
+    return taken;
+  }
+
+  async satisfies(id: string, { from }: ReviewTerms): Promise<boolean> {
+    const votes = await this.votes.of(undefined, [id]);
+    return missingOf(from, votes.get(id) ?? []).length === 0;
+  }
+
+  /** See Approvals.useAgain. Whoever approved it then must be whom the review asks for now. */
+  async useAgain(operation: OperationToHold, epoch: bigint): Promise<string | undefined> {
+    const { sessionId, principal, decision } = operation;
+    const now = this.acts.now();
+    const digest = this.seal.digestOf(operation);
+    const repeats = await this.repeats.usable({ sessionId, principal: principal.id, digest, now });
+    for (const { id, approvalId } of repeats) {
+      if (!(await this.satisfies(approvalId, decision.review))) continue;
+      const left = await this.repeats.use(id, { epoch, now });
+      if (left === undefined) continue;
+      if (left === 0) await this.endUsedUp(approvalId);
+      return id;
+    }
+    return undefined;
+  }
+
+  /** For whoever looks at grants: it could not be used again anyway. */
+  private async endUsedUp(approvalId: string): Promise<void> {
+    try {
+      const [approval] = await this.repository.byIds([approvalId]);
+      if (!approval) return;
+      const ending = { state: "ended", actor: "system", reason: "all its uses are taken" } as const;
+      await this.acts.perform((act) => this.repeats.end(act, approval, ending));
+    } catch (error) {
+      this.logger.warn(
+        "a grant that is used up could not be ended",
+        error instanceof Error ? error.message : undefined,
+      );
+    }
+  }
+}

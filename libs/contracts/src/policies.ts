@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ResourceName, Timestamp } from "./names.js";
 import { pageOf } from "./pages.js";
+import { ReviewersView } from "./reviews.js";
 
 /** A policy document as written: YAML or JSON text, so that an error can name its line. */
 const PolicySource = z.string().min(1).max(262_144);
@@ -34,8 +35,18 @@ export const AffectedPrincipal = z.object({
   email: z.string().optional(),
   client: z.string(),
   target: z.string(),
-  gains: z.array(z.string()).meta({ description: "Tools they could call then; * for the target itself" }),
-  loses: z.array(z.string()).meta({ description: "Tools they could not call any more; * for the target" }),
+  gains: z
+    .array(z.string())
+    .meta({
+      description:
+        "Tools they could call then, * for the target itself; where they could ask for it before: without a grant",
+    }),
+  loses: z
+    .array(z.string())
+    .meta({
+      description:
+        "Tools they could not call any more, * for the target; where they could still ask for it: without a grant",
+    }),
 });
 export type AffectedPrincipal = z.infer<typeof AffectedPrincipal>;
 
@@ -79,6 +90,20 @@ export const ExplainOperation = z.strictObject({
     })
     .optional(),
   client: z.string().min(1).max(512).optional(),
+  grant: z
+    .strictObject({
+      tools: z
+        .array(z.string().min(1).max(256))
+        .min(1)
+        .max(100)
+        .optional()
+        .meta({ description: "Tools, with * and ?; the whole target unless given" }),
+      reason: z.string().min(1).max(2000).optional(),
+    })
+    .optional()
+    .meta({
+      description: "As if every policy with just-in-time access had granted it; without it, none has",
+    }),
   candidates: z
     .array(PolicySource)
     .max(20)
@@ -118,6 +143,18 @@ export const Explanation = z.object({
     })
     .optional(),
   limits: z.array(z.string()).optional(),
+  review: z
+    .object({
+      from: z.array(ReviewersView),
+      expiresIn: z.string(),
+      escalateTo: ReviewersView.optional().meta({ description: "Who is asked when nobody decides in time" }),
+    })
+    .optional()
+    .meta({ description: "Of require_approval: who would be asked" }),
+  requestable: z
+    .array(z.string())
+    .optional()
+    .meta({ description: "Of deny: policies with a grant of which it would not be denied" }),
 });
 export type Explanation = z.infer<typeof Explanation>;
 
@@ -137,14 +174,19 @@ export const ChangedDecision = z.object({
   target: z.string(),
   method: z.string(),
   name: z.string().optional(),
-  was: z.string(),
+  was: z
+    .string()
+    .meta({
+      description: "allow, deny, require_approval, or allow with approval where somebody approved it",
+    }),
   wasRule: z.string().optional(),
   now: Effect,
   nowRule: z.string().optional(),
   reason: z.string(),
-  uncertain: z
-    .boolean()
-    .meta({ description: "Its arguments are recorded masked, so a condition may have seen something else" }),
+  uncertain: z.boolean().meta({
+    description:
+      "Its arguments are recorded masked, or a condition reads more of its grant than is recorded, so it may have seen something else",
+  }),
 });
 export type ChangedDecision = z.infer<typeof ChangedDecision>;
 

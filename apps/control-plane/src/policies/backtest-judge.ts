@@ -5,6 +5,8 @@ import {
   type Context,
   type Decision,
   evaluate,
+  type Grant,
+  jitPolicies,
   type Operation,
   type SessionUsage,
 } from "@drawbridge/policy";
@@ -70,12 +72,31 @@ export class BacktestJudge {
     // A task of somebody else, an ambiguous URI, a tool that has changed: no policy decided that, none changes it.
     if (!isByPolicy(decision)) return { uncertain: false, change: undefined };
     const payload = new RecordedArguments(event);
-    const now = evaluate(this.judging.policies, this.operationOf(event, target, payload), context);
-    const uncertain = isMasked(event) && (payload.wasRead || nameIsMasked(event));
-    return {
-      uncertain,
-      change: now.effect === decision.effect ? undefined : { ...changeOf(step, now), uncertain },
-    };
+    const grants = this.grantsOf(step, target, context);
+    const now = evaluate(this.judging.policies, this.operationOf(event, target, payload), {
+      ...context,
+      grants,
+    });
+    const isUnsure = isMasked(event) && (payload.wasRead || nameIsMasked(event));
+    const uncertain = isUnsure || grants.some(({ wasRead }) => wasRead);
+    const isSame = now.effect === (wasApproved(decision) ? "require_approval" : decision.effect);
+    return { uncertain, change: isSame ? undefined : { ...changeOf(step, now), uncertain } };
+  }
+
+  /**
+   * Where access was given by a grant, one of every policy that asks for one: whether the same person would have got it
+   * from this policy nobody knows. Where there was none there is none now, and a denial says that one would be needed.
+   */
+  private grantsOf(
+    { event, decision }: RecordedOperation,
+    target: Target,
+    context: Context,
+  ): readonly RecordedGrant[] {
+    const { grant } = decision;
+    if (grant === undefined) return [];
+    return jitPolicies(this.judging.policies, target, context).map(
+      ({ name }) => new RecordedGrant(grant, name, event.at),
+    );
   }
 
   private operationOf(event: RecordedEvent, target: Target, payload: RecordedArguments): Operation {
@@ -98,7 +119,7 @@ function changeOf(
     target: session.target,
     method: event.method ?? "",
     name: event.name,
-    was: decision.effect,
+    was: wasApproved(decision) ? "allow with approval" : decision.effect,
     wasRule: ruleNamed(decision),
     now: now.effect,
     nowRule: ruleNamed(now),
@@ -108,6 +129,11 @@ function changeOf(
 
 function ruleNamed({ policy, rule }: Pick<PastDecision, "policy" | "rule"> | Decision): string | undefined {
   return policy === undefined || rule === undefined ? undefined : `${policy}/${rule}`;
+}
+
+/** It ran, because somebody approved it. */
+function wasApproved({ effect, approval }: PastDecision): boolean {
+  return effect === "allow" && approval !== undefined;
 }
 
 /** `evaluate` names the rule that denies, or says that there is none. */
@@ -162,6 +188,37 @@ function isMasked({ attributes }: RecordedEvent): boolean {
 
 function nameIsMasked({ name }: RecordedEvent): boolean {
   return name !== undefined && name.includes("[REDACTED");
+}
+
+/** Of which only the id is recorded, and that it was in force. */
+class RecordedGrant implements Grant {
+  wasRead = false;
+  readonly startsAt: Date;
+  readonly endsAt: Date;
+
+  constructor(
+    readonly id: string,
+    readonly policy: string,
+    at: number,
+  ) {
+    this.startsAt = new Date(at);
+    this.endsAt = new Date(at + 1);
+  }
+
+  get reason(): undefined {
+    this.wasRead = true;
+    return undefined;
+  }
+
+  get ticket(): undefined {
+    this.wasRead = true;
+    return undefined;
+  }
+
+  get breakGlass(): boolean {
+    this.wasRead = true;
+    return false;
+  }
 }
 
 /** What a session had been used for by then, as its recording tells. */

@@ -6,8 +6,12 @@ import {
   compilePolicies,
   type Context,
   couldBeAllowed,
+  type Decision,
+  durationMs,
   explainOperation,
+  type Grant,
   isTargetVisible,
+  jitPolicies,
   type Operation,
 } from "@drawbridge/policy";
 import type { Principal } from "../identity/index.js";
@@ -50,8 +54,31 @@ export class PolicyExplanations {
     const { method, name = "" } = asked;
     const pin = method === "tools/call" ? pins.get(target.id)?.get(name) : undefined;
     const context = { ...whoOf(asking, asked), session: NEW_SESSION, now: this.clock.now() };
-    return explanationOf(compiled, { asked, target, pin, context });
+    const grants = asked.grant ? assumedGrants(compiled, { asked: asked.grant, target, context }) : [];
+    return explanationOf(compiled, { asked, target, pin, context: { ...context, grants } });
   }
+}
+
+/** As if everything that could be asked for had been given, now and for as long as it may be. */
+function assumedGrants(
+  compiled: CompiledPolicies,
+  { asked, target, context }: AssumedGrants,
+): readonly Grant[] {
+  const { now } = context;
+  return jitPolicies(compiled, target, context).map(({ name, access }) => ({
+    id: "assumed",
+    policy: name,
+    ...asked,
+    breakGlass: false,
+    startsAt: now,
+    endsAt: new Date(now.getTime() + durationMs(access.maxDuration)),
+  }));
+}
+
+interface AssumedGrants {
+  readonly asked: NonNullable<ExplainOperation["grant"]>;
+  readonly target: Target;
+  readonly context: Context & { readonly now: Date };
 }
 
 interface Asked {
@@ -82,7 +109,7 @@ function explanationOf(compiled: CompiledPolicies, asking: Asked): Explanation {
 function ofOperation(compiled: CompiledPolicies, operation: Operation, { context, pin }: Asked): Explanation {
   const { decision, rules } = explainOperation(compiled, operation, context);
   // Which conditions failed is said rule by rule.
-  const { failed: _failed, limits, ...decided } = decision;
+  const { failed: _failed, grant: _grant, limits, review, requestable, ...decided } = decision;
   const isUsable = LISTED.has(operation.method) && pin?.state !== "quarantined";
   return {
     ...decided,
@@ -91,7 +118,14 @@ function ofOperation(compiled: CompiledPolicies, operation: Operation, { context
     rules: [...rules],
     facts: factsOf(operation),
     limits: limits?.map((limit) => limitInWords(limit)),
+    ...(review && { review: reviewOf(review) }),
+    ...(requestable && { requestable: [...requestable] }),
   };
+}
+
+function reviewOf({ from, expiresIn, onExpiry }: NonNullable<Decision["review"]>): Explanation["review"] {
+  const escalateTo = typeof onExpiry === "object" ? onExpiry.escalateTo : undefined;
+  return { from: [...from], expiresIn, ...(escalateTo && { escalateTo }) };
 }
 
 /** Lists, and what opens and closes a session: for everybody who sees the target. */

@@ -7,6 +7,8 @@ import {
   compilePolicies,
   type Context,
   couldBeAllowed,
+  couldBeAllowedNow,
+  hasAccess,
   isTargetVisible,
   type PolicyDocument,
 } from "@drawbridge/policy";
@@ -103,7 +105,7 @@ export class PolicyPlans {
         await turns.next();
         evaluations += 1;
         if (!isTargetVisible(comparison.concerned, target, contextOf(principal))) continue;
-        evaluations += 2 * tools.length;
+        evaluations += 4 * tools.length;
         const change = await changeFor(principal, { target, tools }, { ...comparison, turns });
         if (!change) continue;
         uses.push({ principal: principal.principal, client: principal.client, target: target.name });
@@ -147,19 +149,37 @@ async function changeFor(
   const context = contextOf(seen);
   const gains: string[] = [];
   const loses: string[] = [];
-  const compare = (what: string, could: (policies: CompiledPolicies) => boolean) => {
+  const compare = (what: string, { could, couldNow }: Rights) => {
     const [was, is] = [could(before), could(after)];
     if (was !== is) (is ? gains : loses).push(what);
+    if (!was || !is) return;
+    // It can be asked for before and after: the difference is whether it has to be.
+    const [wasThere, isThere] = [couldNow(before), couldNow(after)];
+    if (wasThere !== isThere) (isThere ? gains : loses).push(`${what} ${WITHOUT_A_GRANT}`);
   };
-  compare("*", (policies) => isTargetVisible(policies, target, context));
+  compare("*", {
+    could: (policies) => isTargetVisible(policies, target, context),
+    couldNow: (policies) => hasAccess(policies, target, context),
+  });
   for (const { name, definition } of tools) {
     const operation = operationFrom({ target, method: "tools/call", name, tool: definition });
-    compare(name, (policies) => couldBeAllowed(policies, operation, context));
+    compare(name, {
+      could: (policies) => couldBeAllowed(policies, operation, context),
+      couldNow: (policies) => couldBeAllowedNow(policies, operation, context),
+    });
     await turns.next();
   }
   if (gains.length + loses.length === 0) return undefined;
   const { principal, email, client } = seen;
   return { principal, ...(email === undefined ? {} : { email }), client, target: target.name, gains, loses };
+}
+
+const WITHOUT_A_GRANT = "(without a grant)";
+
+/** What somebody has under policies: if only under a grant that could be asked for, and without asking. */
+interface Rights {
+  readonly could: (policies: CompiledPolicies) => boolean;
+  readonly couldNow: (policies: CompiledPolicies) => boolean;
 }
 
 /** An e-mail is only remembered when its issuer had verified it. */

@@ -17,18 +17,21 @@ export interface RecordedDecision {
   readonly policy?: string | undefined;
   readonly version?: number | undefined;
   readonly rule?: string | undefined;
+  /** Under which access was given. */
+  readonly grant?: { readonly id: string } | undefined;
 }
 
 /** What is in clear is sealed too, so that verification finds a changed list. */
 export function withSealedDecision({ event, decision }: RecordEntry): RecordedEvent {
   if (decision === undefined) return event;
-  const { effect, reason, policy, version, rule } = decision;
+  const { effect, reason, policy, version, rule, grant } = decision;
   const sealed = {
     effect,
     ...(reason === undefined ? {} : { reason }),
     ...(policy === undefined ? {} : { policy }),
     ...(version === undefined ? {} : { version }),
     ...(rule === undefined ? {} : { rule }),
+    ...(grant === undefined ? {} : { grant: grant.id }),
   };
   return { ...event, attributes: { ...event.attributes, decision: sealed } };
 }

@@ -31,6 +31,10 @@ export interface PastDecision {
   readonly policy: string | undefined;
   readonly rule: string | undefined;
   readonly reason: string;
+  /** Under which access was given. */
+  readonly grant?: string | undefined;
+  /** The approval with which it ran, or for which it waited. */
+  readonly approval?: string | undefined;
 }
 
 /** What a session did, in order: what it asked, and how much it was answered. */
@@ -182,9 +186,16 @@ function opened(row: Parameters<typeof openRow>[0]): RecordedEvent | undefined {
 function pastDecision(attributes: EventAttributes): PastDecision | undefined {
   const decision = attributes["decision"];
   if (typeof decision !== "object" || decision === null) return undefined;
-  const { effect, policy, rule, reason } = decision as Record<string, unknown>;
+  const { effect, policy, rule, reason, grant } = decision as Record<string, unknown>;
   if (typeof effect !== "string") return undefined;
-  return { effect, policy: textOf(policy), rule: textOf(rule), reason: textOf(reason) ?? "" };
+  return {
+    effect,
+    policy: textOf(policy),
+    rule: textOf(rule),
+    reason: textOf(reason) ?? "",
+    grant: textOf(grant),
+    approval: textOf(attributes["approval"]),
+  };
 }
 
 function textOf(value: unknown): string | undefined {

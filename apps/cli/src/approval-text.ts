@@ -1,12 +1,13 @@
 import type { ApprovalDetail, ApprovalView } from "@drawbridge/contracts";
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from "diff";
 import type { z } from "zod";
+import type { LiveEvent } from "./event-stream.js";
 import { indentedJson } from "./indented-json.js";
 import { type Cell, recordLines } from "./output.js";
 import { reviewersText } from "./review-text.js";
 import { shortId } from "./short-ids.js";
 import { block, oneLine } from "./terminal-text.js";
-import { age, left, time } from "./times.js";
+import { age, left, time, timeOfDay } from "./times.js";
 
 export type Approval = z.infer<typeof ApprovalView>;
 export type ApprovalWithPreview = z.infer<typeof ApprovalDetail>;
@@ -109,3 +110,17 @@ export function isOpen({ state }: Pick<Approval, "state">): boolean {
 export function approvalName({ id, target, method, name }: Approval): string {
   return oneLine(`${shortId(id)} (${operationOf({ method, name })} at ${target})`);
 }
+
+/** What became of an operation, and who said so. */
+export function approvalEventLine({ at, kind, subject, data }: LiveEvent): string {
+  const { name, method, target, by, comment } = data;
+  const operation = textOf(name) ?? textOf(method) ?? "an operation";
+  const happened = kind.replace("approval.", "");
+  const who = textOf(by) === undefined ? "" : ` by ${textOf(by)}`;
+  const why = textOf(comment) === undefined ? "" : `: ${textOf(comment)}`;
+  const about = `${shortId(subject)} (${operation} at ${textOf(target) ?? "a target"})`;
+  return oneLine(`${timeOfDay(at).slice(0, 8)}  ${about} ${happened}${who}${why}`);
+}
+
+const textOf = (value: LiveEvent["data"][string] | undefined): string | undefined =>
+  typeof value === "string" && value !== "" ? value : undefined;

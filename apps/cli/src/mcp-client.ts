@@ -6,6 +6,7 @@ import {
   StreamableHTTPClientTransport,
   UnauthorizedError,
 } from "@modelcontextprotocol/client";
+import { z } from "zod";
 import { interrupted, unreachable } from "./api.js";
 import { CliError, EXIT, notSignedIn } from "./errors.js";
 import type { Connection, Shell } from "./shell.js";
@@ -31,10 +32,11 @@ export async function withTarget<Result>(
   work: (session: McpSession) => Promise<Result>,
 ): Promise<Result> {
   const { url, tokens } = connection;
-  const { value } = await tokens.get("mcp");
-  const wire = new Wire();
+  // Before anything is sent: whoever is not signed in hears of that, and of nothing else.
+  await tokens.get("mcp");
+  const wire = new Wire(async () => (await tokens.get("mcp")).value);
   const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp/${encodeURIComponent(target)}`), {
-    requestInit: { headers: { authorization: `Bearer ${value}` }, redirect: "error" },
+    requestInit: { redirect: "error" },
     fetch: (address, request) => wire.fetch(address, request),
   });
   const client = new Client({ name: "drawbridge-cli", version: VERSION });
@@ -60,9 +62,17 @@ interface Refusal {
 class Wire {
   refusal: Refusal | undefined;
   recordingId: string | undefined;
+  readonly #token: () => Promise<string>;
 
+  constructor(token: () => Promise<string>) {
+    this.#token = token;
+  }
+
+  /** A session that waits for people outlives the token with which it was begun. */
   async fetch(address: string | URL, request?: RequestInit): Promise<Response> {
-    const response = await fetch(address, request);
+    const headers = new Headers(request?.headers);
+    headers.set("authorization", `Bearer ${await this.#token()}`);
+    const response = await fetch(address, { ...request, headers });
     this.recordingId ??= response.headers.get(SESSION_HEADER) ?? undefined;
     if (!response.ok && request?.method === "POST") {
       const message = refusalMessage(await response.clone().text());
@@ -84,6 +94,28 @@ function refusalMessage(text: string): string | undefined {
   }
 }
 
+/** Drawbridge's own code of a JSON-RPC error: it needs access that the caller may ask for. */
+const ACCESS_REQUIRED: number = -31016;
+const AccessRequired = z.object({ policies: z.array(z.string()).optional() });
+
+function answeredError(error: ProtocolError, target: string): CliError {
+  if (error.code === ACCESS_REQUIRED) return accessRequired(error, target);
+  return new CliError(error.message, {
+    cause: error,
+    details: error.data === undefined ? [] : jsonText(error.data).split("\n"),
+  });
+}
+
+function accessRequired({ message, data }: ProtocolError, target: string): CliError {
+  const { policies = [] } = AccessRequired.safeParse(data).data ?? {};
+  const choices = policies.length > 1 ? policies.map((policy) => ` --policy ${policy}`) : [""];
+  return new CliError(message, {
+    details: choices.map(
+      (choice) => `ask for it: drawbridge request ${target}${choice} --reason TEXT --wait`,
+    ),
+  });
+}
+
 interface Where {
   readonly url: string;
   readonly target: string;
@@ -92,12 +124,7 @@ interface Where {
 
 function mcpFailure(error: unknown, { url, target, refusal }: Where): CliError {
   if (error instanceof CliError) return error;
-  if (error instanceof ProtocolError) {
-    return new CliError(error.message, {
-      cause: error,
-      details: error.data === undefined ? [] : jsonText(error.data).split("\n"),
-    });
-  }
+  if (error instanceof ProtocolError) return answeredError(error, target);
   if (refusal !== undefined) return refused(refusal, target);
   if (error instanceof UnauthorizedError) return refused({ status: 401, message: undefined }, target);
   if (SdkError.isInstance(error) && error.code === SdkErrorCode.RequestTimeout) {

@@ -15,6 +15,7 @@ export class Output {
   readonly #stdout: TextStream;
   readonly #stderr: TextStream;
   readonly #colour: boolean;
+  #hasProgress = false;
 
   constructor(streams: { stdout: TextStream; stderr: TextStream }, colour: boolean) {
     this.#stdout = streams.stdout;
@@ -52,10 +53,12 @@ export class Output {
   progress(text: string | undefined): void {
     if (this.#stderr.isTTY !== true) return;
     this.#stderr.write(`\r\u001b[K${text === undefined ? "" : oneLine(text)}`);
+    this.#hasProgress = text !== undefined;
   }
 
   /** Said beside the result. */
   notice(text: string): void {
+    if (this.#hasProgress) this.progress(undefined);
     this.#stderr.write(`${block(text)}\n`);
   }
 

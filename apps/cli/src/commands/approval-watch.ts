@@ -1,9 +1,13 @@
 import { ApprovalDetail, ApprovalPage, type ApprovalView, type EventMessage } from "@drawbridge/contracts";
 import type { Command } from "commander";
-import { approvalLines, approvalName, type ApprovalWithPreview } from "../approval-text.js";
+import {
+  approvalEventLine,
+  approvalLines,
+  approvalName,
+  type ApprovalWithPreview,
+} from "../approval-text.js";
 import { CliError } from "../errors.js";
 import { type LiveEvent, liveEvents } from "../event-stream.js";
-import { eventLine } from "../event-text.js";
 import { persistently } from "../persistence.js";
 import { connect, type Connection, type Shell } from "../shell.js";
 import { SEARCHED, shortId } from "../short-ids.js";
@@ -92,7 +96,7 @@ class Watch {
     const { output } = this.#shell;
     if (!KEEPS_WAITING.has(event.kind)) this.#shown.delete(event.subject);
     if (this.#json) output.jsonLine(event);
-    else output.line(eventLine(event));
+    else output.line(approvalEventLine(event));
   }
 
   /** Undefined when it is not for whoever watches, or gone. */

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { durationSeconds } from "../arguments.js";
 import { readDocumentFile } from "../document-files.js";
 import { CliError, usageError } from "../errors.js";
+import { callUntilDecided, stillHeld } from "../held-call.js";
 import { indentedJson } from "../indented-json.js";
 import { jsonObject } from "../json-object.js";
 import { withTarget } from "../mcp-client.js";
@@ -13,6 +14,7 @@ import { addToolPinCommands } from "./tool-pins.js";
 interface CallOptions {
   readonly raw?: boolean;
   readonly json?: boolean;
+  readonly wait: boolean;
   /** Seconds. */
   readonly timeout: number;
 }
@@ -45,6 +47,7 @@ export function addToolCommands(program: Command, shell: Shell): void {
       durationSeconds,
       DEFAULT_TIMEOUT_SECONDS,
     )
+    .option("--no-wait", "fail when people have to decide first, instead of waiting until they have")
     .option("--json", "print the whole result as JSON")
     .addHelpText(
       "after",
@@ -109,15 +112,29 @@ async function call(
   const result = await withTarget(shell, { connection, target }, async ({ client, recordingId }) => {
     const recording = recordingId();
     if (recording !== undefined) output.notice(`recording ${recording}`);
-    return client.callTool(parameters, {
-      signal,
-      timeout: options.timeout * 1000,
-      resetTimeoutOnProgress: true,
-      onprogress: (progress) => output.notice(progressText(progress)),
-    });
+    const tell = tellOnce(shell);
+    const callOnce = (): Promise<CallToolResult> =>
+      client.callTool(parameters, {
+        signal,
+        timeout: options.timeout * 1000,
+        resetTimeoutOnProgress: true,
+        onprogress: (progress) => tell(progressText(progress)),
+      });
+    return options.wait ? callUntilDecided(shell, callOnce) : callOnce();
   });
+  const held = options.wait ? undefined : stillHeld(result);
+  if (held !== undefined) throw held;
   showResult(shell, result, options);
   if (result.isError === true) throw new CliError(`${tool} reported an error`);
+}
+
+/** What waits says the same again and again, to be seen to be alive. */
+function tellOnce({ output }: Shell): (text: string) => void {
+  let last: string | undefined;
+  return (text) => {
+    if (text !== last) output.notice(text);
+    last = text;
+  };
 }
 
 function showResult({ output }: Shell, result: CallToolResult, { json, raw }: CallOptions): void {

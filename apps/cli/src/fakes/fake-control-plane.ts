@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { FakeEvents } from "./fake-events.js";
 import { ERROR_STATUS, type ErrorCode, type Problem } from "@drawbridge/contracts";
 
 export interface ReceivedRequest {
@@ -28,11 +29,13 @@ export class FakeControlPlane {
   tools: unknown[] = [];
   mcpRefusal: FakeAnswer | undefined;
   readonly url: string;
+  readonly events = new FakeEvents();
   readonly #server: Server;
 
   private constructor(server: Server) {
     this.#server = server;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    server.on("upgrade", (request, socket, head) => this.events.handle(request, socket, head));
     server.on(
       "request",
       (request: IncomingMessage, response: ServerResponse) => void this.#handle(request, response),
@@ -56,6 +59,7 @@ export class FakeControlPlane {
   }
 
   async stop(): Promise<void> {
+    this.events.cut();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }

@@ -18,6 +18,8 @@ export interface CommandInput {
   readonly openBrowser?: (url: URL) => void;
   /** Called with everything said on stderr, as it is said. */
   readonly onNotice?: (text: string) => void;
+  /** Called with everything written to stdout, as it is written. */
+  readonly onOutput?: (text: string) => void;
   /** What somebody types when asked; then they press Enter only. Without it nobody can be asked. */
   readonly answers?: readonly string[];
 }
@@ -44,7 +46,10 @@ export class TestShell {
     const stdout = {
       text: "",
       isTTY: input.terminal ?? false,
-      write: (text: string) => void (stdout.text += text),
+      write: (text: string) => {
+        stdout.text += text;
+        input.onOutput?.(text);
+      },
     };
     const stderr = {
       text: "",

@@ -19,4 +19,36 @@ export class ReviewVotesRepository {
       orderBy: [{ at: "asc" }, { principal: "asc" }],
     });
   }
+
+  /** Those of them that are locked at `at`. */
+  async lockedOf(
+    transaction: Transaction | undefined,
+    principals: readonly string[],
+    at: Date,
+  ): Promise<ReadonlySet<string>> {
+    const locks = await (transaction ?? this.database.prisma).lock.findMany({
+      where: {
+        kind: "principal",
+        subject: { in: [...principals] },
+        releasedAt: null,
+        OR: [{ expiresAt: null }, { expiresAt: { gt: at } }],
+      },
+      select: { subject: true },
+    });
+    return new Set(locks.map(({ subject }) => subject));
+  }
+
+  /** What the newest token of each said, and when; none for who was not seen. */
+  async lastSeen(
+    transaction: Transaction | undefined,
+    principals: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly groups: readonly string[]; readonly at: Date }>> {
+    const rows = await (transaction ?? this.database.prisma).seenPrincipal.findMany({
+      where: { principal: { in: [...principals] } },
+      orderBy: [{ principal: "asc" }, { lastSeenAt: "desc" }],
+      distinct: ["principal"],
+      select: { principal: true, groups: true, lastSeenAt: true },
+    });
+    return new Map(rows.map(({ principal, groups, lastSeenAt }) => [principal, { groups, at: lastSeenAt }]));
+  }
 }

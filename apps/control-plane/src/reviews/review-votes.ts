@@ -1,9 +1,7 @@
 import { Injectable } from "@nestjs/common";
 import { isSamePerson, type Principal } from "../identity/index.js";
-import { LiveLocks, type Locks } from "../locks/index.js";
 import { Clock } from "../platform/clock.js";
-import { Database, type Transaction } from "../platform/database.js";
-import { readEpoch } from "../platform/epoch-snapshot.js";
+import type { Transaction } from "../platform/database.js";
 import { DomainError } from "../platform/errors.js";
 import { SeenPrincipals } from "../policies/index.js";
 import { ReviewVotesRepository, type StoredVoteRow } from "./review-votes.repository.js";
@@ -27,9 +25,7 @@ export interface StoredVote {
 @Injectable()
 export class ReviewVotes {
   constructor(
-    private readonly database: Database,
     private readonly repository: ReviewVotesRepository,
-    private readonly locks: LiveLocks,
     private readonly seen: SeenPrincipals,
     private readonly clock: Clock,
   ) {}
@@ -60,7 +56,10 @@ export class ReviewVotes {
     this.seen.seen({ principal, client, email, groups });
   }
 
-  /** By subject, in the order in which they were cast; none for a subject nobody voted on. */
+  /**
+   * By subject, in the order in which they were cast; none for a subject nobody voted on. All is read by `transaction`:
+   * those that hold rows and wait for another connection, beside those that wait for the rows, would wait for ever.
+   */
   async of(
     transaction: Transaction | undefined,
     subjectIds: readonly string[],
@@ -68,26 +67,26 @@ export class ReviewVotes {
     if (subjectIds.length === 0) return new Map();
     const rows = await this.repository.of(transaction, subjectIds);
     if (rows.length === 0) return new Map();
-    const locks = (await this.locks.atLeast(await readEpoch(this.database))).value;
-    const lastSeen = await this.seen.lastSeen([...new Set(rows.map(({ principal }) => principal))]);
+    const voters = [...new Set(rows.map(({ principal }) => principal))];
+    const locked = await this.repository.lockedOf(transaction, voters, this.clock.now());
+    const lastSeen = await this.repository.lastSeen(transaction, voters);
     const bySubject = new Map<string, StoredVote[]>();
     for (const row of rows) {
       const votes = bySubject.get(row.subjectId) ?? [];
       bySubject.set(row.subjectId, votes);
-      votes.push(voteOf(row, { locks, lastSeen, now: this.clock.now() }));
+      votes.push(voteOf(row, { locked, lastSeen }));
     }
     return bySubject;
   }
 }
 
 interface KnownSince {
-  readonly locks: Locks;
-  readonly lastSeen: Awaited<ReturnType<SeenPrincipals["lastSeen"]>>;
-  readonly now: Date;
+  readonly locked: ReadonlySet<string>;
+  readonly lastSeen: Awaited<ReturnType<ReviewVotesRepository["lastSeen"]>>;
 }
 
 /** Whoever has lost a group since they voted does not count for it any more. */
-function voteOf(row: StoredVoteRow, { locks, lastSeen, now }: KnownSince): StoredVote {
+function voteOf(row: StoredVoteRow, { locked, lastSeen }: KnownSince): StoredVote {
   const { principal, identities, groups, verdict, comment, at } = row;
   const seen = lastSeen.get(principal);
   return {
@@ -97,6 +96,6 @@ function voteOf(row: StoredVoteRow, { locks, lastSeen, now }: KnownSince): Store
     verdict: verdict as Verdict,
     comment: comment ?? undefined,
     at,
-    counts: locks.on({ principal }, now) === undefined,
+    counts: !locked.has(principal),
   };
 }

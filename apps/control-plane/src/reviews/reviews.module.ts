@@ -1,12 +1,11 @@
 import { Module } from "@nestjs/common";
-import { LocksModule } from "../locks/index.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { PoliciesModule } from "../policies/index.js";
 import { ReviewVotesRepository } from "./review-votes.repository.js";
 import { ReviewVotes } from "./review-votes.js";
 
 @Module({
-  imports: [PlatformModule, LocksModule, PoliciesModule],
+  imports: [PlatformModule, PoliciesModule],
   providers: [ReviewVotes, ReviewVotesRepository],
   exports: [ReviewVotes],
 })

@@ -44,7 +44,7 @@ export class RequestWatch implements OnModuleDestroy {
   private async lookOnce(): Promise<void> {
     try {
       for (const id of await this.requests.decidedOf([...this.waiting.keys()]))
-        for (const done of [...(this.waiting.get(id) ?? [])]) done();
+        for (const done of this.waiting.get(id) ?? []) done();
     } catch (error) {
       this.logger.warn(
         "whether requests are decided cannot be read",

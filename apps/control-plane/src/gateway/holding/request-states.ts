@@ -1,6 +1,14 @@
 import { timingSafeEqual } from "node:crypto";
 import { Injectable } from "@nestjs/common";
-import { type McpRequest, parseMessage, removeMember, RpcErrorCode, stringInParams } from "@drawbridge/mcp";
+import {
+  type JsonView,
+  jsonView,
+  type McpRequest,
+  parseMessage,
+  removeMember,
+  RpcErrorCode,
+  stringInParams,
+} from "@drawbridge/mcp";
 import { z } from "zod";
 import { Approvals } from "../../approvals/index.js";
 import { Clock } from "../../platform/clock.js";
@@ -12,11 +20,12 @@ import type { Incoming } from "../traffic/incoming.js";
 const PREFIX = "drawbridge.1.";
 const PURPOSE = "request-state";
 const MEMBER = "requestState";
+const ANSWERS = "inputResponses";
 // Ours are a few hundred characters.
 const MAX_LENGTH = 4_096;
 
 const Sealed = z.strictObject({
-  kind: z.enum(["approval", "access"]),
+  kind: z.enum(["approval", "access", "reason"]),
   id: z.string(),
   session: z.string(),
   principal: z.string(),
@@ -30,10 +39,14 @@ type Sealed = z.infer<typeof Sealed>;
 
 /** What a request waits for that comes back with our requestState. */
 export interface ComesBack {
-  readonly kind: "approval" | "access";
+  /** reason: nothing yet. Its client was asked why it wants access, and `answers` is what it says. */
+  readonly kind: "approval" | "access" | "reason";
+  /** Of reason: none. */
   readonly id: string;
   /** Of the leg that was told to come back: 1 for the first. */
   readonly leg: number;
+  /** `inputResponses` of the request, which answer us and not the target. */
+  readonly answers?: JsonView | undefined;
 }
 
 /** A request as its target is to see it: without what is ours. */
@@ -85,12 +98,14 @@ export class RequestStates {
     const { session, message } = incoming;
     const text = session.era === "modern" ? stringInParams(message, MEMBER) : undefined;
     if (!text?.startsWith(PREFIX)) return { incoming };
-    const bare = parseMessage(removeMember(message, "params", MEMBER)) as McpRequest;
-    const unwrapped = { ...incoming, message: bare };
     const sealed = this.open(session.id, text);
+    const without = removed(message, MEMBER);
+    const bare = sealed?.kind === "reason" ? removed(without, ANSWERS) : without;
+    const unwrapped = { ...incoming, message: bare };
     if (!sealed || !this.isOf(unwrapped, sealed)) return { incoming: unwrapped, refusal: notItsOwn() };
     const { kind, id, leg } = sealed;
-    return { incoming: unwrapped, comesBack: { kind, id, leg } };
+    if (kind !== "reason") return { incoming: unwrapped, comesBack: { kind, id, leg } };
+    return { incoming: unwrapped, comesBack: { kind, id, leg, answers: answersIn(message) } };
   }
 
   private open(sessionId: string, text: string): Sealed | undefined {
@@ -125,6 +140,18 @@ export class RequestStates {
       "base64",
     );
   }
+}
+
+function removed(message: McpRequest, key: string): McpRequest {
+  return parseMessage(removeMember(message, "params", key)) as McpRequest;
+}
+
+function answersIn({ bytes, ranges }: McpRequest): JsonView | undefined {
+  if (!ranges.params) return undefined;
+  const [start, end] = ranges.params;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8", start, end);
+  const params = jsonView(text) as { readonly [key: string]: JsonView };
+  return Object.hasOwn(params, ANSWERS) ? params[ANSWERS] : undefined;
 }
 
 function isSame(one: string, other: string): boolean {

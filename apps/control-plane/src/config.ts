@@ -69,6 +69,16 @@ export const Settings = z.strictObject({
     ),
   DRAWBRIDGE_MAX_HOLD_SECONDS: z.coerce.number().int().min(60).max(86_400).default(900),
   DRAWBRIDGE_STREAM_SECONDS: z.coerce.number().int().min(0).max(86_400).default(0),
+  DRAWBRIDGE_NOTIFY_ALLOW: List.pipe(
+    z.array(
+      z
+        .string()
+        .regex(
+          /^[A-Za-z0-9.:-]+(?:\/\d{1,3})?$/,
+          "use host names, addresses, or networks such as 10.1.0.0/16",
+        ),
+    ),
+  ),
   DRAWBRIDGE_LOG_LEVEL: z.enum(["debug", "info", "warn", "error"]).default("info"),
 });
 
@@ -107,6 +117,8 @@ export interface Config {
   readonly maxHoldMs: number;
   /** After so long the event stream of a 2025-11-25 call is closed and its client comes back for the rest. 0: never. */
   readonly streamSeconds: number;
+  /** Hosts, addresses and networks that notifications may be sent to although they are not public. */
+  readonly notifyAllow: readonly string[];
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -214,6 +226,7 @@ function toConfig(settings: ParsedSettings): Config {
     patientClients: settings.DRAWBRIDGE_PATIENT_CLIENTS,
     maxHoldMs: settings.DRAWBRIDGE_MAX_HOLD_SECONDS * 1_000,
     streamSeconds: settings.DRAWBRIDGE_STREAM_SECONDS,
+    notifyAllow: settings.DRAWBRIDGE_NOTIFY_ALLOW,
     logLevel: settings.DRAWBRIDGE_LOG_LEVEL,
   });
 }

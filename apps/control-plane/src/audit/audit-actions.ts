@@ -35,6 +35,8 @@ export const AUDIT_ACTIONS = [
   "lock.set",
   "notification_channel.applied",
   "notification_channel.deleted",
+  "notification_channel.disabled",
+  "notification_channel.tested",
   "notification_delivery.retried",
   "policy.applied",
   "policy.backtested",

@@ -1,0 +1,106 @@
+import type { EventKind } from "@drawbridge/contracts";
+import type { NotificationDelivery } from "./notification-deliveries.repository.js";
+import type { NotifiedApproval } from "./notified-approvals.js";
+
+/** What a channel of any kind says of an event. All of it may hold anything: each kind escapes it as it must. */
+export interface Notice {
+  /** The same for each attempt. */
+  readonly id: string;
+  readonly kind: string;
+  readonly subject: string;
+  readonly at: string;
+  readonly title: string;
+  readonly facts: readonly (readonly [label: string, value: string])[];
+  readonly preview: string | undefined;
+  /** Where people decide about it. */
+  readonly link: string | undefined;
+  /** Of an approval that waits. */
+  readonly open: boolean;
+  readonly data: NotificationDelivery["event"]["data"];
+}
+
+export const TEST_KIND = "test";
+const MAX_FACT = 500;
+
+const TITLES: Readonly<Record<EventKind | typeof TEST_KIND, string>> = {
+  "approval.requested": "An operation waits for approval",
+  "approval.voted": "Somebody voted on an operation",
+  "approval.escalated": "An operation still waits for approval and was escalated",
+  "approval.approved": "An operation was approved",
+  "approval.denied": "An operation was denied",
+  "approval.expired": "An operation was not approved in time",
+  "approval.cancelled": "An operation no longer waits for approval",
+  "approval.revoked": "The approval of an operation was withdrawn",
+  "approval.consumed": "An approved operation was run",
+  "access_request.created": "Somebody asks for access",
+  "access_request.voted": "Somebody voted on an access request",
+  "access_request.escalated": "An access request still waits and was escalated",
+  "access_request.approved": "An access request was approved",
+  "access_request.denied": "An access request was denied",
+  "access_request.expired": "An access request was not decided in time",
+  "access_request.withdrawn": "An access request was withdrawn",
+  "grant.started": "Access was given",
+  "grant.ended": "Access has ended",
+  "grant.returned": "Access was given back",
+  "grant.revoked": "Access was revoked",
+  "break_glass.used": "BREAK-GLASS ACCESS WAS TAKEN",
+  "break_glass.reviewed": "Break-glass access was reviewed",
+  "session.opened": "A session was opened",
+  "session.closed": "A session was closed",
+  "agent.connected": "An agent is connected",
+  "agent.disconnected": "An agent is no longer connected",
+  "agent.quarantined": "AN AGENT IS IN QUARANTINE",
+  "lock.set": "A lock was set",
+  "lock.released": "A lock was released",
+  [TEST_KIND]: "This is a test of the notification channel",
+};
+
+/** Whether an approval of this event can still be decided: others only tell how it ended. */
+const WAITING = new Set(["approval.requested", "approval.voted", "approval.escalated"]);
+
+export function noticeOf(
+  delivery: Pick<NotificationDelivery, "id" | "kind" | "subject" | "event">,
+  approval: NotifiedApproval | undefined,
+  publicUrl: string,
+): Notice {
+  const { id, kind, subject, event } = delivery;
+  const isApproval = kind.startsWith("approval.");
+  const known = approval?.email === undefined ? {} : { email: approval.email };
+  return {
+    id,
+    kind,
+    subject,
+    at: event.at,
+    title: TITLES[kind as EventKind] ?? kind,
+    facts: factsOf({ ...event.data, ...known }),
+    preview: approval?.preview,
+    link: isApproval ? `${publicUrl}/approvals/${encodeURIComponent(subject)}` : undefined,
+    open: WAITING.has(kind) && approval?.state === "pending",
+    data: event.data,
+  };
+}
+
+function factsOf(data: NotificationDelivery["event"]["data"]): [string, string][] {
+  return Object.entries(data)
+    .filter(([, value]) => value !== null)
+    .map(([key, value]) => [labelOf(key), shortened(String(value), MAX_FACT)]);
+}
+
+/** expiresAt: Expires at. */
+function labelOf(key: string): string {
+  const words = key
+    .replaceAll(/([a-z])([A-Z])/g, "$1 $2")
+    .replaceAll(/[_-]/g, " ")
+    .toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** At most so many characters, none of them cut in two. */
+export function shortened(text: string, most: number): string {
+  return text.length <= most
+    ? text
+    : `${text
+        .slice(0, most - 1)
+        .toWellFormed()
+        .replace(/\uFFFD$/, "")}…`;
+}

@@ -1,0 +1,65 @@
+import { Module } from "@nestjs/common";
+import { AuditModule } from "../audit/index.js";
+import { CONFIG, type Config } from "../config.js";
+import { EventsModule } from "../events/index.js";
+import { LocksModule } from "../locks/index.js";
+import { PlatformModule } from "../platform/platform.module.js";
+import { PoliciesModule } from "../policies/index.js";
+import { NotificationChannelsController } from "./notification-channels.controller.js";
+import { NotificationChannelsRepository } from "./notification-channels.repository.js";
+import { NotificationChannelsService } from "./notification-channels.service.js";
+import { NotificationCursorRepository } from "./notification-cursor.repository.js";
+import { NotificationDeliveriesController } from "./notification-deliveries.controller.js";
+import { NotificationDeliveriesRepository } from "./notification-deliveries.repository.js";
+import { NotificationDeliveriesService } from "./notification-deliveries.service.js";
+import { NotificationDispatcher, NotificationOutbox } from "./notification-dispatcher.js";
+import { NotificationOutcomes, NotificationSender, NotificationTimes } from "./notification-sender.js";
+import { NotificationOutbound, NotificationSending } from "./notification-sending.js";
+import { NotificationSweep } from "./notification-sweep.js";
+import { NotifiedApprovals } from "./notified-approvals.js";
+import { OutboundHttp } from "./outbound/outbound-http.js";
+import { AllowedReceivers } from "./outbound/public-address.js";
+import { DenyValues } from "./slack/deny-value.js";
+import { SlackDenials } from "./slack/slack-denials.js";
+import { SlackInteractions } from "./slack/slack-interactions.js";
+import { SlackInteractionsController } from "./slack/slack-interactions.controller.js";
+
+@Module({
+  imports: [PlatformModule, AuditModule, EventsModule, LocksModule, PoliciesModule],
+  controllers: [
+    NotificationChannelsController,
+    NotificationDeliveriesController,
+    SlackInteractionsController,
+  ],
+  providers: [
+    {
+      provide: OutboundHttp,
+      useFactory: ({ notifyAllow }: Config) => new OutboundHttp(new AllowedReceivers(notifyAllow)),
+      inject: [CONFIG],
+    },
+    {
+      provide: NotifiedApprovals,
+      useValue: {
+        of: () => Promise.resolve(undefined),
+        deny: () => Promise.reject(new Error("approvals cannot be denied from here yet")),
+      },
+    },
+    DenyValues,
+    NotificationChannelsRepository,
+    NotificationChannelsService,
+    NotificationCursorRepository,
+    NotificationDeliveriesRepository,
+    NotificationDeliveriesService,
+    NotificationDispatcher,
+    NotificationOutbound,
+    NotificationOutbox,
+    NotificationOutcomes,
+    NotificationSender,
+    NotificationSending,
+    NotificationSweep,
+    NotificationTimes,
+    SlackDenials,
+    SlackInteractions,
+  ],
+})
+export class NotificationsModule {}

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { ApprovalView } from "@drawbridge/contracts";
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { z } from "zod";
+import type { Api } from "./api.js";
 import { CliError } from "./errors.js";
+import { persistently } from "./persistence.js";
 import type { Shell } from "./shell.js";
 import { shortId } from "./short-ids.js";
 import { oneLine } from "./terminal-text.js";
@@ -9,7 +12,7 @@ import { lasting } from "./times.js";
 
 /** What the control plane says of a call that waits for people: that it does, and that a repeat asks again. */
 const Held = z.object({
-  id: z.string(),
+  id: z.uuid(),
   url: z.string().optional(),
   state: z.enum(["pending", "approved"]),
 });
@@ -19,26 +22,45 @@ const META_KEY = "io.drawbridge/approval";
 /** A control plane that does not hold the request is not asked more often than this. */
 const LEAST_BETWEEN_MS = 2_000;
 
+export interface CallToRepeat {
+  readonly target: string;
+  readonly tool: string;
+  readonly api: Api;
+  call(): Promise<CallToolResult>;
+}
+
 /**
  * Calls, and for as long as the answer is that people have to decide first calls the same again: only a caller who is
  * there when they have decided gets it done.
  */
-export async function callUntilDecided(
-  shell: Shell,
-  call: () => Promise<CallToolResult>,
-): Promise<CallToolResult> {
+export async function callUntilDecided(shell: Shell, wanted: CallToRepeat): Promise<CallToolResult> {
   const waiting = new Waiting(shell);
   try {
     for (;;) {
       const began = Date.now();
-      const result = await call();
+      const result = await wanted.call();
       const held = heldCall(result);
-      if (held === undefined) return result;
+      if (held === undefined || !(await isHeld(shell, wanted, held))) return result;
       waiting.tell(held);
       await sleep(Math.max(0, began + LEAST_BETWEEN_MS - Date.now()), undefined, { signal: shell.signal });
     }
   } finally {
     waiting.end();
+  }
+}
+
+/** A target could say the same of a call that has run: only the control plane knows whether it has. */
+async function isHeld(
+  { signal }: Shell,
+  { api, target, tool }: CallToRepeat,
+  { id }: Held,
+): Promise<boolean> {
+  try {
+    const approval = await persistently(signal, () => api.get(`/approvals/${id}`, ApprovalView));
+    return approval.target === target && approval.name === tool && approval.state !== "consumed";
+  } catch (error) {
+    if (error instanceof CliError && error.code === "approval_not_found") return false;
+    throw error;
   }
 }
 

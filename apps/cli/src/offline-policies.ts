@@ -20,7 +20,7 @@ export interface OfflinePolicies {
 }
 
 const STARTER_DIRECTORY = fileURLToPath(new URL("../../../deploy/policies/", import.meta.url));
-/** What the policies ask for is asked for here as well, built or not. */
+/** What the policies ask for is asked for here as well, whatever a control plane enforces. */
 const EVERYTHING: ReadonlySet<Feature> = new Set(["condition", "approval", "limits", "jit", "mask_profile"]);
 
 /** The starter rules when no file is given. @throws CliError with every problem of the first file that has some */

@@ -7,7 +7,14 @@ import {
   sqlFacts,
   type SqlFacts,
 } from "@drawbridge/commands";
-import { evaluate, type Operation } from "@drawbridge/policy";
+import {
+  type Context,
+  type Decision,
+  evaluate,
+  type Grant,
+  jitPolicies,
+  type Operation,
+} from "@drawbridge/policy";
 import { z } from "zod";
 import { CliError, usageError } from "./errors.js";
 import { type OfflinePolicies, readOfflinePolicies } from "./offline-policies.js";
@@ -27,6 +34,8 @@ const CommandLine = z.object({
   id: z.union([z.string(), z.number(), z.null()]).optional(),
   dialect: z.enum(DIALECTS),
   text: z.string(),
+  /** As if every policy with just-in-time access had granted it. */
+  grant: z.boolean().optional(),
 });
 type CommandLine = z.infer<typeof CommandLine>;
 
@@ -93,7 +102,8 @@ interface Setting {
   readonly policies: OfflinePolicies;
 }
 
-function decisionOf({ dialect, text }: CommandLine, { options, labels, policies }: Setting) {
+function decisionOf(command: CommandLine, { options, labels, policies }: Setting) {
+  const { dialect, text } = command;
   const starter = dialect === "sh" ? STARTER.shell : STARTER.sql;
   const facts = dialect === "sh" ? shellFacts([text]) : sqlFacts(dialect, [text]);
   const operation: Operation = {
@@ -103,9 +113,37 @@ function decisionOf({ dialect, text }: CommandLine, { options, labels, policies 
     ...(dialect === "sh" ? { shell: () => facts as ShellFacts } : { sql: () => facts as SqlFacts }),
   };
   const principal = { id: "test", groups: options.group ?? policies.groups };
-  const decision = evaluate(policies.compiled, operation, { principal, client: { id: "test" } });
-  return { decision: decision.effect, rule: decision.rule ?? null, facts };
+  const context = { principal, client: { id: "test" } };
+  const grants = command.grant ? assumedGrants(policies, operation, context) : [];
+  const decision = evaluate(policies.compiled, operation, { ...context, grants });
+  return { ...saidOf(decision), facts };
 }
+
+function saidOf({ effect, rule, review, requestable }: Decision) {
+  return {
+    decision: effect,
+    rule: rule ?? null,
+    ...(review && { asks: review.from }),
+    ...(requestable && { needsGrantOf: requestable }),
+  };
+}
+
+/** In force whatever the time is. */
+function assumedGrants(
+  { compiled }: OfflinePolicies,
+  { target }: Operation,
+  context: Context,
+): readonly Grant[] {
+  return jitPolicies(compiled, target, context).map(({ name }) => ({
+    id: "test",
+    policy: name,
+    breakGlass: false,
+    startsAt: new Date(0),
+    endsAt: FOR_EVER,
+  }));
+}
+
+const FOR_EVER = new Date("9999-12-31T23:59:59Z");
 
 /** Or what is wrong with the line. */
 function readCommand(line: string): CommandLine | string {

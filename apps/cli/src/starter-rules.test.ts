@@ -20,7 +20,7 @@ import {
   SHELL_EVERYDAY,
   SHELL_KNOWN_TRICKS,
 } from "@drawbridge/commands/fixtures";
-import { type Effect, evaluate, type Operation } from "@drawbridge/policy";
+import { type Decision, type Effect, evaluate, type Operation } from "@drawbridge/policy";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type OfflinePolicies, readOfflinePolicies } from "./offline-policies.js";
 
@@ -32,16 +32,20 @@ beforeAll(async () => {
 });
 
 function effectOf(dialect: Dialect, text: string): Effect {
+  return decide(dialect, text, "development").effect;
+}
+
+function decide(dialect: Dialect, text: string, env: string): Decision {
   const isShell = dialect === "sh";
   const facts = isShell ? shellFacts([text]) : sqlFacts(dialect, [text]);
   const operation: Operation = {
-    target: { name: "any", labels: { commands: isShell ? "shell" : "sql", env: "development" } },
+    target: { name: "any", labels: { commands: isShell ? "shell" : "sql", env } },
     method: "tools/call",
     name: isShell ? "run_command" : "execute_sql",
     ...(isShell ? { shell: () => facts as ShellFacts } : { sql: () => facts as SqlFacts }),
   };
   const somebody = { principal: { id: "test", groups: policies.groups }, client: { id: "test" } };
-  return evaluate(policies.compiled, operation, somebody).effect;
+  return evaluate(policies.compiled, operation, somebody);
 }
 
 interface Suite {
@@ -121,6 +125,20 @@ describe("the starter rules", () => {
 
   test("allow tables to be made and looked after where it is not production", () => {
     expect(others(numbered("defining", "mysql", MYSQL_DEFINING), "allow")).toEqual([]);
+  });
+
+  test.each<{ dialect: Dialect; text: string; group: string }>([
+    { dialect: "postgresql", text: "update t set a = 1 where id = 2", group: "dba" },
+    { dialect: "mysql", text: "insert into t values (1)", group: "dba" },
+    { dialect: "sh", text: "touch a", group: "operations" },
+  ])("ask $group before production is changed: $text", ({ dialect, text, group }) => {
+    for (const env of ["production", "live"]) {
+      expect(decide(dialect, text, env)).toMatchObject({
+        effect: "require_approval",
+        review: { from: [{ group, count: 1 }], expiresIn: "15m" },
+      });
+    }
+    expect(decide(dialect, text, "staging").effect).toBe("allow");
   });
 
   test("deny less than one in a hundred that only look destructive, and each that is listed", () => {

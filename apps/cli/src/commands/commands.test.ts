@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../errors.js";
+import { approvalOf } from "../fakes/access-views.js";
 import { type FakeControlPlane, problem } from "../fakes/fake-control-plane.js";
 import { signedIn } from "../fakes/signed-in.js";
 import type { TestShell } from "../fakes/test-shell.js";
@@ -489,6 +490,124 @@ describe("tools and call", () => {
     const result = await shell.run(["call", "shop", "x"]);
     expect(result).toMatchObject({ code, stdout: "" });
     expect(result.stderr).toContain(text);
+  });
+
+  describe("that people have to decide about", () => {
+    const held = (id: string, state = "pending"): Record<string, unknown> => ({
+      result: {
+        isError: true,
+        content: [{ type: "text", text: "Approval is pending: call the same tool again" }],
+        _meta: {
+          "io.drawbridge/approval": { id, url: "https://gate/approvals/x\u001b", state, expiresAt: AT },
+        },
+      },
+    });
+    const callsSeen = (): unknown[] =>
+      controlPlane.requests
+        .map(
+          ({ body }) =>
+            body as { method?: string; params?: { name: string; arguments: unknown } } | undefined,
+        )
+        .filter((body) => body?.method === "tools/call")
+        .map((body) => ({ name: body?.params?.name, arguments: body?.params?.arguments }));
+
+    let approval: ReturnType<typeof approvalOf>;
+    beforeEach(() => {
+      approval = approvalOf({ id: ID, name: "x" });
+      controlPlane.route(`GET /approvals/${ID}`, () => ({ body: approval }));
+    });
+
+    it("is called again, the very same in the same session, until they have", async () => {
+      const answers = [
+        held(ID),
+        held(ID, "approved"),
+        { result: { content: [{ type: "text", text: "done" }] } },
+      ];
+      controlPlane.callTool = () => answers.shift() ?? {};
+      const { code, stdout, stderr } = await shell.run(["call", "shop", "x", '{"id":7}'], { terminal: true });
+      expect({ code, stdout }).toEqual({ code: EXIT.ok, stdout: "done\n" });
+      expect(
+        stderr.match(/it waits for approval 00000001: https:\/\/gate\/approvals\/x\\x1b\n/g),
+      ).toHaveLength(1);
+      expect(stderr).toContain("\r\u001b[Kwaiting for ");
+      expect(stderr.endsWith("\r\u001b[K")).toBe(true);
+      expect(callsSeen()).toEqual(Array(3).fill({ name: "x", arguments: { id: 7 } }));
+      expect(controlPlane.seen("DELETE /mcp/shop")).toHaveLength(1);
+      const sessions = controlPlane.requests.filter(({ body }) =>
+        JSON.stringify(body)?.includes('"initialize"'),
+      );
+      expect(sessions).toHaveLength(1);
+    });
+
+    it("fails with the reason when they say no", async () => {
+      const answers = [held(ID), { error: { code: -31002, message: "bob denied this call: not now" } }];
+      controlPlane.callTool = () => answers.shift() ?? {};
+      const { code, stderr } = await shell.run(["call", "shop", "x"]);
+      expect(code).toBe(EXIT.failure);
+      expect(stderr).toMatch(/error: .*bob denied this call: not now\n$/);
+    });
+
+    it("fails at once with --no-wait", async () => {
+      controlPlane.callTool = () => held(ID);
+      const { code, stdout, stderr } = await shell.run(["call", "shop", "x", "--no-wait"]);
+      expect({ code, stdout }).toEqual({ code: EXIT.failure, stdout: "" });
+      expect(stderr).toMatch(/needs an approval \(00000001\), and --no-wait takes it back\n/);
+      expect(callsSeen()).toHaveLength(1);
+    });
+
+    it("is given up with Ctrl-C", async () => {
+      const interrupt = new AbortController();
+      controlPlane.callTool = () => held(ID);
+      const { code } = await shell.run(["call", "shop", "x"], {
+        signal: interrupt.signal,
+        onNotice: (text) => {
+          if (text.includes("it waits")) interrupt.abort();
+        },
+      });
+      expect(code).toBe(EXIT.interrupted);
+      expect(callsSeen()).toHaveLength(1);
+    });
+
+    it("is called once when it is only the target that says so", async () => {
+      controlPlane.callTool = () => held(ID);
+      const lies: (() => void)[] = [
+        () => controlPlane.route(`GET /approvals/${ID}`, () => problem("approval_not_found", "none")),
+        () => (approval = approvalOf({ id: ID, name: "x", state: "consumed" })),
+        () => (approval = approvalOf({ id: ID, name: "y" })),
+        () => (approval = approvalOf({ id: ID, name: "x", target: "other" })),
+      ];
+      for (const lie of lies.toReversed()) {
+        lie();
+        controlPlane.requests.length = 0;
+        expect((await shell.run(["call", "shop", "x"])).code).toBe(EXIT.failure);
+        expect(callsSeen()).toHaveLength(1);
+      }
+    });
+
+    it("is called once when the result is no error", async () => {
+      controlPlane.callTool = () => {
+        const { result } = held(ID) as { result: object };
+        return { result: { ...result, isError: false } };
+      };
+      expect((await shell.run(["call", "shop", "x"])).code).toBe(EXIT.ok);
+      expect(callsSeen()).toHaveLength(1);
+    });
+  });
+
+  it("says what to type when access has to be asked for", async () => {
+    const message = "you have no access to shop now";
+    controlPlane.callTool = () => ({ error: { code: -31016, message, data: { policies: ["only"] } } });
+    const { code, stderr } = await shell.run(["call", "shop", "x"]);
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toMatch(
+      /no access to shop now\n {2}ask for it: drawbridge request shop --reason TEXT --wait\n$/,
+    );
+    controlPlane.callTool = () => ({
+      error: { code: -31016, message, data: { policies: ["a", "b\u001b"] } },
+    });
+    expect((await shell.run(["call", "shop", "x"])).stderr).toContain(
+      "request shop --policy a --reason TEXT --wait\n  ask for it: drawbridge request shop --policy b\\x1b --reason",
+    );
   });
 
   it("says that nothing answers, and lets Ctrl-C end a call", async () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { type IdentityProvider, startIdentityProvider } from "@drawbridge/embedded";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../errors.js";
+import { approvalOf } from "../fakes/access-views.js";
 import { FakeBrowser } from "../fakes/fake-browser.js";
 import { FakeControlPlane, problem } from "../fakes/fake-control-plane.js";
 import { TestShell } from "../fakes/test-shell.js";
@@ -17,6 +18,7 @@ interface Claims {
   readonly sub: string;
   readonly email: string;
   readonly exp: number;
+  readonly auth_time: number;
 }
 
 const claimsOf = (token: string): Claims =>
@@ -255,6 +257,93 @@ describe("login", () => {
   it("refuses an identity provider that tokens would reach in the clear", async () => {
     controlPlane.route("GET /info", () => ({ body: { ...publicInfo(), issuer: "http://id.example.com" } }));
     expect((await shell.run(login("--as", "alice"))).stderr).toMatch(/has to be https/);
+  });
+});
+
+describe("a sign-in that is too old to decide", () => {
+  const APPROVAL = approvalOf();
+  const approve = ["approvals", "approve", APPROVAL.id, "--comment", "fine"];
+  /** Tokens of this time and later are new enough. */
+  let newEnough: number;
+
+  beforeEach(() => {
+    controlPlane.requests.length = 0;
+    newEnough = Date.now() / 1000 - 600;
+    controlPlane.route(`GET /approvals/${APPROVAL.id}`, () => ({ body: APPROVAL }));
+    controlPlane.route(`POST /approvals/${APPROVAL.id}/approve`, ({ headers }) =>
+      claimsOf(headers.authorization ?? "").auth_time < newEnough
+        ? problem("sign_in_again", "your sign-in is too old")
+        : { body: { ...APPROVAL, state: "approved" } },
+    );
+  });
+
+  /** From now on what was signed in before is too old; the next sign-in is in another second. */
+  async function timePasses(): Promise<void> {
+    newEnough = Math.floor(Date.now() / 1000) + 1;
+    await new Promise((resolve) => setTimeout(resolve, newEnough * 1000 - Date.now() + 10));
+  }
+
+  it("is made anew at the terminal, and the command goes on", async () => {
+    await shell.run(login("--as", "alice"));
+    await timePasses();
+    const result = await shell.run(approve, { answers: ["y", ""] });
+    expect(result).toMatchObject({ code: EXIT.ok, stdout: "9f3c21aa (execute_sql at shop) is approved\n" });
+    expect(result.stderr).toMatch(/sign in again now\? \[Y\/n\] \nsigned in again as alice@example\.com\n$/);
+    const sent = controlPlane.seen("POST ");
+    expect(sent.map(({ body }) => body)).toEqual([{ comment: "fine" }, { comment: "fine" }]);
+    expect(new Set(sent.map(({ headers }) => headers["idempotency-key"])).size).toBe(2);
+    expect((await shell.run(approve, { answers: ["y"] })).code).toBe(EXIT.ok);
+  });
+
+  it("is asked for with the browser even of somebody who is signed in there", async () => {
+    const browser = new FakeBrowser("bob");
+    const open = { openBrowser: (url: URL) => void browser.signIn(url) };
+    await shell.run(login(), open);
+    await timePasses();
+    const result = await shell.run(approve, { ...open, answers: ["y", "y"] });
+    expect(result).toMatchObject({ code: EXIT.ok });
+    expect(result.stderr).toContain("prompt=login");
+  });
+
+  it("is not made anew when it is not wanted", async () => {
+    await shell.run(login("--as", "alice"));
+    await timePasses();
+    const result = await shell.run(approve, { answers: ["y", "n"] });
+    expect(result).toMatchObject({ code: EXIT.notSignedIn, stdout: "" });
+    expect(result.stderr).toMatch(/too old\n {2}sign in again: drawbridge login\n/);
+    expect(controlPlane.seen("POST ")).toHaveLength(1);
+  });
+
+  it("lets nobody finish what somebody else began", async () => {
+    let who = "bob";
+    const open = { openBrowser: (url: URL) => void new FakeBrowser(who).signIn(url) };
+    await shell.run(login(), open);
+    await timePasses();
+    who = "alice";
+    const result = await shell.run(approve, { ...open, answers: ["y", "y"] });
+    expect(result.code).toBe(EXIT.failure);
+    expect(result.stderr).toMatch(/alice signed in, but bob began this command; nothing was done/);
+    expect(controlPlane.seen("POST ")).toHaveLength(1);
+    expect(JSON.parse((await shell.run(["whoami", "--json"])).stdout)).toMatchObject({ principal: "bob" });
+  });
+
+  it("is not asked for twice", async () => {
+    await shell.run(login("--as", "alice"));
+    newEnough = Infinity;
+    const result = await shell.run(approve, { answers: ["y", "y", "y"] });
+    expect(result.code).toBe(EXIT.notSignedIn);
+    expect(controlPlane.seen("POST ")).toHaveLength(2);
+  });
+
+  it("comes of no login that one types: it is of the last five minutes", async () => {
+    const addresses: URL[] = [];
+    await shell.run(login(), {
+      openBrowser: (url) => {
+        addresses.push(url);
+        void new FakeBrowser("bob").signIn(url);
+      },
+    });
+    expect(addresses[0]?.searchParams.get("max_age")).toBe("300");
   });
 });
 

@@ -120,7 +120,8 @@ async function call(
         resetTimeoutOnProgress: true,
         onprogress: (progress) => tell(progressText(progress)),
       });
-    return options.wait ? callUntilDecided(shell, callOnce) : callOnce();
+    if (!options.wait) return callOnce();
+    return callUntilDecided(shell, { target, tool, api: connection.api, call: callOnce });
   });
   const held = options.wait ? undefined : stillHeld(result);
   if (held !== undefined) throw held;

@@ -1,14 +1,14 @@
 import { Injectable, Logger } from "@nestjs/common";
 import { status } from "@grpc/grpc-js";
 import { type ConnectRequest_Hello, Isolation } from "@drawbridge/protocol";
-import { AuditLog } from "../audit/index.js";
+import { LiveLocks } from "../locks/index.js";
 import { Clock } from "../platform/clock.js";
 import { Database } from "../platform/database.js";
-import { AgentEviction } from "./agent-eviction.js";
 import type { AgentIdentity } from "./agent-identity.js";
+import { AgentQuarantine } from "./agent-quarantine.js";
 import { type Agent, AgentsRepository } from "./agents.repository.js";
 import { DAY_MS } from "./certificates.js";
-import { RefusedCall } from "./refused-call.js";
+import { lockedStatus, RefusedCall } from "./refused-call.js";
 
 const ISOLATION = {
   [Isolation.UNSPECIFIED]: "none",
@@ -31,8 +31,8 @@ export class AgentAdmission {
   constructor(
     private readonly database: Database,
     private readonly clock: Clock,
-    private readonly audit: AuditLog,
-    private readonly eviction: AgentEviction,
+    private readonly locks: LiveLocks,
+    private readonly quarantine: AgentQuarantine,
   ) {}
 
   /** @throws RefusedCall */
@@ -48,17 +48,28 @@ export class AgentAdmission {
       );
     }
     if (promoted) this.logger.log("an agent uses its renewed certificate", { agent: agentId });
-    if (serial === agent.currentSerial) return agent;
+    if (serial === agent.currentSerial) {
+      await this.refuseLocked(agent);
+      return agent;
+    }
     if (this.clock.now().getTime() - issuedAt(agent) < REPLACED_GRACE_MS) {
       throw new RefusedCall(
         status.UNAVAILABLE,
         "this certificate was replaced a moment ago; dial with the new one",
       );
     }
-    await this.quarantine(agent, serial);
+    await this.quarantine.begin(agent, serial);
     throw denied(
       "this certificate was replaced long ago: the agent was cloned or restored from a backup. It is quarantined; remove it and join again",
     );
+  }
+
+  /** Read afresh: a lock holds for whoever has its name. @throws RefusedCall */
+  async refuseLocked({ name }: Pick<Agent, "name">): Promise<void> {
+    const lock = await this.locks.ofAgentNamed(name, this.clock.now());
+    if (!lock) return;
+    const { code, details } = lockedStatus(lock.reason);
+    throw new RefusedCall(code, details);
   }
 
   /** Makes every older connection of the agent stale and notes what it can do. @throws RefusedCall */
@@ -74,23 +85,6 @@ export class AgentAdmission {
     if (epoch === undefined)
       throw new RefusedCall(status.UNAVAILABLE, "the agent changed meanwhile; dial again");
     return epoch;
-  }
-
-  private async quarantine(agent: Agent, serial: string): Promise<void> {
-    await this.database.transaction(async (transaction) => {
-      if (!(await new AgentsRepository(transaction).quarantine(agent.id))) return;
-      await this.audit.record(transaction, {
-        actor: `agent:${agent.id}`,
-        action: "agent.quarantined",
-        subject: agent.id,
-        details: { name: agent.name, group: agent.group, serial, expectedSerial: agent.currentSerial },
-      });
-    });
-    this.logger.error("an agent is quarantined: its certificate is in use twice", {
-      agent: agent.id,
-      serial,
-    });
-    await this.eviction.evict(agent.id);
   }
 }
 

@@ -1,10 +1,14 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Injectable } from "@nestjs/common";
 import { status } from "@grpc/grpc-js";
 import { Messages } from "../platform/jobs.js";
 import { AgentConnections } from "./agent-connections.js";
 import { AgentLinks } from "./agent-links.js";
+import { type CallStatus, lockedStatus } from "./refused-call.js";
 
 const TOPIC = "agents.evicted";
+// What an agent is asked for goes out before it is told to go.
+const HEARD_MS = 50;
 
 /**
  * Ends the connections of an agent that may no longer connect: here at once, at other replicas within milliseconds by a
@@ -29,11 +33,21 @@ export class AgentEviction {
   }
 
   evictHere(agentId: string): void {
+    const details = "this agent was removed or quarantined; join again with a new token";
+    this.endHere(agentId, { code: status.PERMISSION_DENIED, details }, "the agent was removed");
+  }
+
+  /** It may come back when it is unlocked: it is told to try again, and to stop meanwhile what it runs. */
+  async lockedHere(agentId: string, reason: string): Promise<void> {
+    const sessionsEnd = "the agent is locked";
+    this.links.stopSessions(agentId, sessionsEnd);
+    await sleep(HEARD_MS);
+    this.endHere(agentId, lockedStatus(reason), sessionsEnd);
+  }
+
+  private endHere(agentId: string, callStatus: CallStatus, sessionsEnd: string): void {
     const peer = this.links.find(agentId)?.peer;
-    this.links.evict(agentId, {
-      code: status.PERMISSION_DENIED,
-      details: "this agent was removed or quarantined; join again with a new token",
-    });
+    this.links.evict(agentId, callStatus, sessionsEnd);
     if (peer !== undefined) this.connections.endSoon(peer);
   }
 }

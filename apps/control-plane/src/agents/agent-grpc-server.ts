@@ -124,13 +124,13 @@ export class AgentGrpcServer {
 }
 
 /** Connections come with TLS done, so gRPC's own credentials are the insecure ones; it sees the peer's certificate. */
-function serve({ enrolment, agentService }: AgentHandlers, options: ServerOptions): GrpcEnd {
+function serve({ enrolment, agentService, renewal }: AgentHandlers, options: ServerOptions): GrpcEnd {
   const server = new Server(options);
   server.addService(EnrolmentServiceService, { join: enrolment.join.bind(enrolment) });
   server.addService(withUnknownFrames(AgentServiceService), {
     connect: agentService.connect.bind(agentService),
     session: agentService.session.bind(agentService),
-    renewCertificate: agentService.renewCertificate.bind(agentService),
+    renewCertificate: renewal.renewCertificate.bind(renewal),
   });
   return { server, injector: server.createConnectionInjector(ServerCredentials.createInsecure()) };
 }

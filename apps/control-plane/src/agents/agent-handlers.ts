@@ -1,6 +1,7 @@
 import { Injectable } from "@nestjs/common";
 import { AgentServiceHandler } from "./agent-service.handler.js";
 import { EnrolmentHandler } from "./enrolment.handler.js";
+import { RenewalHandler } from "./renewal.handler.js";
 
 /** The services of the protocol. */
 @Injectable()
@@ -8,5 +9,6 @@ export class AgentHandlers {
   constructor(
     readonly enrolment: EnrolmentHandler,
     readonly agentService: AgentServiceHandler,
+    readonly renewal: RenewalHandler,
   ) {}
 }

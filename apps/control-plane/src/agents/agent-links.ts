@@ -152,12 +152,20 @@ export class AgentLinks {
   }
 
   /** Ends everything of an agent that may no longer connect. */
-  evict(agentId: string, reason: CallStatus): void {
+  evict(agentId: string, reason: CallStatus, sessionsEnd: string): void {
     const agent = this.#agents.get(agentId);
     this.#agents.delete(agentId);
     this.#lastHeard.delete(agentId);
     agent?.end(reason);
-    for (const session of this.#sessionsOf(agentId)) session.end("the agent was removed");
+    for (const session of this.#sessionsOf(agentId)) session.end(sessionsEnd);
+  }
+
+  /** Has the agent stop everything that it runs, also what nobody here has taken up. */
+  stopSessions(agentId: string, reason: string): void {
+    const agent = this.#agents.get(agentId);
+    if (!agent) return;
+    const running = new Set([...agent.kept, ...this.#sessionsOf(agentId).map(({ sessionId }) => sessionId)]);
+    for (const sessionId of running) agent.closeSession(sessionId, reason);
   }
 
   /** Forgets what can no longer matter. */

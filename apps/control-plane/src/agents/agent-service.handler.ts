@@ -1,10 +1,8 @@
 import { Inject, Injectable, Logger } from "@nestjs/common";
-import { type sendUnaryData, type ServerUnaryCall, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import {
   type ConnectRequest,
   type ConnectRequest_Hello as Hello,
-  type RenewCertificateRequest,
-  type RenewCertificateResponse,
   type SessionRequest,
   type SessionRequest_Attach as Attach,
 } from "@drawbridge/protocol";
@@ -13,40 +11,27 @@ import { AgentAdmission } from "./agent-admission.js";
 import { type ControlCall, endCall, finishCall, framesOf, isOver, type SessionCall } from "./agent-calls.js";
 import { type AgentIdentity, identityOf } from "./agent-identity.js";
 import { AgentLinks } from "./agent-links.js";
-import { CertificateRenewal } from "./certificate-renewal.js";
+import { AgentNews } from "./agent-news.js";
 import { ConnectedAgent } from "./connected-agent.js";
 import { LINK_TIMINGS, type LinkTimings } from "./link-timings.js";
 import { RefusedCall, statusOf } from "./refused-call.js";
-import { TokenBuckets } from "./token-buckets.js";
 
 const MAX_KEPT_SESSIONS = 2_000;
 const MAX_FEATURES = 64;
 const MAX_NAME_LENGTH = 64;
-const RENEWALS = { perSecond: 0.1, burst: 5, keys: 10_000 };
 
 /** AgentService of the protocol. Every call proves an agent's certificate; nothing else is asked who it is. */
 @Injectable()
 export class AgentServiceHandler {
   private readonly logger = new Logger("agents");
-  private readonly renewals = new TokenBuckets(RENEWALS);
 
   constructor(
     private readonly admission: AgentAdmission,
-    private readonly renewal: CertificateRenewal,
     private readonly links: AgentLinks,
     @Inject(LINK_TIMINGS) private readonly timings: LinkTimings,
     @Inject(CONFIG) private readonly config: Config,
+    private readonly news: AgentNews,
   ) {}
-
-  renewCertificate(
-    call: ServerUnaryCall<RenewCertificateRequest, RenewCertificateResponse>,
-    answer: sendUnaryData<RenewCertificateResponse>,
-  ): void {
-    this.renew(call).then(
-      (response) => answer(null, response),
-      (error: unknown) => answer(statusOf(error)),
-    );
-  }
 
   connect(call: ControlCall): void {
     void this.run(call, () => this.serveControl(call));
@@ -54,16 +39,6 @@ export class AgentServiceHandler {
 
   session(call: SessionCall): void {
     void this.run(call, () => this.serveSession(call));
-  }
-
-  private async renew(
-    call: ServerUnaryCall<RenewCertificateRequest, RenewCertificateResponse>,
-  ): Promise<RenewCertificateResponse> {
-    const identity = identityOf(call);
-    if (!this.renewals.take(identity.agentId)) {
-      throw new RefusedCall(status.RESOURCE_EXHAUSTED, "too many renewals; wait a minute");
-    }
-    return this.renewal.renew(await this.admission.admit(identity), call.request.certificateSigningRequest);
   }
 
   private async serveControl(call: ControlCall): Promise<void> {
@@ -90,10 +65,14 @@ export class AgentServiceHandler {
     call.write({ frame: { $case: "welcome", value: this.welcome(agent) } });
     this.links.add(agent);
     this.logger.log("an agent connected", { agent: agentId, group, epoch, kept: keptSessions.length });
+    this.news.connected(admitted);
     try {
+      // A lock of this moment may have been looked for among the connected before it was here.
+      await this.admission.refuseLocked(admitted);
       for await (const frame of frames) await this.receive(agent, frame);
     } finally {
       this.links.remove(agent);
+      if (!this.links.find(agentId)) this.news.disconnected(admitted);
       this.logger.log("an agent's connection ended", { agent: agentId, epoch });
     }
   }

@@ -1,10 +1,10 @@
 import type { AddressInfo } from "node:net";
-import type { ExecutionContext } from "@nestjs/common";
 import type { NestExpressApplication } from "@nestjs/platform-express";
 import { Test } from "@nestjs/testing";
 import { AgentPage, AgentView, JoinTokenCreated, JoinTokenPage } from "@drawbridge/contracts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CONFIG } from "../config.js";
+import { TokenVerifier } from "../identity/index.js";
 import { prepareApi } from "../platform/api.js";
 import { startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import { AgentGrpcServer } from "./agent-grpc-server.js";
@@ -26,16 +26,12 @@ beforeAll(async () => {
       agentListen: { host: "127.0.0.1", port: 0 },
       agentAddress: { host: "gate.example.test", port: 8443 },
     })
+    // Signing in is identity's business; here everybody is Ada.
+    .overrideProvider(TokenVerifier)
+    .useValue({ verify: () => Promise.resolve(ADMIN) })
     .compile();
   app = module.createNestApplication<NestExpressApplication>({ logger: ["error"] });
   prepareApi(app);
-  // Signing in is identity's business; here everybody is Ada.
-  app.useGlobalGuards({
-    canActivate(context: ExecutionContext) {
-      context.switchToHttp().getRequest<{ principal: unknown }>().principal = ADMIN;
-      return true;
-    },
-  });
   await app.listen(0, "127.0.0.1");
   url = `http://127.0.0.1:${(app.getHttpServer().address() as AddressInfo).port}/api/v1`;
 });

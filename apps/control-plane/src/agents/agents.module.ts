@@ -1,5 +1,7 @@
 import { Module } from "@nestjs/common";
 import { AuditModule } from "../audit/index.js";
+import { EventsModule } from "../events/index.js";
+import { LocksModule } from "../locks/index.js";
 import { PlatformModule } from "../platform/platform.module.js";
 import { AgentAdmission } from "./agent-admission.js";
 import { AgentConnections } from "./agent-connections.js";
@@ -7,6 +9,8 @@ import { AgentEviction } from "./agent-eviction.js";
 import { AgentGrpcServer } from "./agent-grpc-server.js";
 import { AgentHandlers } from "./agent-handlers.js";
 import { AgentLinks } from "./agent-links.js";
+import { AgentNews } from "./agent-news.js";
+import { AgentQuarantine } from "./agent-quarantine.js";
 import { AgentServiceHandler } from "./agent-service.handler.js";
 import { AgentWatch } from "./agent-watch.js";
 import { AgentsController } from "./agents.controller.js";
@@ -19,9 +23,11 @@ import { EnrolmentService } from "./enrolment.service.js";
 import { JoinTokensController } from "./join-tokens.controller.js";
 import { JoinTokensService } from "./join-tokens.service.js";
 import { DEFAULT_TIMINGS, LINK_TIMINGS } from "./link-timings.js";
+import { LockedAgents } from "./locked-agents.js";
+import { RenewalHandler } from "./renewal.handler.js";
 
 @Module({
-  imports: [PlatformModule, AuditModule],
+  imports: [PlatformModule, AuditModule, EventsModule, LocksModule],
   controllers: [AgentsController, JoinTokensController],
   providers: [
     // Tests shorten them.
@@ -32,6 +38,8 @@ import { DEFAULT_TIMINGS, LINK_TIMINGS } from "./link-timings.js";
     AgentGrpcServer,
     AgentHandlers,
     AgentLinks,
+    AgentNews,
+    AgentQuarantine,
     AgentServiceHandler,
     AgentsLifecycle,
     AgentsService,
@@ -41,6 +49,8 @@ import { DEFAULT_TIMINGS, LINK_TIMINGS } from "./link-timings.js";
     EnrolmentHandler,
     EnrolmentService,
     JoinTokensService,
+    LockedAgents,
+    RenewalHandler,
   ],
   exports: [AgentLinks],
 })

@@ -19,6 +19,13 @@ export interface CallStatus {
   readonly details: string;
 }
 
+/** An agent that is locked tries again by itself until it is not. */
+export function lockedStatus(reason: string): CallStatus {
+  // gRPC carries it in a header.
+  const said = reason.replaceAll(/[^\x20-\x7e]/g, "?").slice(0, 200);
+  return { code: status.UNAVAILABLE, details: `this agent is locked: ${said}` };
+}
+
 const logger = new Logger("agents");
 
 /** The one place where an error becomes a gRPC status. What nobody foresaw is logged here and not told. */

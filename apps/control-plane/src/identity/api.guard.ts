@@ -3,17 +3,19 @@ import { type CanActivate, type ExecutionContext, Injectable } from "@nestjs/com
 import { Reflector } from "@nestjs/core";
 import { DomainError } from "../platform/errors.js";
 import { REQUIRES } from "../platform/public-route.js";
+import { ApiConditions } from "./api-conditions.js";
 import { isPermitted, type Permission, PERMISSIONS } from "./permissions.js";
 import type { AuthenticatedRequest } from "./requires.js";
 import { tokenRefusal } from "./token-refusal.js";
 import { TokenError, TokenVerifier } from "./token-verifier.js";
 
-/** Every route of the REST API: a valid API token and the route's permission, or nothing. */
+/** Every route of the REST API: a valid API token, the route's permission and what else must hold, or nothing. */
 @Injectable()
 export class ApiGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly tokens: TokenVerifier,
+    private readonly conditions: ApiConditions,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -32,6 +34,7 @@ export class ApiGuard implements CanActivate {
         `this needs the permission ${required}, held by: ${PERMISSIONS[required].join(", ")}`,
       );
     }
+    await this.conditions.check(request.principal, required);
     return true;
   }
 

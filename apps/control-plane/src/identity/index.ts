@@ -1,3 +1,4 @@
+export { type ApiCondition, ApiConditions } from "./api-conditions.js";
 export { IdentityModule } from "./identity.module.js";
 export { isPermitted, type Permission } from "./permissions.js";
 export type { Principal } from "./principal.js";

@@ -1,5 +1,4 @@
 import { Module } from "@nestjs/common";
-import { APP_GUARD } from "@nestjs/core";
 import { AuditModule } from "../audit/index.js";
 import { EventsModule } from "../events/index.js";
 import { IdentityModule } from "../identity/index.js";
@@ -8,26 +7,15 @@ import { LiveLocks } from "./live-locks.js";
 import { LockActs } from "./lock-acts.js";
 import { LockExpiry } from "./lock-expiry.js";
 import { LockableSubjects } from "./lockable-subjects.js";
-import { LockedGuard } from "./locked.guard.js";
 import { LockedOut } from "./locked-out.js";
 import { LocksController } from "./locks.controller.js";
 import { LocksRepository } from "./locks.repository.js";
 import { LocksService } from "./locks.service.js";
 
 @Module({
-  // Identity first: the guards of modules are asked in the order in which they are imported.
   imports: [IdentityModule, PlatformModule, AuditModule, EventsModule],
   controllers: [LocksController],
-  providers: [
-    { provide: APP_GUARD, useClass: LockedGuard },
-    LiveLocks,
-    LockableSubjects,
-    LockActs,
-    LockedOut,
-    LockExpiry,
-    LocksRepository,
-    LocksService,
-  ],
+  providers: [LiveLocks, LockableSubjects, LockActs, LockedOut, LockExpiry, LocksRepository, LocksService],
   exports: [LiveLocks, LockedOut],
 })
 export class LocksModule {}

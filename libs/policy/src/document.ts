@@ -37,8 +37,13 @@ const Approval = z.strictObject({
     .array(Reviewers)
     .min(1)
     .max(16)
-    .meta({ description: "Who approves: so many of each of these groups; nobody counts twice" }),
-  expiresIn: Duration.meta({ description: "How long it waits for them", examples: ["15m"] }),
+    .meta({
+      description: "Who approves: so many of each of these groups, 20 people at most; nobody counts twice",
+    }),
+  expiresIn: Duration.meta({
+    description: "How long it waits for them: a call 7d at most, a request for access 90d",
+    examples: ["15m"],
+  }),
   onExpiry: z
     .union(
       [
@@ -60,7 +65,10 @@ const Access = z.discriminatedUnion("mode", [
     activation: z
       .enum(["self", "approval"])
       .meta({ description: "Whether somebody else must agree before it begins" }),
-    maxDuration: Duration.meta({ description: "The longest that one grant lasts", examples: ["4h"] }),
+    maxDuration: Duration.meta({
+      description: "The longest that one grant lasts, 90d at most",
+      examples: ["4h"],
+    }),
     reason: z
       .enum(["required", "optional"])
       .optional()
@@ -79,7 +87,7 @@ const Access = z.discriminatedUnion("mode", [
           }),
       })
       .optional()
-      .meta({ description: "When nobody has to be asked" }),
+      .meta({ description: "When nobody has to be asked; for activation approval" }),
     whenCalled: z.enum(["explain", "request"]).optional().meta({
       description:
         "What a call without a grant does: explain tells the caller how to ask (unless given), request files the request for it and holds the call",
@@ -95,8 +103,11 @@ const Access = z.discriminatedUnion("mode", [
               .optional()
               .meta({ description: "Principals or verified e-mail addresses" }),
           })
-          .meta({ description: "Who may, in an emergency; any may match" }),
-        maxDuration: Duration.meta({ description: "The longest that it lasts", examples: ["1h"] }),
+          .meta({ description: "Who of the policy's subjects may, in an emergency; any may match" }),
+        maxDuration: Duration.meta({
+          description: "The longest that it lasts, 90d at most",
+          examples: ["1h"],
+        }),
       })
       .optional()
       .meta({ description: "Access at once in an emergency: loud, and reviewed afterwards" }),

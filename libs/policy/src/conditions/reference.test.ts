@@ -60,6 +60,16 @@ describe("docs/policies.md", () => {
       expect(readPolicySource(source)).toMatchObject({ ok: true });
   });
 
+  test("has access that a policy can have", () => {
+    const [, access = ""] = /```yaml\n(access:\n.*?)```/s.exec(reference) ?? [];
+    const [document = ""] = [...reference.matchAll(/```yaml\n(.*?)```/gs)].map(([, block = ""]) => block);
+    const source = document.replace("  rules:", `${access.trimEnd().replaceAll(/^/gm, "  ")}\n  rules:`);
+    expect(readPolicySource(source)).toMatchObject({
+      ok: true,
+      policy: { spec: { access: { mode: "jit", whenCalled: "request" } } },
+    });
+  });
+
   test("has conditions that are valid", () => {
     const conditions = [...reference.matchAll(/^ +when: (.+)$/gm)].map(([, text = ""]) =>
       text.replace(/^'|'$/g, ""),

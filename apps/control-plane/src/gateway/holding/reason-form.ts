@@ -2,7 +2,7 @@ import { jsonView, type JsonView, type McpRequest } from "@drawbridge/mcp";
 
 const KEY = "reason";
 /** As the REST API takes them (contracts, CreateAccessRequest). */
-const MAX_REASON = 1_000;
+const MAX_REASON = 2_000;
 const MAX_TICKET = 200;
 // 2026-07-28, MRTR: no other request may be answered with input_required.
 const MAY_REQUIRE_INPUT: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);

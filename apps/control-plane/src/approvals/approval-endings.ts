@@ -1,7 +1,8 @@
 import { Injectable } from "@nestjs/common";
 import { durationMs, type ReviewTerms } from "@drawbridge/policy";
 import { Jobs } from "../platform/jobs.js";
-import { type Act, ApprovalActs, type ApprovalEventKind } from "./approval-acts.js";
+import { missingOf, ReviewVotes } from "../reviews/index.js";
+import { type Act, ApprovalActs } from "./approval-acts.js";
 import { ApprovalsRepository, type Ending, isOpen, type StoredApproval } from "./approvals.repository.js";
 
 /** Job: the time of this approval is over. */
@@ -17,6 +18,7 @@ export class ApprovalEndings {
   constructor(
     private readonly repository: ApprovalsRepository,
     private readonly acts: ApprovalActs,
+    private readonly votes: ReviewVotes,
     private readonly jobs: Jobs,
   ) {}
 
@@ -80,13 +82,25 @@ export class ApprovalEndings {
   }
 
   private async escalate(id: string, review: ReviewTerms): Promise<void> {
-    const kind: ApprovalEventKind = "approval.escalated";
-    const escalated = await this.acts.perform(async ({ transaction, now }) => {
+    const escalated = await this.acts.perform(async (act) => {
+      const { transaction, now } = act;
       const expiresAt = new Date(now.getTime() + durationMs(review.expiresIn));
       const row = await this.repository.escalate(transaction, id, { review, expiresAt, now });
-      if (row) await this.acts.record(transaction, row, { kind, actor: "system" });
-      return row && { row, now };
+      if (!row) return undefined;
+      await this.acts.record(transaction, row, { kind: "approval.escalated", actor: "system" });
+      await this.approveIfComplete(act, row);
+      return { row, now };
     });
     if (escalated) await this.expireLater(escalated.row, escalated.now);
+  }
+
+  /** Somebody who is asked now may have approved it already, and has no second vote. */
+  private async approveIfComplete({ transaction, now }: Act, { id, review }: StoredApproval): Promise<void> {
+    const votes = (await this.votes.of(transaction, [id])).get(id) ?? [];
+    const last = votes.at(-1);
+    if (!last || missingOf(review.from, votes).length > 0) return;
+    const { principal: by, comment } = last;
+    const row = await this.repository.approve(transaction, id, { by, comment, sessionUses: undefined, now });
+    if (row) await this.acts.record(transaction, row, { kind: "approval.approved", actor: by, comment });
   }
 }

@@ -189,6 +189,60 @@ describe("a backtest", () => {
     expect(changed).toMatchObject([{ exchange, was: "deny", wasRule: "shop/closed", now: "allow" }]);
   });
 
+  test("knows what ran because somebody approved it", async () => {
+    const approved = async (session: Session) => {
+      const exchange = await session.asks({
+        name: "look",
+        decision: { ...ALLOWED, effect: "require_approval", rule: "ask" },
+      });
+      await recorder.writer.append({
+        recordingId: session.id,
+        event: event({
+          kind: "decision",
+          exchange,
+          at: day.getTime() + 1_001,
+          method: "tools/call",
+          attributes: { approval: "5b1f", approvedBy: "bob" },
+        }),
+        decision: { ...ALLOWED, rule: "ask" },
+      });
+    };
+    const ASK =
+      "{ effect: require_approval, approval: { from: [{ group: dba, count: 1 }], expiresIn: 15m }, name: ask";
+    const session = await Session.open();
+    await approved(session);
+    await session.asks({ name: "look", decision: { ...ALLOWED, effect: "require_approval", rule: "ask" } });
+    const asking = await resultOf(`    - ${ASK} }\n`);
+    expect(asking.summary).toMatchObject({ operations: 2, changed: 0 });
+    const open = await resultOf(LIVE);
+    expect(open.changed.map(({ exchange, was, now }) => [exchange, was, now])).toEqual([
+      [1, "allow with approval", "allow"],
+      [2, "require_approval", "allow"],
+    ]);
+    const once = await resultOf(`    - ${ASK}, when: session.calls < 1 }\n`);
+    expect(once.changed.map(({ exchange, now }) => [exchange, now])).toEqual([[2, "deny"]]);
+  });
+
+  test("judges as if there were a grant where there was one, and says so where one would be needed", async () => {
+    const jit = (rules: string) => ({
+      candidates: [policyText("shop", rules, "  access: { mode: jit, activation: self, maxDuration: 4h }\n")],
+    });
+    const session = await Session.open();
+    await session.asks({ name: "look", decision: { ...ALLOWED, grant: { id: "7c2e" } } });
+    await session.asks({ name: "look" });
+    const { changed } = await resultOf("", jit(LIVE));
+    expect(changed.map(({ exchange, now, reason }) => [exchange, now, reason])).toEqual([
+      [2, "deny", 'no rule allows tools/call of "look" on target "shop" without a grant of policy "shop"'],
+    ]);
+    const emergencies = "    - { name: fire, when: grant.breakGlass, effect: deny }\n";
+    const reading = await resultOf(
+      "",
+      jit(LIVE + emergencies.replace("fire, when: ", "fire, when: has(grant.id) && ")),
+    );
+    expect(reading.changed.map(({ exchange }) => exchange)).toEqual([2]);
+    expect(reading.summary).toMatchObject({ uncertain: 1 });
+  });
+
   test("says so where it went by masked arguments", async () => {
     const session = await Session.open();
     const attributes = { ...ALICE, masked: { password: 1 } };

@@ -94,9 +94,9 @@ describe("applying a policy", () => {
     ],
     ["a pattern that is none", `${POLICY}      when: args.a.matches("(")\n`, "policy_invalid", 12],
     [
-      "a condition on a grant, which is not built yet",
+      "a condition on a grant where access is standing",
       `${POLICY}      when: grant.id != ""\n`,
-      "policy_not_enforceable",
+      "policy_invalid",
       12,
     ],
     ["a limit of nothing", `${POLICY}      limits: { per: tool }\n`, "policy_invalid", 12],
@@ -107,18 +107,18 @@ describe("applying a policy", () => {
       12,
     ],
     [
-      "an approval, which is not built yet",
+      "an approval that would be waited for too long",
       POLICY.replace(
         "effect: allow",
-        "effect: require_approval\n      approval: { from: [{ group: dba, count: 1 }], expiresIn: 15m, onExpiry: deny }",
+        "effect: require_approval\n      approval: { from: [{ group: dba, count: 1 }], expiresIn: 15d, onExpiry: deny }",
       ),
-      "policy_not_enforceable",
-      11,
+      "policy_invalid",
+      12,
     ],
     [
-      "access on request, which is not built yet",
-      POLICY.replace("mode: standing", "mode: jit, activation: self, maxDuration: 4h"),
-      "policy_not_enforceable",
+      "access on request that nobody reviews",
+      POLICY.replace("mode: standing", "mode: jit, activation: approval, maxDuration: 4h"),
+      "policy_invalid",
       7,
     ],
   ])("refuses %s and names its place", async (_what, source, code, line) => {
@@ -127,6 +127,15 @@ describe("applying a policy", () => {
     const problems = body["problems"] as { line?: number; message: string }[];
     expect(problems.length).toBeGreaterThan(0);
     expect(problems.map((problem) => problem.line)).toContain(line);
+  });
+
+  test("takes approvals and access on request", async () => {
+    const asking = POLICY.replace("mode: standing", "mode: jit, activation: self, maxDuration: 4h").replace(
+      "effect: allow",
+      "effect: require_approval\n      approval: { from: [{ group: dba, count: 1 }], expiresIn: 15m }",
+    );
+    const { status } = await apply("asking", asking.replace("name: readers", "name: asking"));
+    expect(status).toBe(200);
   });
 
   test("refuses a document that names another policy, and YAML aliases", async () => {

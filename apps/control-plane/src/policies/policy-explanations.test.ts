@@ -127,6 +127,46 @@ describe("an explanation", () => {
     expect((await explain(asked)).body).toMatchObject({ rule: "no-destruction", version: 1 });
   });
 
+  test("of what would be held says who would be asked", async () => {
+    const ask =
+      "    - { name: ask, effect: require_approval, approval: { from: [{ group: dba, count: 2 }], expiresIn: 15m, onExpiry: { escalateTo: { group: leads, count: 1 } } } }\n";
+    const { body } = await explain({ name: "look", candidates: [policyText("shop", ask)] });
+    expect(body).toMatchObject({
+      effect: "require_approval",
+      listed: true,
+      review: {
+        from: [{ group: "dba", count: 2 }],
+        expiresIn: "15m",
+        escalateTo: { group: "leads", count: 1 },
+      },
+    });
+    expect(body.rules[0]?.says).toContain("held for 2 of dba within 15m, then asks 1 of leads");
+  });
+
+  test("of what needs a grant says so, and what it would be with one", async () => {
+    const jit = policyText(
+      "shop",
+      "    - { name: look, tools: [look], effect: allow }\n    - { name: sql, tools: [execute_sql], when: grant.reason.contains('INC-'), effect: allow }\n",
+      "  access: { mode: jit, activation: self, maxDuration: 4h }\n",
+    );
+    const asked = { name: "look", candidates: [jit] };
+    const without = (await explain(asked)).body;
+    expect(without).toMatchObject({ effect: "deny", listed: true, requestable: ["shop"] });
+    expect(without.reason).toContain('without a grant of policy "shop"');
+    expect(without.rules[0]).toMatchObject({ matched: false });
+    expect(without.rules[0]?.says).toContain("would need a grant");
+
+    const granted = (await explain({ ...asked, grant: {} })).body;
+    expect(granted).toMatchObject({ effect: "allow", rule: "look" });
+    expect(granted).not.toHaveProperty("requestable");
+    expect((await explain({ ...asked, grant: { tools: ["execute_*"] } })).body.effect).toBe("deny");
+    const sqlAsked = { ...asked, name: "execute_sql" };
+    const effect = async (grant: object) => (await explain({ ...sqlAsked, grant })).body.effect;
+    expect(await effect({ reason: "INC-7" })).toBe("allow");
+    expect(await effect({ reason: "because" })).toBe("deny");
+    expect((await explain({ ...asked, grant: { tools: [] } })).body.code).toBe("invalid_request");
+  });
+
   test("is of who asks, unless somebody else is named", async () => {
     const asked = { target: "shop", name: "look" };
     const mine = await the.send<Explanation>("olga", "POST", "policies/explain", asked);

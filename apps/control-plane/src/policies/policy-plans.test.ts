@@ -65,6 +65,36 @@ describe("a plan", () => {
     expect(body.changes).toEqual([expect.objectContaining({ change: "changed", path: "spec.rules.read" })]);
   });
 
+  test("says who would have to ask for what is standing, and the other way round", async () => {
+    const jit = (rules: string) =>
+      policyText("readers", rules, "  access: { mode: jit, activation: self, maxDuration: 4h }\n");
+    const { body } = await plan("readers", jit(READ));
+    expect(body.affected).toMatchObject([
+      {
+        principal: "alice",
+        gains: [],
+        loses: ["* (without a grant)", "look (without a grant)", "search (without a grant)"],
+      },
+    ]);
+    expect(body.changes.map(({ says }) => says)).toEqual([
+      "access is standing, now access is just in time, activated by self, for at most 4h",
+    ]);
+    expect((await plan("readers", jit(LESS))).body.affected[0]?.loses).toEqual([
+      "* (without a grant)",
+      "look (without a grant)",
+      "search",
+    ]);
+    await the.apply("lookers", jit(LESS).replace("name: readers", "name: lookers"));
+    const standing = policyText("readers", LESS).replace("name: readers", "name: lookers");
+    expect((await plan("lookers", standing)).body).toMatchObject({ affected: [] });
+    const sales = (source: string) => source.replace("engineering", "sales");
+    await the.apply("lookers", sales(jit(LESS).replace("name: readers", "name: lookers")));
+    expect((await plan("lookers", sales(standing))).body.affected).toMatchObject([
+      { principal: "bob", gains: ["* (without a grant)", "look (without a grant)"], loses: [] },
+    ]);
+    await the.api.fetch("root", "/api/v1/policies/lookers", { method: "DELETE" });
+  });
+
   test("says who gains what, also what only some arguments allow", async () => {
     const gains = async (rules: string) =>
       (await plan("readers", policyText("readers", rules))).body.affected[0]?.gains;

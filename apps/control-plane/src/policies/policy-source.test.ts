@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { DomainError } from "../platform/errors.js";
 import { readPolicy } from "./policy-source.js";
@@ -100,6 +101,16 @@ test("reads a policy of a thousand rules with conditions", () => {
       `    - { name: r${index}, tools: [look], when: 'sql.readOnly && args.a == "x"', effect: allow }\n`,
   );
   expect(readPolicy(POLICY + rules.join("")).spec.rules).toHaveLength(1_001);
+});
+
+test("reads every policy of deploy/policies/, those that ask before production is changed among them", async () => {
+  const folder = new URL("../../../../deploy/policies/", import.meta.url);
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".yaml"));
+  const names: string[] = [];
+  for (const file of files)
+    names.push(readPolicy(await readFile(new URL(file, folder), "utf8")).metadata.name);
+  expect(names).toEqual(expect.arrayContaining(["starter-sql-production", "starter-shell-production"]));
+  expect(names).toHaveLength(files.length);
 });
 
 test("reads the same policy as JSON", () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApprovalView } from "@drawbridge/contracts";
+import { AccessRequestView, ApprovalView } from "@drawbridge/contracts";
 import type { CallToolResult } from "@modelcontextprotocol/client";
 import { z } from "zod";
 import type { Api } from "./api.js";
@@ -11,14 +11,20 @@ import { oneLine } from "./terminal-text.js";
 import { lasting } from "./times.js";
 
 /** What the control plane says of a call that waits for people: that it does, and that a repeat asks again. */
-const Held = z.object({
+const Note = z.object({
   id: z.uuid(),
   url: z.string().optional(),
   state: z.enum(["pending", "approved"]),
 });
-type Held = z.infer<typeof Held>;
 
-const META_KEY = "io.drawbridge/approval";
+interface Held extends z.infer<typeof Note> {
+  readonly what: "approval" | "access request";
+}
+
+const META_KEYS = {
+  approval: "io.drawbridge/approval",
+  "access request": "io.drawbridge/access-request",
+} as const satisfies Record<Held["what"], string>;
 /** A control plane that does not hold the request is not asked more often than this. */
 const LEAST_BETWEEN_MS = 2_000;
 
@@ -50,32 +56,48 @@ export async function callUntilDecided(shell: Shell, wanted: CallToRepeat): Prom
 }
 
 /** A target could say the same of a call that has run: only the control plane knows whether it has. */
-async function isHeld(
-  { signal }: Shell,
-  { api, target, tool }: CallToRepeat,
-  { id }: Held,
-): Promise<boolean> {
+async function isHeld({ signal }: Shell, wanted: CallToRepeat, held: Held): Promise<boolean> {
   try {
-    const approval = await persistently(signal, () => api.get(`/approvals/${id}`, ApprovalView));
-    return approval.target === target && approval.name === tool && approval.state !== "consumed";
+    return await persistently(signal, () => isKnown(wanted, held));
   } catch (error) {
-    if (error instanceof CliError && error.code === "approval_not_found") return false;
+    if (error instanceof CliError && NOT_FOUND.has(error.code)) return false;
     throw error;
   }
+}
+
+const NOT_FOUND: ReadonlySet<string | undefined> = new Set([
+  "approval_not_found",
+  "access_request_not_found",
+]);
+
+async function isKnown({ api, target, tool }: CallToRepeat, { what, id }: Held): Promise<boolean> {
+  if (what === "access request")
+    return (await api.get(`/access-requests/${id}`, AccessRequestView)).target === target;
+  const approval = await api.get(`/approvals/${id}`, ApprovalView);
+  return approval.target === target && approval.name === tool && approval.state !== "consumed";
 }
 
 /** Of a call that nobody wants to wait for. */
 export function stillHeld(result: CallToolResult): CliError | undefined {
   const held = heldCall(result);
   if (held === undefined) return undefined;
-  return new CliError(`it needs an approval (${oneLine(shortId(held.id))}), and --no-wait takes it back`, {
-    details: ["repeat it without --no-wait to wait until somebody decides"],
+  if (held.what === "approval") {
+    return new CliError(`it needs an approval (${shortId(held.id)}), and --no-wait takes it back`, {
+      details: ["repeat it without --no-wait to wait until somebody decides"],
+    });
+  }
+  return new CliError(`it needs access, which was asked for (request ${shortId(held.id)})`, {
+    details: [`repeat it when it is given; to see that: drawbridge requests show ${shortId(held.id)}`],
   });
 }
 
 function heldCall({ isError, _meta }: CallToolResult): Held | undefined {
   if (isError !== true) return undefined;
-  return Held.safeParse(_meta?.[META_KEY]).data;
+  for (const what of ["approval", "access request"] as const) {
+    const { data } = Note.safeParse(_meta?.[META_KEYS[what]]);
+    if (data !== undefined) return { ...data, what };
+  }
+  return undefined;
 }
 
 /** Says once what is waited for, and where somebody watches for how long already. */
@@ -89,12 +111,12 @@ class Waiting {
     this.#shell = shell;
   }
 
-  tell({ id, url }: Held): void {
+  tell({ what, id, url }: Held): void {
     if (this.#told === id) return;
     this.#told = id;
     const { output } = this.#shell;
     const where = url === undefined ? "" : `: ${url}`;
-    output.notice(oneLine(`it waits for approval ${shortId(id)}${where}`));
+    output.notice(oneLine(`it waits for ${what} ${shortId(id)}${where}`));
     clearInterval(this.#timer);
     const show = (): void => output.progress(`waiting for ${lasting(Date.now() - this.#began)}`);
     show();

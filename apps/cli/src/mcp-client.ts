@@ -6,6 +6,7 @@ import {
   StreamableHTTPClientTransport,
   UnauthorizedError,
 } from "@modelcontextprotocol/client";
+import { ResourceName } from "@drawbridge/contracts";
 import { z } from "zod";
 import { interrupted, unreachable } from "./api.js";
 import { CliError, EXIT, notSignedIn } from "./errors.js";
@@ -96,7 +97,7 @@ function refusalMessage(text: string): string | undefined {
 
 /** Drawbridge's own code of a JSON-RPC error: it needs access that the caller may ask for. */
 const ACCESS_REQUIRED: number = -31016;
-const AccessRequired = z.object({ policies: z.array(z.string()).optional() });
+const AccessRequired = z.object({ policy: ResourceName });
 
 function answeredError(error: ProtocolError, target: string): CliError {
   if (error.code === ACCESS_REQUIRED) return accessRequired(error, target);
@@ -106,13 +107,12 @@ function answeredError(error: ProtocolError, target: string): CliError {
   });
 }
 
+/** The command is put together here: one that the other side wrote could be anything, and people paste it. */
 function accessRequired({ message, data }: ProtocolError, target: string): CliError {
-  const { policies = [] } = AccessRequired.safeParse(data).data ?? {};
-  const choices = policies.length > 1 ? policies.map((policy) => ` --policy ${policy}`) : [""];
+  const { policy } = AccessRequired.safeParse(data).data ?? {};
+  const choice = policy === undefined ? "" : ` --policy ${policy}`;
   return new CliError(message, {
-    details: choices.map(
-      (choice) => `ask for it: drawbridge request ${target}${choice} --reason TEXT --wait`,
-    ),
+    details: [`ask for it: drawbridge request ${target}${choice} --reason TEXT --wait`],
   });
 }
 

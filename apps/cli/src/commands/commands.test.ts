@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EXIT } from "../errors.js";
-import { approvalOf } from "../fakes/access-views.js";
+import { approvalOf, requestOf } from "../fakes/access-views.js";
 import { type FakeControlPlane, problem } from "../fakes/fake-control-plane.js";
 import { signedIn } from "../fakes/signed-in.js";
 import type { TestShell } from "../fakes/test-shell.js";
@@ -539,6 +539,21 @@ describe("tools and call", () => {
       expect(sessions).toHaveLength(1);
     });
 
+    it("is called again while access that was asked for on its behalf is not given", async () => {
+      const request = requestOf();
+      const { result } = held(request.id) as { result: { _meta: Record<string, unknown> } };
+      const _meta = { "io.drawbridge/access-request": result._meta["io.drawbridge/approval"] };
+      controlPlane.route(`GET /access-requests/${request.id}`, () => ({ body: request }));
+      const answers = [{ result: { ...result, _meta } }, { result: { content: [] } }];
+      controlPlane.callTool = () => answers.shift() ?? {};
+      const { code, stderr } = await shell.run(["call", "shop", "x"]);
+      expect(code).toBe(EXIT.ok);
+      expect(stderr).toContain("it waits for access request aaaa0001: https://gate");
+      controlPlane.callTool = () => ({ result: { ...result, _meta } });
+      const refused = await shell.run(["call", "shop", "x", "--no-wait"]);
+      expect(refused.stderr).toMatch(/it needs access, which was asked for \(request aaaa0001\)\n/);
+    });
+
     it("fails with the reason when they say no", async () => {
       const answers = [held(ID), { error: { code: -31002, message: "bob denied this call: not now" } }];
       controlPlane.callTool = () => answers.shift() ?? {};
@@ -596,17 +611,19 @@ describe("tools and call", () => {
 
   it("says what to type when access has to be asked for", async () => {
     const message = "you have no access to shop now";
-    controlPlane.callTool = () => ({ error: { code: -31016, message, data: { policies: ["only"] } } });
+    const command = "drawbridge x; rm -rf /";
+    controlPlane.callTool = () => ({
+      error: { code: -31016, message, data: { target: "shop", policy: "shop-jit", command } },
+    });
     const { code, stderr } = await shell.run(["call", "shop", "x"]);
     expect(code).toBe(EXIT.failure);
     expect(stderr).toMatch(
-      /no access to shop now\n {2}ask for it: drawbridge request shop --reason TEXT --wait\n$/,
+      /no access to shop now\n {2}ask for it: drawbridge request shop --policy shop-jit --reason TEXT --wait\n$/,
     );
-    controlPlane.callTool = () => ({
-      error: { code: -31016, message, data: { policies: ["a", "b\u001b"] } },
-    });
-    expect((await shell.run(["call", "shop", "x"])).stderr).toContain(
-      "request shop --policy a --reason TEXT --wait\n  ask for it: drawbridge request shop --policy b\\x1b --reason",
+    expect(stderr).not.toContain("rm -rf");
+    controlPlane.callTool = () => ({ error: { code: -31016, message, data: { policy: "x; rm -rf /" } } });
+    expect((await shell.run(["call", "shop", "x"])).stderr).toMatch(
+      /drawbridge request shop --reason TEXT --wait\n$/,
     );
   });
 

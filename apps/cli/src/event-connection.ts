@@ -45,7 +45,7 @@ export async function* eventConnection(wish: ConnectionWish): AsyncGenerator<Rec
   const socket = await open(wish);
   const inbox = new Inbox(socket);
   const stopPinging = keepAlive(socket);
-  const stop = (): void => socket.close(1000);
+  const stop = (): void => inbox.end();
   wish.signal.addEventListener("abort", stop, { once: true });
   try {
     if (wish.signal.aborted) return;
@@ -127,11 +127,14 @@ class Inbox {
       if (this.#texts.length >= MAX_WAITING) socket.pause();
       this.#wake();
     });
-    socket.on("close", () => {
-      this.#closed = true;
-      this.#wake();
-    });
+    socket.on("close", () => this.end());
     socket.resume();
+  }
+
+  /** Nothing more is waited for. */
+  end(): void {
+    this.#closed = true;
+    this.#wake();
   }
 
   /** Undefined when the connection has ended and all was read. */

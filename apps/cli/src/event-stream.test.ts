@@ -176,6 +176,26 @@ describe("live events", () => {
     interrupt.abort();
     expect(await next).toEqual({ value: undefined, done: true });
   });
+
+  it("end with Ctrl-C although nobody says goodbye", async () => {
+    const stream = listen();
+    await stream.next();
+    controlPlane.events.freeze();
+    const next = stream.next();
+    const began = Date.now();
+    interrupt.abort();
+    expect(await next).toEqual({ value: undefined, done: true });
+    expect(Date.now() - began).toBeLessThan(5_000);
+  });
+
+  it("are read as fast as they are wanted, none lost", async () => {
+    const stream = listen();
+    await stream.next();
+    const names = Array.from({ length: 2_000 }, (_, index) => `e${index}`);
+    for (const name of names) happens(name);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(await subjects(stream, names.length)).toEqual(names);
+  });
 });
 
 function problemText(status: number): string {

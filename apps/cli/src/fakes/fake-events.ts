@@ -61,6 +61,11 @@ export class FakeEvents {
     for (const client of this.#server.clients) client.terminate();
   }
 
+  /** Hears nothing more, a goodbye neither. */
+  freeze(): void {
+    for (const client of this.#server.clients) client.pause();
+  }
+
   /** Something that no control plane would say. */
   say(text: string): void {
     for (const client of this.#server.clients) client.send(text);

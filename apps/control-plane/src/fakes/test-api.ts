@@ -56,12 +56,19 @@ export interface TestApi {
 /** The REST API of some modules, as the control plane serves it but for the identity provider and the job queue. */
 export async function startTestApi(
   platform: TestPlatform,
-  parts: { imports?: Type[]; controllers?: Type[] },
+  parts: {
+    imports?: Type[];
+    controllers?: Type[];
+    /** What takes the place of a provider. */
+    instead?: readonly (readonly [provider: unknown, value: unknown])[];
+  },
 ): Promise<TestApi> {
   const tokens = new TestTokens();
   const jobs = new TestJobs();
-  const { imports = [], controllers = [] } = parts;
-  const module = await Test.createTestingModule({ imports: [IdentityModule, ...imports], controllers })
+  const { imports = [], controllers = [], instead = [] } = parts;
+  const building = Test.createTestingModule({ imports: [IdentityModule, ...imports], controllers });
+  for (const [provider, value] of instead) building.overrideProvider(provider).useValue(value);
+  const module = await building
     .overrideProvider(CONFIG)
     .useValue(platform.config)
     .overrideProvider(TokenVerifier)

@@ -20,7 +20,7 @@ import { TEST_KIND } from "./notice.js";
 import type { ChannelDocument, NotificationChannel } from "./notification-channel.js";
 import { NotificationChannelsRepository } from "./notification-channels.repository.js";
 import { NotificationDeliveriesRepository } from "./notification-deliveries.repository.js";
-import { NOTIFICATION_JOB, NotificationTimes } from "./notification-sender.js";
+import { NOTIFICATION_JOB, NotificationTimes } from "./notification-times.js";
 
 const MAX_CHANNELS = 100;
 const SECRET_BYTES = 32;

@@ -11,7 +11,7 @@ import {
   type NotificationDelivery,
   NotificationDeliveriesRepository,
 } from "./notification-deliveries.repository.js";
-import { NOTIFICATION_JOB, NotificationTimes } from "./notification-sender.js";
+import { NOTIFICATION_JOB, NotificationTimes } from "./notification-times.js";
 
 @Injectable()
 export class NotificationDeliveriesService {

@@ -1,11 +1,8 @@
 import { Injectable } from "@nestjs/common";
-import { matchesEvent } from "@drawbridge/contracts";
-import { EventHistory, isAfter, type LiveEvent } from "../events/index.js";
-import { Clock } from "../platform/clock.js";
+import { EventHistory, isAfter } from "../events/index.js";
 import { Database, type Transaction } from "../platform/database.js";
-import { NotificationChannelsRepository } from "./notification-channels.repository.js";
 import { NotificationCursorRepository } from "./notification-cursor.repository.js";
-import { NotificationDeliveriesRepository } from "./notification-deliveries.repository.js";
+import { NotificationOutbox } from "./notification-outbox.js";
 
 const BATCH = 200;
 
@@ -51,33 +48,5 @@ export class NotificationDispatcher {
     if (!isAfter(await this.cursor.read(), now)) return false;
     await this.database.transaction((transaction) => this.cursor.move(transaction, now));
     return true;
-  }
-}
-
-/** The deliveries of events. */
-@Injectable()
-export class NotificationOutbox {
-  constructor(
-    private readonly channels: NotificationChannelsRepository,
-    private readonly deliveries: NotificationDeliveriesRepository,
-    private readonly clock: Clock,
-  ) {}
-
-  async add(transaction: Transaction, events: readonly LiveEvent[]): Promise<void> {
-    const channels = await this.channels.enabled(transaction);
-    const now = this.clock.now();
-    const wanted = events.flatMap(({ kind, subject, at, data, position }) =>
-      channels
-        .filter((channel) => channel.events.some((pattern) => matchesEvent(pattern, kind)))
-        .map((channel) => ({
-          channelId: channel.id,
-          eventId: position.id,
-          kind,
-          subject,
-          event: { at: at.toISOString(), data },
-          now,
-        })),
-    );
-    if (wanted.length > 0) await this.deliveries.insert(transaction, wanted);
   }
 }

@@ -1,7 +1,4 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
-import { AuditLog } from "../audit/index.js";
-import { Clock } from "../platform/clock.js";
-import { Database } from "../platform/database.js";
 import { Jobs } from "../platform/jobs.js";
 import type { SendOutcome } from "./channels/sending.js";
 import type { NotificationChannel } from "./notification-channel.js";
@@ -10,11 +7,10 @@ import {
   type NotificationDelivery,
   NotificationDeliveriesRepository,
 } from "./notification-deliveries.repository.js";
+import { NotificationOutcomes } from "./notification-outcomes.js";
 import { NotificationSending } from "./notification-sending.js";
-import { MAX_ATTEMPTS, waitAfter } from "./retry-schedule.js";
-
-/** The job that makes a delivery happen on time. */
-export const NOTIFICATION_JOB = "notification";
+import { NOTIFICATION_JOB } from "./notification-times.js";
+import { MAX_ATTEMPTS } from "./retry-schedule.js";
 
 const AT_ONCE = 16;
 /** So that a slow receiver does not keep the others waiting. */
@@ -120,81 +116,4 @@ export class NotificationSender implements OnModuleInit, OnModuleDestroy {
     if (delivery.attempts > MAX_ATTEMPTS) return "lost";
     return this.sending.send(channel, delivery);
   }
-}
-
-/** What follows from an attempt. */
-@Injectable()
-export class NotificationOutcomes {
-  private readonly logger = new Logger("notifications");
-
-  constructor(
-    private readonly database: Database,
-    private readonly deliveries: NotificationDeliveriesRepository,
-    private readonly channels: NotificationChannelsRepository,
-    private readonly audit: AuditLog,
-    private readonly times: NotificationTimes,
-  ) {}
-
-  now(): Date {
-    return this.times.clock.now();
-  }
-
-  async take(
-    channel: NotificationChannel,
-    delivery: NotificationDelivery,
-    outcome: SendOutcome | "lost" | "disabled",
-  ): Promise<void> {
-    if (outcome === "disabled") return this.giveUp(channel, delivery, "the channel is disabled");
-    if (outcome === "lost")
-      return this.giveUp(channel, delivery, "the last attempt was cut off: whether it arrived is not known");
-    if (outcome.result === "delivered") return this.deliveries.delivered(delivery, this.now());
-    if (outcome.result === "gone") return this.disable(channel, delivery, outcome.error);
-    const wait = waitAfter(delivery.attempts, outcome.retryAfterMs);
-    if (wait === undefined) return this.giveUp(channel, delivery, outcome.error);
-    await this.deliveries.failed(delivery, outcome.error, new Date(this.now().getTime() + wait));
-    await this.times.jobs.later(NOTIFICATION_JOB, delivery.id, wait);
-  }
-
-  private async giveUp(
-    channel: NotificationChannel,
-    delivery: NotificationDelivery,
-    error: string,
-  ): Promise<void> {
-    await this.deliveries.dead(delivery, error);
-    const { id, kind, attempts } = delivery;
-    this.logger.error("a notification was given up", {
-      delivery: id,
-      channel: channel.name,
-      event: kind,
-      attempts,
-      reason: error,
-    });
-  }
-
-  private async disable(
-    channel: NotificationChannel,
-    delivery: NotificationDelivery,
-    error: string,
-  ): Promise<void> {
-    await this.database.transaction(async (transaction) => {
-      await this.deliveries.dead(delivery, error, transaction);
-      if (!(await this.channels.disable(transaction, channel.id, this.now()))) return;
-      await this.audit.record(transaction, {
-        actor: "system",
-        action: "notification_channel.disabled",
-        subject: channel.name,
-        details: { reason: error },
-      });
-    });
-    this.logger.warn("a notification channel was disabled by its receiver", { channel: channel.name });
-  }
-}
-
-/** When it is, and when something is to be done. */
-@Injectable()
-export class NotificationTimes {
-  constructor(
-    readonly clock: Clock,
-    readonly jobs: Jobs,
-  ) {}
 }

@@ -9,9 +9,8 @@ import { type Notice, noticeOf } from "./notice.js";
 import type { ChannelDocument, NotificationChannel, SlackDocument } from "./notification-channel.js";
 import { NotificationChannelsRepository } from "./notification-channels.repository.js";
 import type { NotificationDelivery } from "./notification-deliveries.repository.js";
+import { NotificationOutbound } from "./notification-outbound.js";
 import { NotifiedApprovals } from "./notified-approvals.js";
-import { OutboundHttp } from "./outbound/outbound-http.js";
-import { DenyValues } from "./slack/deny-value.js";
 
 const ATTEMPT_TIMEOUT_MS = 10_000;
 const MAX_ERROR = 300;
@@ -72,15 +71,6 @@ export class NotificationSending {
     if (!open || signingSecret === undefined || users === undefined) return undefined;
     return this.outbound.denyValues.make({ channel: id, approval: subject });
   }
-}
-
-/** What messages go out with. */
-@Injectable()
-export class NotificationOutbound {
-  constructor(
-    readonly http: OutboundHttp,
-    readonly denyValues: DenyValues,
-  ) {}
 }
 
 function orAbort<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {

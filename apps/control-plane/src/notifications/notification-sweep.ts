@@ -9,7 +9,8 @@ import { EVENTS_TOPIC } from "../events/index.js";
 import { Messages } from "../platform/jobs.js";
 import { NotificationDeliveriesRepository } from "./notification-deliveries.repository.js";
 import { NotificationDispatcher } from "./notification-dispatcher.js";
-import { NotificationSender, NotificationTimes } from "./notification-sender.js";
+import { NotificationSender } from "./notification-sender.js";
+import { NotificationTimes } from "./notification-times.js";
 
 const LOOK_EVERY_MS = 2_000;
 const FORGET_EVERY_MS = 3_600_000;
@@ -42,7 +43,8 @@ export class NotificationSweep implements OnModuleInit, OnApplicationBootstrap, 
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    if (await this.dispatcher.mendCursor())
+    // What cannot be read yet is not of another database either.
+    if (await this.dispatcher.mendCursor().catch(() => false))
       this.logger.warn("the database was restored from another one: notifications go on from now");
     this.timer = setInterval(() => void this.look(), LOOK_EVERY_MS).unref();
   }

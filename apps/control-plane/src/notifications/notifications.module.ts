@@ -12,10 +12,14 @@ import { NotificationCursorRepository } from "./notification-cursor.repository.j
 import { NotificationDeliveriesController } from "./notification-deliveries.controller.js";
 import { NotificationDeliveriesRepository } from "./notification-deliveries.repository.js";
 import { NotificationDeliveriesService } from "./notification-deliveries.service.js";
-import { NotificationDispatcher, NotificationOutbox } from "./notification-dispatcher.js";
-import { NotificationOutcomes, NotificationSender, NotificationTimes } from "./notification-sender.js";
-import { NotificationOutbound, NotificationSending } from "./notification-sending.js";
+import { NotificationDispatcher } from "./notification-dispatcher.js";
+import { NotificationOutbound } from "./notification-outbound.js";
+import { NotificationOutbox } from "./notification-outbox.js";
+import { NotificationOutcomes } from "./notification-outcomes.js";
+import { NotificationSender } from "./notification-sender.js";
+import { NotificationSending } from "./notification-sending.js";
 import { NotificationSweep } from "./notification-sweep.js";
+import { NotificationTimes } from "./notification-times.js";
 import { NotifiedApprovals } from "./notified-approvals.js";
 import { OutboundHttp } from "./outbound/outbound-http.js";
 import { AllowedReceivers } from "./outbound/public-address.js";

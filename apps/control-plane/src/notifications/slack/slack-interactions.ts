@@ -7,7 +7,7 @@ import { IdempotencyKeys } from "../../platform/idempotency-keys.js";
 import { escaped, DENY_ACTION } from "../channels/slack.js";
 import type { NotificationChannel, SlackDocument } from "../notification-channel.js";
 import { NotificationChannelsRepository } from "../notification-channels.repository.js";
-import { NotificationOutbound } from "../notification-sending.js";
+import { NotificationOutbound } from "../notification-outbound.js";
 import { isSignedBySlack, type SlackSigned } from "./slack-signature.js";
 import { SlackDenials } from "./slack-denials.js";
 

@@ -1,0 +1,12 @@
+import { Injectable } from "@nestjs/common";
+import { OutboundHttp } from "./outbound/outbound-http.js";
+import { DenyValues } from "./slack/deny-value.js";
+
+/** What messages go out with. */
+@Injectable()
+export class NotificationOutbound {
+  constructor(
+    readonly http: OutboundHttp,
+    readonly denyValues: DenyValues,
+  ) {}
+}

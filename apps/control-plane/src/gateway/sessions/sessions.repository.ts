@@ -122,16 +122,6 @@ export class SessionsRepository {
     return closed !== undefined;
   }
 
-  /** Those that are closed while something is still granted for them only. */
-  async closedWithGrants(): Promise<string[]> {
-    const rows = await this.database.prisma.$queryRaw<{ id: string }[]>`
-      SELECT DISTINCT "session"."id" FROM "access_grant"
-      JOIN "session" ON "session"."id" = "access_grant"."session_id"
-      WHERE "access_grant"."state" = 'active' AND "session"."closed_at" IS NOT NULL
-      LIMIT 100`;
-    return rows.map(({ id }) => id);
-  }
-
   /** When the last grant ends, or has ended, under which the session may have been used. */
   async grantedUntil({
     id,

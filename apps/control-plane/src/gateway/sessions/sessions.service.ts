@@ -144,6 +144,9 @@ export class SessionsService {
     }
     if (session.agentId !== link.agentId) {
       session.agentId = link.agentId;
+      // Decided before anybody knew at which agent it would run: a lock of that one is about it.
+      for (const exchange of session.inFlight)
+        exchange.question = { ...exchange.question, agentId: link.agentId };
       session.targetRevision = target.revision;
       const { agentId, targetRevision } = session;
       await this.storage.sessions.negotiated(session.id, { agentId, targetRevision });

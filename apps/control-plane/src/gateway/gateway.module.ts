@@ -1,5 +1,6 @@
 import { Module } from "@nestjs/common";
 import { AccessModule } from "../access/index.js";
+import { ApprovalsModule } from "../approvals/index.js";
 import { AgentsModule } from "../agents/index.js";
 import { AuditModule } from "../audit/index.js";
 import { EventsModule } from "../events/index.js";
@@ -11,6 +12,23 @@ import { PoliciesModule } from "../policies/index.js";
 import { RecordingsModule } from "../recordings/index.js";
 import { TargetsModule } from "../targets/index.js";
 import { ToolsModule } from "../tools/index.js";
+import { AccessOnCall } from "./holding/access-on-call.js";
+import { ApprovedRuns } from "./holding/approved-runs.js";
+import { CalledAccess } from "./holding/called-access.js";
+import { EditJudge } from "./holding/edit-judge.js";
+import { HeldCalls } from "./holding/held-calls.js";
+import { HeldRecovery } from "./holding/held-recovery.js";
+import { HeldTasks } from "./holding/held-tasks.js";
+import { LegEndings } from "./holding/leg-endings.js";
+import { LegTaskRuns } from "./holding/leg-task-runs.js";
+import { LegTimes } from "./holding/leg-times.js";
+import { RequestStates } from "./holding/request-states.js";
+import { RunOutcomes } from "./holding/run-outcomes.js";
+import { TaskRuns } from "./holding/task-runs.js";
+import { Waiting } from "./holding/waiting.js";
+import { TaskDelivery } from "./holding/task-delivery.js";
+import { TaskStandings } from "./holding/task-standings.js";
+import { LeftBehindCalls } from "./holding/left-behind.js";
 import { Admission } from "./edge/admission.js";
 import { Batches } from "./edge/batches.js";
 import { Authorization } from "./traffic/authorization.js";
@@ -50,6 +68,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     PlatformModule,
     IdentityModule,
     AgentsModule,
+    ApprovalsModule,
     AuditModule,
     AccessModule,
     EventsModule,
@@ -62,25 +81,37 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
   ],
   controllers: [SessionsController],
   providers: [
+    AccessOnCall,
     Admission,
+    ApprovedRuns,
     Authorization,
     Batches,
+    CalledAccess,
     CallLimits,
     ClientResponses,
     ClientTraffic,
+    EditJudge,
     EndedGrants,
     FailedConditions,
     GatewayEndpoint,
     HeldBodies,
+    HeldCalls,
+    HeldRecovery,
+    HeldTasks,
+    LeftBehindCalls,
     LegacyEndpoint,
     LegacySessions,
+    LegEndings,
+    LegTimes,
     LiveChanges,
     LiveState,
     ModernEndpoint,
     ModernSessions,
     OutdatedSessions,
     Recorder,
+    RequestStates,
     Resumption,
+    RunOutcomes,
     SessionAccess,
     SessionEnding,
     SessionGrants,
@@ -88,12 +119,16 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     SessionsQueries,
     SessionsRepository,
     SessionsService,
-    SessionUpkeep,
     SessionStorage,
+    SessionUpkeep,
+    TaskDelivery,
     TaskOwnership,
+    { provide: TaskRuns, useClass: LegTaskRuns },
     TasksRepository,
+    TaskStandings,
     ToTarget,
     UnreadAnswers,
+    Waiting,
   ],
   exports: [GatewayEndpoint],
 })

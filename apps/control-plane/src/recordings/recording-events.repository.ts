@@ -142,6 +142,18 @@ const STILL_OPEN = `
     WHERE ended.recording_id = wanted.recording_id AND ended.exchange = wanted.exchange
       AND ended.kind IN (${ENDS}))`;
 
+// Of a request that was not allowed at once, and waited, the decision that it may pass comes after it.
+const NEVER_ALLOWED = `
+  SELECT wanted.recording_id, wanted.exchange
+  FROM unnest($1::uuid[], $2::bigint[]) AS wanted(recording_id, exchange)
+  JOIN recording_event AS request
+    ON request.recording_id = wanted.recording_id AND request.exchange = wanted.exchange AND request.exchange <> 0
+   AND request.kind = ${REQUEST} AND request.decision IN ('require_approval', 'deny')
+  WHERE NOT EXISTS (
+    SELECT FROM recording_event AS decided
+    WHERE decided.recording_id = request.recording_id AND decided.exchange = request.exchange
+      AND decided.index > request.index AND decided.kind = ${KIND_NUMBER.decision} AND decided.decision = 'allow')`;
+
 const SLICE = bounded(`
   SELECT index, at, kind, exchange, method, name, decision, rule, sealed, hash FROM recording_event
   WHERE recording_id = $1 AND index >= $2 AND index < $3 ORDER BY index LIMIT $4`);
@@ -326,13 +338,22 @@ export class RecordingEventsRepository {
 
   /** Those of the exchanges that have no end in this moment. */
   async stillOpen(exchanges: readonly OpenExchange[]): Promise<OpenExchange[]> {
+    return this.those(STILL_OPEN, exchanges);
+  }
+
+  /** Those of the exchanges of which the recording says that they were not allowed: they were not sent. */
+  async neverAllowed(exchanges: readonly OpenExchange[]): Promise<OpenExchange[]> {
+    return this.those(NEVER_ALLOWED, exchanges);
+  }
+
+  private async those(query: string, exchanges: readonly OpenExchange[]): Promise<OpenExchange[]> {
     if (exchanges.length === 0) return [];
-    const { rows } = await this.database.pool.query<{ recording_id: string; exchange: string }>(STILL_OPEN, [
+    const { rows } = await this.database.pool.query<{ recording_id: string; exchange: string }>(query, [
       exchanges.map(({ recordingId }) => recordingId),
       exchanges.map(({ exchange }) => exchange),
     ]);
-    const open = new Set(rows.map((row) => `${row.recording_id}/${row.exchange}`));
-    return exchanges.filter(({ recordingId, exchange }) => open.has(`${recordingId}/${exchange}`));
+    const found = new Set(rows.map((row) => `${row.recording_id}/${row.exchange}`));
+    return exchanges.filter(({ recordingId, exchange }) => found.has(`${recordingId}/${exchange}`));
   }
 
   /** Those of the recordings in which every request has its end. */

@@ -9,14 +9,18 @@ import { RecordingsRepository } from "./recordings.repository.js";
 /** What began or closed this recently is left to those who work on it. */
 const GRACE_MS = 60_000;
 const PAGE = 500;
+const NOTHING: ReadonlySet<string> = new Set();
 const BEFORE_ALL = "00000000-0000-0000-0000-000000000000";
 
 /** Whether this process still works on the exchange: its end is neither durable nor owed to the RecordingWriter. */
 export type InFlight = (recordingId: string, exchange: number) => boolean;
 
+/** The exchanges that wait for people and were not sent, whichever process they are at, if at any. */
+export type Held = () => Promise<readonly { readonly sessionId: string; readonly exchange: number }[]>;
+
 /**
  * Finds what a crash left open: calls without an answer get `outcome_unknown` (a call is never repeated, and nobody
- * may believe that it did not happen), and recordings of closed sessions get their end.
+ * may believe that it did not happen; of what was never allowed it is certain), and recordings of closed sessions get their end.
  *
  * One control plane knows all that is in flight. With several (REDIS_URL is set) a call that is not in flight here may
  * be in flight at another, so there only the recordings of closed sessions are looked at: a call that a dead replica
@@ -28,6 +32,7 @@ export class RecordingRecovery implements OnApplicationBootstrap {
   private readonly startedAt: Date;
   private readonly severalReplicas: boolean;
   private inFlight: InFlight | undefined;
+  private held: Held = () => Promise.resolve([]);
 
   constructor(
     private readonly events: RecordingEventsRepository,
@@ -43,6 +48,11 @@ export class RecordingRecovery implements OnApplicationBootstrap {
   /** Until it is told, only what is older than this process counts as left behind. */
   setInFlight(inFlight: InFlight): void {
     this.inFlight = inFlight;
+  }
+
+  /** What waits for people is left to them. */
+  setHeld(held: Held): void {
+    this.held = held;
   }
 
   /** The first sweep waits for no queue; nor does the start wait for it. */
@@ -71,9 +81,13 @@ export class RecordingRecovery implements OnApplicationBootstrap {
         closedSessionsOnly: this.severalReplicas,
         limit: PAGE,
       });
-      // Asked in this order: what is not in flight now has its end stored by now, or will never have one.
-      const left = await this.events.stillOpen(page.filter((exchange) => !this.isWorkedOn(exchange)));
-      await Promise.all(left.map((exchange) => this.tellUnknownOutcome(exchange)));
+      // Asked in this order: what is not held now was let go before, what is not in flight now has its end stored by now, or
+      // will never have one.
+      const waiting = page.length > 0 ? await this.keysOfHeld() : NOTHING;
+      const idle = page.filter((exchange) => !waiting.has(keyOf(exchange)) && !this.isWorkedOn(exchange));
+      const left = await this.events.stillOpen(idle);
+      const unsent = new Set((await this.events.neverAllowed(left)).map(keyOf));
+      await Promise.all(left.map((exchange) => this.tellEnd(exchange, unsent.has(keyOf(exchange)))));
       const last = page.at(-1);
       if (page.length < PAGE || !last) return;
       after = last;
@@ -103,13 +117,22 @@ export class RecordingRecovery implements OnApplicationBootstrap {
     return this.inFlight?.(recordingId, exchange) === true || this.writer.isPending(recordingId, exchange);
   }
 
-  private async tellUnknownOutcome({ recordingId, exchange }: OpenExchange): Promise<void> {
+  private async keysOfHeld(): Promise<ReadonlySet<string>> {
+    const held = await this.held();
+    return new Set(held.map(({ sessionId, exchange }) => keyOf({ recordingId: sessionId, exchange })));
+  }
+
+  /** What was never allowed has not left the control plane. */
+  private async tellEnd({ recordingId, exchange }: OpenExchange, isUnsent: boolean): Promise<void> {
+    const reason = isUnsent
+      ? "the request was not allowed before the control plane stopped, or nobody waited for it any more"
+      : "the control plane or agent stopped before an answer came";
     const event: RecordedEvent = {
-      kind: "outcome_unknown",
+      kind: isUnsent ? "not_sent" : "outcome_unknown",
       direction: "none",
       exchange,
       at: this.clock.now().getTime(),
-      attributes: { reason: "the control plane or agent stopped before an answer came" },
+      attributes: { reason },
       payload: new Uint8Array(),
     };
     await this.attempt(recordingId, () => this.writer.append({ recordingId, event }));
@@ -136,4 +159,8 @@ export class RecordingRecovery implements OnApplicationBootstrap {
       this.logger.warn("a recording could not be recovered", { recordingId, reason });
     }
   }
+}
+
+function keyOf({ recordingId, exchange }: Pick<OpenExchange, "recordingId" | "exchange">): string {
+  return `${recordingId} ${exchange}`;
 }

@@ -82,7 +82,10 @@ export interface Question {
  * Who asks, as policies see it. All but `clientName`, which is claimed, is from this request's verified token; what else
  * is known comes with the question.
  */
-export function contextOf({ id, groups, email, client }: Principal, clientName?: string): Context {
+export function contextOf(
+  { id, groups, email, client }: Pick<Principal, "id" | "groups" | "email" | "client">,
+  clientName?: string,
+): Context {
   return {
     principal: { id, groups, email, emailVerified: email !== undefined },
     client: { id: client, name: clientName },

@@ -1,7 +1,8 @@
 import { jsonView, type McpNotification, type McpRequest, removeMember, RpcErrorCode } from "@drawbridge/mcp";
 import { GatewayError } from "../gateway-error.js";
 
-const TASKS = "io.modelcontextprotocol/tasks";
+/** The extension of 2026-07-28. */
+export const TASKS = "io.modelcontextprotocol/tasks";
 
 /** Whether the request says that its client knows the tasks extension of 2026-07-28. */
 export function declaresTasks({ bytes, ranges }: McpRequest | McpNotification): boolean {

@@ -31,6 +31,7 @@ import {
 } from "./client-request.js";
 import { allowOrigin, answerPreflight, isPreflight } from "./cross-origin.js";
 import { GatewayError, unavailable } from "../gateway-error.js";
+import { Waiting } from "../holding/waiting.js";
 import { LegacyEndpoint } from "./legacy-endpoint.js";
 import { ModernEndpoint } from "./modern-endpoint.js";
 import { SessionsService } from "../sessions/sessions.service.js";
@@ -53,6 +54,7 @@ export class GatewayEndpoint implements DataPath {
     private readonly sessions: SessionsService,
     private readonly legacy: LegacyEndpoint,
     private readonly modern: ModernEndpoint,
+    private readonly waiting: Waiting,
   ) {}
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -72,6 +74,7 @@ export class GatewayEndpoint implements DataPath {
   /** Refuses new work and gives what is under way a moment to finish. */
   async drain(): Promise<void> {
     this.draining = true;
+    this.waiting.stop();
     const deadline = Date.now() + DRAIN_PATIENCE_MS;
     while (Date.now() < deadline && [...this.sessions.all].some(({ busy }) => busy)) {
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -42,7 +42,7 @@ export class LegacyEndpoint {
 
   /** The stream for what the target says without being asked, or what is left of another one. One a session; it ends with the token. */
   async get(call: Call): Promise<void> {
-    const { request, response, reply, principal } = call;
+    const { request, response, reply, principal, target } = call;
     if (!acceptsEventStream(request.headers.accept)) throw refused(406, "accept text/event-stream");
     const session = await this.sessionOf(call);
     const context = contextOf(principal, session.clientName);
@@ -51,7 +51,7 @@ export class LegacyEndpoint {
     const lastEventId = headerOf(request, "last-event-id");
     const position = lastEventId === undefined ? undefined : positionOf(lastEventId);
     if (position && position.exchange > 0) {
-      await this.resumption.resume({ session, context, response, position, reply });
+      await this.resumption.resume({ session, context, response, position, reply, principal, target });
       return;
     }
     // Whoever comes back has found the stream broken, whatever it looks like from here.

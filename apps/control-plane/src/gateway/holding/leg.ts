@@ -13,6 +13,11 @@ export interface NewLeg {
   readonly incoming: Incoming<McpRequest>;
   readonly exchange: Exchange;
   readonly delivery: Delivery;
+  readonly awaits: HeldExchange["awaits"];
+  /** Of what it waits for. */
+  readonly id: string;
+  /** Of the tool as it was accepted when the first leg came. */
+  readonly toolDigest: Uint8Array | undefined;
   /** 1 for the first; of those that come back by requestState more. */
   readonly number: number;
   readonly beforeTokenExpiresMs: number;
@@ -26,11 +31,15 @@ export interface NewLeg {
  */
 export class Leg implements HeldExchange {
   readonly exchange: Exchange;
+  readonly awaits: HeldExchange["awaits"];
+  readonly id: string;
   readonly number: number;
+  readonly toolDigest: Uint8Array | undefined;
   readonly comesBackBy: Delivery["comesBackBy"];
   private shown: Incoming<McpRequest>;
   private reason: EndOfWaiting | undefined;
   private moved = Promise.withResolvers<void>();
+  private isClosed = false;
   private leave: EndLeg | undefined;
   private leaving: Promise<void> | undefined;
   private readonly late: NodeJS.Timeout;
@@ -38,6 +47,9 @@ export class Leg implements HeldExchange {
 
   constructor(private readonly options: NewLeg) {
     this.exchange = options.exchange;
+    this.awaits = options.awaits;
+    this.id = options.id;
+    this.toolDigest = options.toolDigest;
     this.number = options.number;
     this.comesBackBy = options.delivery.comesBackBy;
     this.shown = options.incoming;
@@ -61,7 +73,7 @@ export class Leg implements HeldExchange {
 
   /** Whether its caller could hear an answer in this moment. */
   get isThere(): boolean {
-    return !this.reason && !this.exchange.cancelled && this.exchange.reply.open;
+    return !this.reason && !this.isClosed && !this.exchange.cancelled && this.exchange.reply.open;
   }
 
   /** Resolves when it is over, or its caller has left or come back. */
@@ -92,6 +104,7 @@ export class Leg implements HeldExchange {
 
   /** Resolves when it is known that the caller is not there by this leg any more. */
   async close(): Promise<void> {
+    this.isClosed = true;
     clearTimeout(this.late);
     clearTimeout(this.expiring);
     this.depart();
@@ -107,6 +120,7 @@ export class Leg implements HeldExchange {
   }
 
   private disconnected(): void {
+    if (this.isClosed) return;
     this.depart();
     // At 2026-07-28 that is how a client cancels.
     if (this.options.incoming.session.era === "modern") this.end({ why: "unwanted" });

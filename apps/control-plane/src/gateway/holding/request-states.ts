@@ -23,6 +23,8 @@ const MEMBER = "requestState";
 const ANSWERS = "inputResponses";
 // Ours are a few hundred characters.
 const MAX_LENGTH = 4_096;
+// Of what has ended, or was given more time, who comes back late is still told.
+const TOLD_WITHIN_MS = 3_600_000;
 
 const Sealed = z.strictObject({
   kind: z.enum(["approval", "access", "reason"]),
@@ -45,6 +47,8 @@ export interface ComesBack {
   readonly id: string;
   /** Of the leg that was told to come back: 1 for the first. */
   readonly leg: number;
+  /** Of the tool as it was accepted when the first one came. */
+  readonly toolDigest?: Uint8Array | undefined;
   /** `inputResponses` of the request, which answer us and not the target. */
   readonly answers?: JsonView | undefined;
 }
@@ -87,7 +91,7 @@ export class RequestStates {
       digest: this.digestOf(incoming, toolDigest),
       ...(toolDigest ? { toolDigest: Buffer.from(toolDigest).toString("base64") } : {}),
       leg,
-      expiresAt: about.expiresAt.getTime(),
+      expiresAt: about.expiresAt.getTime() + TOLD_WITHIN_MS,
     };
     const bytes = this.keys.seal(PURPOSE, session.id, Buffer.from(JSON.stringify(sealed)));
     return PREFIX + bytes.toString("base64url");
@@ -104,7 +108,8 @@ export class RequestStates {
     const unwrapped = { ...incoming, message: bare };
     if (!sealed || !this.isOf(unwrapped, sealed)) return { incoming: unwrapped, refusal: notItsOwn() };
     const { kind, id, leg } = sealed;
-    if (kind !== "reason") return { incoming: unwrapped, comesBack: { kind, id, leg } };
+    const toolDigest = toolDigestOf(sealed);
+    if (kind !== "reason") return { incoming: unwrapped, comesBack: { kind, id, leg, toolDigest } };
     return { incoming: unwrapped, comesBack: { kind, id, leg, answers: answersIn(message) } };
   }
 
@@ -120,14 +125,12 @@ export class RequestStates {
 
   private isOf(incoming: Incoming<McpRequest>, sealed: Sealed): boolean {
     const { session } = incoming;
-    const { toolDigest } = sealed;
-    const tool = toolDigest === undefined ? undefined : Buffer.from(toolDigest, "base64");
     return (
       sealed.session === session.id &&
       sealed.principal === session.principal &&
       sealed.client === session.oauthClient &&
       sealed.expiresAt > this.clock.now().getTime() &&
-      isSame(sealed.digest, this.digestOf(incoming, tool))
+      isSame(sealed.digest, this.digestOf(incoming, toolDigestOf(sealed)))
     );
   }
 
@@ -152,6 +155,10 @@ function answersIn({ bytes, ranges }: McpRequest): JsonView | undefined {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8", start, end);
   const params = jsonView(text) as { readonly [key: string]: JsonView };
   return Object.hasOwn(params, ANSWERS) ? params[ANSWERS] : undefined;
+}
+
+function toolDigestOf({ toolDigest }: Sealed): Uint8Array | undefined {
+  return toolDigest === undefined ? undefined : Buffer.from(toolDigest, "base64");
 }
 
 function isSame(one: string, other: string): boolean {

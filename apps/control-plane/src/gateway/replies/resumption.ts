@@ -5,10 +5,14 @@ import { idKey, type McpRequest, type McpResponse, RpcErrorCode } from "@drawbri
 import type { Context } from "@drawbridge/policy";
 import type { RecordedEvent } from "@drawbridge/recording";
 import { CONFIG, type Config } from "../../config.js";
+import type { Principal } from "../../identity/index.js";
 import { RecordingReader } from "../../recordings/index.js";
+import type { Target } from "../../targets/index.js";
+import { HeldBodies } from "../edge/held-bodies.js";
 import { EventStream } from "./event-stream.js";
 import { GatewayError } from "../gateway-error.js";
 import { ASKED_LIMIT, type GatewaySession, type Told } from "../sessions/gateway-session.js";
+import { LeftBehindCalls } from "../holding/left-behind.js";
 import { LiveState } from "../decisions/live-state.js";
 import { messageOf, Replay, wasAsked } from "./replay.js";
 import type { Reply } from "./reply.js";
@@ -37,6 +41,8 @@ export interface Returning {
   readonly position: Position;
   /** Lets go of the response once it is answered here. */
   readonly reply: Reply;
+  readonly principal: Principal;
+  readonly target: Target;
 }
 
 type Missing = Pick<Returning, "session" | "context" | "response" | "position">;
@@ -52,7 +58,8 @@ export function positionOf(lastEventId: string): Position {
  * Tells clients of the 2025 revisions what they missed while their connection was broken, from the recording: masked,
  * durable, and there after a restart as well. A call that is still under way goes on afterwards. Of one that another
  * process left the client hears how it ended as soon as the recording knows (the sweep of recordings writes that its
- * outcome is unknown); when that takes long the stream ends without it, and the client may come again.
+ * outcome is unknown); when that takes long the stream ends without it, and the client may come again. A call that waits
+ * for people goes on waiting here.
  */
 @Injectable()
 export class Resumption {
@@ -63,6 +70,8 @@ export class Resumption {
     private readonly reader: RecordingReader,
     private readonly live: LiveState,
     private readonly sessions: SessionsRepository,
+    private readonly left: LeftBehindCalls,
+    private readonly bodies: HeldBodies,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -79,8 +88,8 @@ export class Resumption {
     await this.recall(session);
     returning.reply.release();
     const reply = this.takeOver(returning);
-    const isUnderWay = this.attach(returning, reply);
     try {
+      const isUnderWay = this.attach(returning, reply) || (await this.takeUp(returning, reply, request));
       const replay = this.replayTo(returning);
       const missed = () => replay.exchange(position.exchange, request, reply.position);
       const hasEnded = await reply.replay(missed());
@@ -153,22 +162,38 @@ export class Resumption {
   }
 
   /** False when nobody here works on the exchange, or nobody waits for its answer. */
-  private attach({ session, context, response, position }: Returning, reply: ResumedReply): boolean {
+  private attach(returning: Returning, reply: ResumedReply): boolean {
+    const { session, context, position, principal } = returning;
     const exchange = session.exchange(position.exchange);
     if (!exchange || exchange.cancelled) return false;
     const before = exchange.reply;
+    if (before === reply) return true;
     exchange.reply = reply;
     // What the client may hear is up to the token it comes back with; that is decided with the next message.
     const { session: usage, now } = exchange.question.context;
     exchange.question = { ...exchange.question, context: { ...context, session: usage, now } };
     exchange.epoch = 0n;
     before.abandon();
-    const { streamSeconds } = this.config;
-    if (streamSeconds > 0 && session.isPrimed) {
-      const timer = setTimeout(() => reply.abandon(), streamSeconds * 1_000);
-      response.once("close", () => clearTimeout(timer));
-    }
+    exchange.held?.returned(principal);
+    this.endInTime(returning, reply);
     return true;
+  }
+
+  /** What another process held until people decide. False when nothing waits. */
+  private async takeUp(returning: Returning, reply: ResumedReply, request: McpRequest): Promise<boolean> {
+    const { session, principal, target, position } = returning;
+    const body = this.bodies.of(principal.id);
+    const left = { session, principal, target, reply, body, request, number: position.exchange };
+    if (!(await this.left.takeUp(left))) return false;
+    this.endInTime(returning, reply);
+    return this.attach(returning, reply);
+  }
+
+  private endInTime({ session, response }: Returning, reply: ResumedReply): void {
+    const { streamSeconds } = this.config;
+    if (streamSeconds === 0 || !session.isPrimed) return;
+    const timer = setTimeout(() => reply.abandon(), streamSeconds * 1_000);
+    response.once("close", () => clearTimeout(timer));
   }
 
   private async awaitEnd(

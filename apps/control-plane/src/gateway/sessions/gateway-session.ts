@@ -63,6 +63,7 @@ export type EndOfWaiting =
 
 /** A request that waits for people, for whoever knows that it should not any longer. */
 export interface HeldExchange {
+  readonly awaits: "approval" | "access";
   /** The first reason counts. */
   end(reason: EndOfWaiting): void;
   /** The client has come back with another connection, `Exchange.reply`, and shown this token. */

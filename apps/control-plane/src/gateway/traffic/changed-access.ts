@@ -6,7 +6,7 @@ import {
   listsAnnouncedBy,
   type LiveChange,
 } from "../decisions/changed-lists.js";
-import { decideNow } from "../decisions/decide.js";
+import { decideNow, type GatewayDecision } from "../decisions/decide.js";
 import { messageOf } from "../replies/replay.js";
 import { listsListenedTo } from "../decisions/listen-filter.js";
 import { maySeeSession } from "../decisions/locked.js";
@@ -14,6 +14,7 @@ import type { LiveSnapshot } from "../decisions/live-state.js";
 import {
   type Exchange,
   type GatewaySession,
+  type HeldExchange,
   isSubscription,
   type Listener,
 } from "../sessions/gateway-session.js";
@@ -55,7 +56,7 @@ export class ChangedAccess {
     const decision = decideNow(live, exchange.question);
     if (exchange.held) {
       // Its rule may ask for more by now, or for less: that counts when it runs.
-      if (decision.effect === "deny") exchange.held.end({ why: "denied", decision });
+      if (isInVain(exchange.held, decision)) exchange.held.end({ why: "denied", decision });
       return;
     }
     if (mayGoOn(exchange, decision)) return;
@@ -118,6 +119,11 @@ export class ChangedAccess {
     });
     if (recorded) await this.streams.tell(payload, on, recorded);
   }
+}
+
+/** Who waits for access is denied until it is given. */
+function isInVain({ awaits }: HeldExchange, { effect, requestable }: GatewayDecision): boolean {
+  return effect === "deny" && !(awaits === "access" && requestable);
 }
 
 function ofSubscription(method: string, { text: id }: JsonRpcId): Uint8Array {

@@ -1,21 +1,39 @@
 import { Inject, Injectable } from "@nestjs/common";
 import { type McpNotification, type McpRequest, METHODS, RpcErrorCode } from "@drawbridge/mcp";
 import { CONFIG, type Config } from "../../config.js";
-import type { Hold } from "../../limits/index.js";
 import { GatewayError } from "../gateway-error.js";
+import type { GatewayDecision } from "../decisions/decide.js";
+import { CalledAccess } from "../holding/called-access.js";
+import { HeldCalls } from "../holding/held-calls.js";
+import { HeldTasks } from "../holding/held-tasks.js";
+import { type ComesBack, RequestStates } from "../holding/request-states.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { ExchangeReply } from "../replies/reply.js";
 import { Authorization, type Authorized } from "./authorization.js";
 import { CallLimits } from "./call-limits.js";
 import { ClientResponses } from "./client-responses.js";
 import type { Incoming } from "./incoming.js";
+import { giveBack, giveUp, tellWhoCameBack } from "./given-up.js";
+import { newExchange } from "./new-exchange.js";
 import { ToTarget } from "./to-target.js";
 
-/** The way in of a call: decide and record, count against limits, dispatch, in this order. */
+/** A request on its way in, as its target is to see it. */
+interface Passing {
+  readonly incoming: Incoming<McpRequest>;
+  readonly exchange: Exchange;
+  /** It comes back for what waits for people. */
+  readonly comesBack: ComesBack | undefined;
+}
+
+/** The way in of a call: decide and record, wait for people, count against limits, dispatch, in this order. */
 @Injectable()
 export class ClientTraffic {
   constructor(
     private readonly authorization: Authorization,
+    private readonly states: RequestStates,
+    private readonly access: CalledAccess,
+    private readonly held: HeldCalls,
+    private readonly tasks: HeldTasks,
     private readonly limits: CallLimits,
     private readonly target: ToTarget,
     private readonly responses: ClientResponses,
@@ -26,8 +44,7 @@ export class ClientTraffic {
   async accept(incoming: Incoming): Promise<void> {
     const { session, message } = incoming;
     if (message.kind === "request") {
-      const ownsTasks = await this.authorization.ownsTasks({ ...incoming, message });
-      await this.request({ ...incoming, message, ownsTasks });
+      await this.request({ ...incoming, message });
       return;
     }
     if (!session.hasRoomFor(message)) throw tooMuchUnderWay();
@@ -38,40 +55,63 @@ export class ClientTraffic {
     await session.whilePassing(message, passing);
   }
 
-  /** Resolves when the request is on its way; its answer comes through the session's TargetTraffic. */
-  private async request(incoming: Incoming<McpRequest>): Promise<void> {
-    const { session, message, reply, body } = incoming;
+  /** Resolves when the request is on its way, or its end is told; its answer comes through the session's TargetTraffic. */
+  private async request(received: Incoming<McpRequest>): Promise<void> {
+    const { incoming: unwrapped, comesBack, refusal } = this.states.unwrap(received);
+    const ownsTasks = await this.authorization.ownsTasks(unwrapped);
+    const heldTask = await this.tasks.of({ ...unwrapped, ownsTasks });
+    const incoming = { ...unwrapped, ownsTasks, heldTask, refusal };
+    const { session, message, reply } = incoming;
     this.refuseWhatCannotBeTracked(session, message);
-    const question = this.authorization.questionOf(incoming);
-    const number = session.nextExchangeNumber();
     // Before the first wait, so that the same id cannot come in twice.
-    const exchange: Exchange = {
-      number,
-      id: message.id,
-      method: message.method,
-      name: message.name,
-      reply,
-      question,
-      epoch: 0n,
-      decided: false,
-      sent: false,
-      cancelled: false,
-      body,
-    };
+    const exchange = newExchange(
+      incoming,
+      session.nextExchangeNumber(),
+      this.authorization.questionOf(incoming),
+    );
     session.begin(exchange);
     this.beginReply(session, exchange);
     try {
-      const { decision, ...decided } = await this.authorization.decideAndRecord(incoming, question, number);
-      noteDecided(exchange, decided, reply);
-      if (decision.effect !== "allow") throw await this.authorization.refusalOf(incoming, decision, number);
-      exchange.hold = await this.limits.holdOf(incoming, decision, number);
-      await this.target.dispatch(incoming, number, decision.toolDigest);
+      await this.pass({ incoming, exchange, comesBack });
     } catch (error) {
-      session.finish(exchange);
-      await giveUp(exchange.hold, error);
+      await giveUp(session, exchange, error);
       if (exchange.reply !== reply) await tellWhoCameBack(exchange, error);
       throw error;
     }
+  }
+
+  private async pass(passing: Passing): Promise<void> {
+    const { incoming, exchange, comesBack } = passing;
+    const { number } = exchange;
+    const decision = await this.decide(passing);
+    if (!decision) return;
+    if (decision.effect === "deny") {
+      if (comesBack?.kind === "approval") await this.held.deny(comesBack, decision);
+      throw await this.authorization.refusalOf(incoming, decision, number);
+    }
+    if (decision.effect === "require_approval" || comesBack?.kind === "approval") {
+      if (!mayWait(incoming))
+        throw await this.authorization.refusalOf(incoming, cannotWait(decision), number);
+      await this.held.hold({ incoming, exchange, decision, comesBack: forApproval(comesBack) });
+      return;
+    }
+    if (incoming.heldTask) {
+      await this.tasks.answer(incoming, exchange, incoming.heldTask);
+      return;
+    }
+    exchange.hold = await this.limits.holdOf(incoming, decision, number);
+    await this.target.dispatch(incoming, number, decision.toolDigest);
+  }
+
+  /** What is decided in the end: who may ask for access and waits for it is decided about once more. Undefined: answered. */
+  private async decide({ incoming, exchange, comesBack }: Passing): Promise<GatewayDecision | undefined> {
+    const { reply } = incoming;
+    const first = await this.authorization.decideAndRecord(incoming, exchange.question, exchange.number);
+    noteDecided(exchange, first, reply);
+    if (!first.decision.requestable || !mayWait(incoming)) return first.decision;
+    const again = await this.access.await({ incoming, exchange, decision: first.decision, comesBack });
+    if (again) noteDecided(exchange, again, reply);
+    return again?.decision;
   }
 
   /** What its answer is like, if that becomes an event stream. Nobody could come back for the one to initialize. */
@@ -84,6 +124,10 @@ export class ClientTraffic {
     const { session, message, reply } = incoming;
     const question = this.authorization.questionOf(incoming);
     const { decision } = await this.authorization.decideAndRecord(incoming, question, 0);
+    if (decision.effect === "require_approval") {
+      const said = `${message.method} needs an approval, and a notification cannot wait for one`;
+      throw new GatewayError({ status: 400, code: RpcErrorCode.DeniedByPolicy, message: said });
+    }
     if (decision.effect !== "allow") {
       throw new GatewayError({
         status: 400,
@@ -98,7 +142,7 @@ export class ClientTraffic {
       else if (session.era === "legacy" || !METHODS.has(message.method))
         await this.target.dispatch(incoming, 0);
     } catch (error) {
-      await giveUp(hold, error);
+      await giveBack(hold, error);
       throw error;
     }
     await hold?.release();
@@ -119,6 +163,21 @@ export class ClientTraffic {
   }
 }
 
+/** A batch has one connection for all it holds, and a subscription is decided about whenever something changes. */
+function mayWait({ isBatched = false, message }: Incoming<McpRequest>): boolean {
+  return !isBatched && message.method !== "subscriptions/listen";
+}
+
+function cannotWait(decision: GatewayDecision): GatewayDecision {
+  const message = "this needs an approval, and cannot wait for one like this: send it by itself";
+  const refusal = new GatewayError({ status: 200, code: RpcErrorCode.DeniedByPolicy, message });
+  return { ...decision, effect: "deny", reason: message, refusal };
+}
+
+function forApproval(comesBack: ComesBack | undefined): ComesBack | undefined {
+  return comesBack?.kind === "approval" ? comesBack : undefined;
+}
+
 /** `reply`: to whom it was decided. Who has come back with another token meanwhile is decided about with what comes next. */
 function noteDecided(
   exchange: Exchange,
@@ -129,17 +188,6 @@ function noteDecided(
   exchange.question = { ...exchange.question, context: { ...exchange.question.context, session } };
   exchange.decided = true;
   if (exchange.reply === reply) exchange.epoch = epoch;
-}
-
-/** Of what is refused it is certain that it was not sent. */
-async function giveUp(hold: Hold | undefined, error: unknown): Promise<void> {
-  await (error instanceof GatewayError ? hold?.giveBack() : hold?.release());
-}
-
-/** On the stream that the client has now; the one that it asked on is over. */
-async function tellWhoCameBack({ reply, id }: Exchange, error: unknown): Promise<void> {
-  if (error instanceof GatewayError) await reply.finish(error.body(id));
-  else reply.abandon();
 }
 
 function tooMuchUnderWay(): GatewayError {

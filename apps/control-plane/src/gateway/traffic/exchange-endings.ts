@@ -1,7 +1,7 @@
 import { Logger } from "@nestjs/common";
 import { errorResponse, type JsonRpcId } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
-import type { EventAttributes, EventKind } from "@drawbridge/recording";
+import type { EventAttributes } from "@drawbridge/recording";
 import type { GatewayDecision } from "../decisions/decide.js";
 import { legacyNotSpoken, modernNotSpoken } from "../era-refusals.js";
 import { type Exchange, type GatewaySession, isSubscription } from "../sessions/gateway-session.js";
@@ -23,14 +23,12 @@ interface Ending {
   readonly index: number | undefined;
 }
 
-/** What we answer ourselves, in place of the target. */
-export interface OwnAnswer {
-  /** response: there will be more to ask for. not_sent: it did not run, and there will not. */
-  readonly kind: EventKind & ("response" | "not_sent");
+/** Why what waited for people is not sent. */
+export interface InVain {
   readonly message: Uint8Array;
+  readonly code: number;
   readonly attributes: EventAttributes;
-  /** Of an error. */
-  readonly code?: number | undefined;
+  /** Of what would be denied now. */
   readonly decision?: GatewayDecision | undefined;
 }
 
@@ -60,16 +58,17 @@ export class ExchangeEndings {
     await this.delivery.deliver(exchange, { ...ending, code });
   }
 
-  /** Of what was not sent: records our answer, and delivers it. */
-  async say(exchange: Exchange, { message, code, ...said }: OwnAnswer): Promise<void> {
+  /** Of what was held and is not sent: told in any case. */
+  async inVain(exchange: Exchange, { message, code, attributes, decision }: InVain): Promise<void> {
     const { number, method, name } = exchange;
     const ending = await this.delivery.end(exchange, async () => {
-      const about = { direction: "target_to_client", exchange: number, method, name } as const;
-      const { decision, kind, attributes } = said;
       const index = await this.dependencies.recorder.recordOrOwe(this.session, {
-        kind,
-        ...about,
-        attributes: { from: "drawbridge", ...attributes },
+        kind: "not_sent",
+        direction: "target_to_client",
+        exchange: number,
+        method,
+        name,
+        attributes: { failure: code, ...attributes },
         payload: message,
         ...(decision ? { decision } : {}),
       });

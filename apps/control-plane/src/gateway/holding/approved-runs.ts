@@ -1,0 +1,233 @@
+import { Injectable } from "@nestjs/common";
+import { type McpRequest, parseMessage, removeMember, rewriteIds, RpcErrorCode } from "@drawbridge/mcp";
+import { Approvals, type ApprovedOperation, type HeldApproval } from "../../approvals/index.js";
+import type { Hold } from "../../limits/index.js";
+import { DomainError } from "../../platform/errors.js";
+import { decideNow, type GatewayDecision, type Question } from "../decisions/decide.js";
+import type { LiveSnapshot } from "../decisions/live-state.js";
+import { TASKS } from "../decisions/task-capability.js";
+import { GatewayError } from "../gateway-error.js";
+import type { Exchange } from "../sessions/gateway-session.js";
+import { SessionsService } from "../sessions/sessions.service.js";
+import { Authorization, type Authorized } from "../traffic/authorization.js";
+import { CallLimits } from "../traffic/call-limits.js";
+import type { Incoming } from "../traffic/incoming.js";
+import { ToTarget } from "../traffic/to-target.js";
+
+/** A leg that finds its operation approved. */
+export interface Run {
+  /** The request of the leg: it lends its id, its progress token and the token that its caller shows. */
+  readonly incoming: Incoming<McpRequest>;
+  readonly exchange: Exchange;
+  readonly approval: HeldApproval;
+  /** Whether its caller is still there: asked at the last moment. */
+  readonly isWanted: () => boolean;
+  /** The exchange is one of its own, which no client has asked for in these words. */
+  readonly isOwnExchange?: boolean;
+}
+
+/** What became of it. */
+export type Attempt =
+  | { readonly became: "sent" }
+  /** The approval has ended meanwhile, or another leg has it. */
+  | { readonly became: "gone" }
+  | { readonly became: "unwanted" }
+  /** Nobody could take it to the target now. It stays approved. */
+  | { readonly became: "unreachable" }
+  /** It may not run any more; the approval is revoked. */
+  | { readonly became: "refused"; readonly decision: GatewayDecision };
+
+/** What is known when it is about to be sent. */
+interface Ready {
+  readonly run: Run;
+  readonly operation: ApprovedOperation;
+  /** As it is sent. */
+  readonly incoming: Incoming<McpRequest>;
+}
+
+/**
+ * Runs what was approved, once (ADR 0009): decides again as of now and writes that down, takes its limits, makes sure of the
+ * agent, takes the approval at the very epoch of the decision, and sends what was sealed. After that it was sent, or its
+ * caller is told that it was not.
+ */
+@Injectable()
+export class ApprovedRuns {
+  constructor(
+    private readonly approvals: Approvals,
+    private readonly authorization: Authorization,
+    private readonly limits: CallLimits,
+    private readonly sessions: SessionsService,
+    private readonly target: ToTarget,
+  ) {}
+
+  /** @throws GatewayError when this leg ends without it, and the next one may try again: a limit has no room, say */
+  async attempt(run: Run): Promise<Attempt> {
+    const operation = await this.operationOf(run.approval);
+    if (!operation) return { became: "gone" };
+    if (!(await this.isReachable(run))) return { became: "unreachable" };
+    const incoming = { ...run.incoming, ...asSent(operation, run) };
+    for (;;) {
+      const attempt = await this.once({ run, operation, incoming });
+      if (attempt.became !== "moved") return attempt;
+    }
+  }
+
+  /** The very same operation, for which an approver has said that it may run again in this session. */
+  async again(incoming: Incoming<McpRequest>, exchange: Exchange, grant: string): Promise<Attempt> {
+    const { number } = exchange;
+    const asked = this.authorization.questionOf(incoming);
+    const judge = (live: LiveSnapshot, question: Question): GatewayDecision => {
+      const decision = decideNow(live, question);
+      if (decision.effect !== "require_approval") return decision;
+      return { ...decision, effect: "allow", reason: `approved for this session; ${decision.reason}` };
+    };
+    const attributes = { grant };
+    const decided = await this.authorization.decideAgain(incoming, asked, {
+      exchange: number,
+      judge,
+      attributes,
+    });
+    if (decided.decision.effect !== "allow") return { became: "refused", decision: decided.decision };
+    const hold = await this.limits.holdOf(incoming, decided.decision, number);
+    begin(exchange, decided, { approval: grant, hold });
+    await this.target.dispatch(incoming, number, decided.decision.toolDigest);
+    return { became: "sent" };
+  }
+
+  private async once(ready: Ready): Promise<Attempt | { readonly became: "moved" }> {
+    const { run, operation, incoming } = ready;
+    const { exchange, approval } = run;
+    const decided = await this.decide(ready);
+    const { decision, epoch } = decided;
+    if (decision.effect !== "allow") {
+      await this.approvals.revoke(approval.id, decision.reason);
+      return { became: "refused", decision };
+    }
+    const hold = await this.limits.holdOf(incoming, decision, exchange.number);
+    let became: "consumed" | "moved" | "gone" | "unwanted" | "unreachable" | "failed" = "failed";
+    try {
+      became = await this.take(run, epoch);
+    } finally {
+      if (became !== "consumed") await this.takeBack(incoming, hold);
+    }
+    if (became !== "consumed") return { became };
+    begin(exchange, decided, { approval: approval.id, hold });
+    exchange.edited = editedBy(approval, operation);
+    // Who could not be marked as told is told once more that it ran.
+    exchange.heard = () => void this.approvals.told(approval.id).catch(() => undefined);
+    await this.target.dispatch(incoming, exchange.number, operation.toolDigest);
+    return { became: "sent" };
+  }
+
+  private decide({ run, operation, incoming }: Ready): Promise<Authorized> {
+    const { approval, exchange, isOwnExchange = false } = run;
+    const { id, decidedBy = "nobody", edited } = approval;
+    return this.authorization.decideAgain(incoming, this.authorization.questionOf(incoming), {
+      exchange: exchange.number,
+      attributes: { approval: id, decidedBy },
+      judge: (live, question) => this.judge(decideNow(live, question), approval, operation),
+      asRequest: isOwnExchange,
+      isNew: edited,
+    });
+  }
+
+  /** Also what needs no approval any more has one. What asks for another review than it had must ask anew. */
+  private async judge(
+    decision: GatewayDecision,
+    { id, decidedBy = "nobody" }: HeldApproval,
+    { toolDigest }: ApprovedOperation,
+  ): Promise<GatewayDecision> {
+    if (decision.effect === "deny") return decision;
+    if (!isSame(decision.toolDigest, toolDigest)) return TOOL_CHANGED;
+    if (decision.effect === "allow") return decision;
+    const isSatisfied = decision.review && (await this.approvals.satisfies(id, decision.review));
+    if (!isSatisfied) return STRICTER;
+    return { ...decision, effect: "allow", reason: `approved by ${decidedBy}; ${decision.reason}` };
+  }
+
+  private async take({ incoming, exchange, approval, isWanted }: Run, epoch: bigint) {
+    const { session } = incoming;
+    if (!(await this.isReachable({ incoming }))) return "unreachable";
+    if (!isWanted()) return "unwanted";
+    const owner = { sessionId: session.id, principal: session.principal, oauthClient: session.oauthClient };
+    return this.approvals.consume(approval.id, owner, { epoch, exchange: exchange.number });
+  }
+
+  /** @throws GatewayError when the session is over */
+  private async isReachable({ incoming: { session } }: Pick<Run, "incoming">): Promise<boolean> {
+    try {
+      await this.sessions.linkOf(session);
+      return true;
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === RpcErrorCode.TargetUnavailable) return false;
+      throw error;
+    }
+  }
+
+  private async takeBack({ session, message }: Incoming<McpRequest>, hold: Hold | undefined): Promise<void> {
+    session.usage.takeBack(message);
+    await hold?.giveBack();
+  }
+
+  /** Undefined when the approval has ended. */
+  async operationOf({ id }: HeldApproval): Promise<ApprovedOperation | undefined> {
+    try {
+      return await this.approvals.operation(id);
+    } catch (error) {
+      if (error instanceof DomainError) return undefined;
+      throw error;
+    }
+  }
+}
+
+const TOOL_CHANGED = ended(
+  RpcErrorCode.ToolChanged,
+  "the definition of the tool has changed since the call was held, so nothing ran; call it again to ask anew",
+);
+const STRICTER = ended(
+  RpcErrorCode.NotApproved,
+  "the call now asks for a stricter review than it had, so nothing ran; call it again to ask anew",
+);
+
+function ended(code: number, message: string): GatewayDecision {
+  return { effect: "deny", reason: message, refusal: new GatewayError({ status: 200, code, message }) };
+}
+
+/** What was sealed, with what ties it to the leg, and without what only concerned us. */
+function asSent(
+  { message: sealed, parameterHeaders }: ApprovedOperation,
+  { incoming: { message: leg }, isOwnExchange = false }: Run,
+): Pick<Incoming<McpRequest>, "message" | "parameterHeaders"> {
+  let message = parseMessage(sealed) as McpRequest;
+  const progressToken = isOwnExchange ? undefined : leg.progressToken;
+  if (!isOwnExchange)
+    message = parseMessage(rewriteIds(message, { id: leg.id, progressToken })) as McpRequest;
+  if (!progressToken) message = parseMessage(removeMember(message, "meta", "progressToken")) as McpRequest;
+  const bare = removeMember(message, "clientCapabilities", "extensions", TASKS);
+  return { message: parseMessage(bare) as McpRequest, parameterHeaders };
+}
+
+/** From here on it is an exchange like any other, with the token of the leg. */
+function begin(
+  exchange: Exchange,
+  { question, epoch }: Authorized,
+  { approval, hold }: { readonly approval: string; readonly hold: Hold | undefined },
+): void {
+  exchange.question = question;
+  exchange.epoch = epoch;
+  exchange.approval = approval;
+  exchange.hold = hold;
+  exchange.held = undefined;
+}
+
+function editedBy(
+  { id, edited, decidedBy: by, comment }: HeldApproval,
+  { changed }: ApprovedOperation,
+): Exchange["edited"] {
+  return edited ? { id, by, comment, changed } : undefined;
+}
+
+function isSame(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  if (!one || !other) return one === other;
+  return Buffer.compare(one, other) === 0;
+}

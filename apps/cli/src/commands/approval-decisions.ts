@@ -123,7 +123,7 @@ function showWhatIsApproved(
   const changes = Object.entries(edits).map(([pointer, value]) => `  ${pointer} = ${JSON.stringify(value)}`);
   if (changes.length > 0) lines.push("", "with these arguments instead:", ...changes.map(oneLine));
   if (sessionUses !== undefined) lines.push("", `and ${sessionUses} times more in the same session, unasked`);
-  for (const line of lines) output.notice(oneLine(line));
+  for (const line of lines) output.notice(line);
   output.notice("");
 }
 

@@ -175,6 +175,14 @@ describe("approvals approve", () => {
     expect(request?.headers["idempotency-key"]).toMatch(/^[0-9a-f-]{36}$/);
   });
 
+  it("asks about hostile names in words that cannot pass for its own", async () => {
+    waits(approvalOf({ name: HOSTILE, comment: HOSTILE }));
+    const { stderr } = await shell.run(["approvals", "approve", "9f3c21aa"], { answers: ["n"] });
+    expect(stderr).not.toMatch(/^state {2}approved/m);
+    expect(stderr).not.toContain("\u202e");
+    expect(stderr.match(/execute\\x1b\[2K\\nstate {2}approved/g)).toHaveLength(2);
+  });
+
   it.each([[""], ["n"], ["yolo"], ["yy"]])("does nothing when the answer is %j", async (answer) => {
     const { code, stderr } = await shell.run(["approvals", "approve", "9f3c21aa"], { answers: [answer] });
     expect(code).toBe(EXIT.failure);

@@ -70,7 +70,9 @@ describe("of any number at once", () => {
         }),
       );
       expect(decisions.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-      const refused = decisions.flatMap((each) => (each.status === "rejected" ? [each.reason as { code: string }] : []));
+      const refused = decisions.flatMap((each) =>
+        each.status === "rejected" ? [each.reason as { code: string }] : [],
+      );
       expect(refused.map(({ code }) => code)).toEqual(Array.from({ length: 7 }, () => "already_decided"));
       const { rows } = await platform.admin.query("SELECT FROM review_vote WHERE subject_id = $1", [id]);
       expect(rows).toHaveLength(1);

@@ -9,4 +9,4 @@ export type {
 export { ApprovalsModule } from "./approvals.module.js";
 export { Approvals, type EndLeg, type TaskOwner } from "./approvals.service.js";
 export { Denials } from "./denials.js";
-export { type DigestedOperation, OWN_REQUEST_STATE } from "./operation-seal.js";
+export type { DigestedOperation } from "./operation-seal.js";

@@ -14,6 +14,7 @@ export class OpenLegs {
   private readonly fresh = new Map<string, number | undefined>();
   private saying: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private isFailing = false;
 
   constructor(
     private readonly repository: ApprovalsRepository,
@@ -72,8 +73,11 @@ export class OpenLegs {
       this.fresh.clear();
       try {
         await this.repository.present(legs, new Date(this.now().getTime() + PRESENT_MS));
+        this.isFailing = false;
       } catch (error) {
-        this.logger.warn("who waits for approvals cannot be written down", messageOf(error));
+        if (!this.isFailing)
+          this.logger.warn("who waits for approvals cannot be written down", messageOf(error));
+        this.isFailing = true;
         this.renewIn(RETRY_MS);
       }
     }

@@ -8,12 +8,6 @@ import type { OperationToHold } from "./approvals.js";
 /** What the digest of an operation is made from. */
 export type DigestedOperation = Pick<OperationToHold, "target" | "message" | "toolDigest" | "principal">;
 
-/**
- * What our own requestState starts with. It says which leg of a hold a request is and nothing of the operation; one that a
- * target gave does, and is part of the digest.
- */
-export const OWN_REQUEST_STATE = "drawbridge.";
-
 const Requester = z.strictObject({
   id: z.string(),
   email: z.string().optional(),
@@ -110,16 +104,12 @@ function lengthOf(bytes: Uint8Array): Buffer {
   return length;
 }
 
-/** What is asked for: not how its answer is to be delivered, nor which leg of a hold it is. */
+/** What is asked for, and not how its answer is to be delivered. What ties it to a leg of ours is taken off before. */
 function paramsText({ bytes, ranges }: McpRequest): string {
   if (ranges.params === undefined) return "";
   const { buffer, byteOffset, byteLength } = bytes;
   const text = Buffer.from(buffer, byteOffset, byteLength).toString("utf8", ...ranges.params);
   const params = jsonView(text) as { readonly [key: string]: JsonView };
-  const said = Object.entries(params).filter(([key, value]) => key !== "_meta" && !isOwnState(key, value));
+  const said = Object.entries(params).filter(([key]) => key !== "_meta");
   return canonicalJson(Object.fromEntries(said));
-}
-
-function isOwnState(key: string, value: JsonView): boolean {
-  return key === "requestState" && typeof value === "string" && value.startsWith(OWN_REQUEST_STATE);
 }

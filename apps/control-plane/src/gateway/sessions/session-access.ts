@@ -14,8 +14,12 @@ export class SessionAccess {
   /** Notes who uses the session and under which grants: groups are those of the last request. */
   async noteUse(session: GatewaySession, principal: Principal): Promise<void> {
     session.touched = true;
-    session.usedBy = contextOf(principal, session.clientName);
-    noteGrants(session, grantedIn(session, session.usedBy, await this.live.known(), new Date()));
+    const context = contextOf(principal, session.clientName);
+    session.usedBy = context;
+    const at = new Date();
+    if (hasAccessIn(session, context, await this.live.known(), at)) return;
+    // A grant of this moment is not known yet; what ends the session later has to know that there was one.
+    hasAccessIn(session, context, await this.live.now(), at);
   }
 
   /**
@@ -24,23 +28,20 @@ export class SessionAccess {
   whyOver(session: GatewaySession, live: LiveSnapshot, at = new Date()): string | undefined {
     const lock = lockOnSession(live, session, at);
     if (lock) return `the ${lock.kind} is locked`;
-    const target = live.targets.get(session.target);
-    if (!session.usedBy || !target) return undefined;
-    const context = grantedIn(session, session.usedBy, live, at);
-    noteGrants(session, context);
+    if (!session.usedBy || hasAccessIn(session, session.usedBy, live, at)) return undefined;
     const { grantedUntil } = session;
-    if (grantedUntil === undefined || hasAccess(live.policies, target, context)) return undefined;
+    if (grantedUntil === undefined) return undefined;
     return grantedUntil <= at ? "the grant ended" : "access was revoked";
   }
 }
 
-function grantedIn(
-  { targetId, id: sessionId }: GatewaySession,
-  context: Context,
-  live: LiveSnapshot,
-  at: Date,
-): Context {
-  return withGrants(live, { context, targetId, sessionId }, at);
+/** Whether their access is standing or granted. Until when it is granted is noted. */
+function hasAccessIn(session: GatewaySession, context: Context, live: LiveSnapshot, at: Date): boolean {
+  const { targetId, id: sessionId } = session;
+  const target = live.targets.get(session.target);
+  const granted = withGrants(live, { context, targetId, sessionId }, at);
+  noteGrants(session, granted);
+  return target !== undefined && hasAccess(live.policies, target, granted);
 }
 
 function noteGrants(session: GatewaySession, { grants = [] }: Context): void {

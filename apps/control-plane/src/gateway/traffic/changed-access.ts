@@ -52,7 +52,7 @@ export class ChangedAccess {
 
   private async endIfDenied(exchange: Exchange, live: LiveSnapshot): Promise<void> {
     // Until it is recorded, whoever decides it learns of the change: by the epoch, or from `changedAt`.
-    if (!exchange.decided) return;
+    if (!exchange.decided && !exchange.held) return;
     const decision = decideNow(live, exchange.question);
     if (exchange.held) {
       // Its rule may ask for more by now, or for less: that counts when it runs.

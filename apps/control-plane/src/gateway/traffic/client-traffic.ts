@@ -109,6 +109,8 @@ export class ClientTraffic {
     const first = await this.authorization.decideAndRecord(incoming, exchange.question, exchange.number);
     noteDecided(exchange, first, reply);
     if (!first.decision.requestable || !mayWait(incoming)) return first.decision;
+    // It is decided about once more: what changes until then takes nothing back.
+    exchange.decided = false;
     const again = await this.access.await({ incoming, exchange, decision: first.decision, comesBack });
     if (again) noteDecided(exchange, again, reply);
     return again?.decision;

@@ -35,7 +35,7 @@ async function stopApi(): Promise<void> {
 }
 
 beforeAll(async () => {
-  platform = await startTestPlatform();
+  platform = await startTestPlatform({ DRAWBRIDGE_AGENT_LISTEN: "127.0.0.1:0" });
   await startApi();
 });
 beforeEach(async () => {

@@ -64,7 +64,9 @@ describe("a webhook", () => {
       type: "lock.set",
       data: { subject: "l1", kind: "principal", by: "olga", temporary: false },
     });
-    expect(() => new Webhook(SECRET).verify(`${body} `, headers as Record<string, string>)).toThrow();
+    expect(() => new Webhook(SECRET).verify(`${body} `, headers as Record<string, string>)).toThrow(
+      "signature",
+    );
     expect(headers).toMatchObject({ "content-type": "application/json", "user-agent": "drawbridge" });
     expect(await notifications.deliveries()).toMatchObject([
       { channel: "ops", event: "lock.set", subject: "l1", state: "delivered", attempts: 1, lastError: null },
@@ -323,7 +325,7 @@ describe("nothing is lost", () => {
     await notifications.happens({ subject: "kept" });
     const { admin } = notifications.platform;
     await admin.query("alter table notification_delivery add constraint broken check (false) not valid");
-    await expect(notifications.get(NotificationDispatcher).dispatch()).rejects.toThrow();
+    await expect(notifications.get(NotificationDispatcher).dispatch()).rejects.toThrow("broken");
     await admin.query("alter table notification_delivery drop constraint broken");
     await notifications.settle();
     expect(subjects()).toEqual(["kept"]);

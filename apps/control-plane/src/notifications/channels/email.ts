@@ -79,7 +79,13 @@ function textOf({ title, facts, preview, link }: Notice): string {
     title,
     "",
     ...facts.map(([label, value]) => `${label}: ${oneLine(value)}`),
-    ...(preview === undefined ? [] : ["", "What would run (secrets are masked):", preview]),
+    ...(preview === undefined
+      ? []
+      : [
+          "",
+          "What would run (secrets are masked):",
+          ...preview.split(/\r\n|[\p{Cc}\p{Zl}\p{Zp}]/u).map((line) => `    ${line}`),
+        ]),
     ...(link === undefined ? [] : ["", `Open it: ${link}`]),
     "",
   ].join("\n");
@@ -90,7 +96,7 @@ const oneLine = (text: string) => text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "
 
 function htmlOf({ title, facts, preview, link }: Notice): string {
   const rows = facts.map(
-    ([label, value]) => `<tr><th align="left">${html(label)}</th><td>${html(value)}</td></tr>`,
+    ([label, value]) => `<tr><th align="left">${html(label)}</th><td>${html(oneLine(value))}</td></tr>`,
   );
   return [
     `<!doctype html><html><body><h1>${html(title)}</h1>`,

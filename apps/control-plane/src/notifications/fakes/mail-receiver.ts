@@ -28,7 +28,7 @@ export class MailReceiver {
           this.received.push({
             from: mailFrom === false ? "" : mailFrom.address,
             to: rcptTo.map(({ address }) => address),
-            user: session.user,
+            user: session.user as string | undefined,
             isEncrypted: session.secure,
             raw: Buffer.concat(parts).toString("utf8"),
           });

@@ -45,7 +45,7 @@ export class NotificationsUnderTest {
   }
 
   static async start(env: NodeJS.ProcessEnv = {}): Promise<NotificationsUnderTest> {
-    const platform = await startTestPlatform(env);
+    const platform = await startTestPlatform({ DRAWBRIDGE_AGENT_LISTEN: "127.0.0.1:0", ...env });
     const approvals = new FakeApprovals();
     const clock = new HeldClock();
     clock.at = new Date();

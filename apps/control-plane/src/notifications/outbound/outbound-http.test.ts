@@ -160,6 +160,6 @@ describe("of an answer", () => {
     receiver.answer = () => undefined;
     await expect(
       post(httpThatAllows(["127.0.0.1"]), receiver.url(), AbortSignal.timeout(200)),
-    ).rejects.toThrow();
+    ).rejects.toThrow("aborted due to timeout");
   });
 });

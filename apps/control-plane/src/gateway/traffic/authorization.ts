@@ -232,9 +232,11 @@ export class Authorization {
 }
 
 /** A condition that could not be decided may have asked for the definition. */
-function mayDependOnTool({ effect, policy, rule, failed = [] }: GatewayDecision): boolean {
+function mayDependOnTool({ effect, policy, rule, requestable, failed = [] }: GatewayDecision): boolean {
   return (
-    effect === "allow" || failed.some((condition) => condition.policy === policy && condition.rule === rule)
+    effect !== "deny" ||
+    requestable !== undefined ||
+    failed.some((condition) => condition.policy === policy && condition.rule === rule)
   );
 }
 

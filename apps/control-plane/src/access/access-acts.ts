@@ -6,6 +6,7 @@ import { EventLog } from "../events/index.js";
 import { Clock } from "../platform/clock.js";
 import { Database, type Transaction } from "../platform/database.js";
 import { Jobs } from "../platform/jobs.js";
+import { Turns } from "../platform/turns.js";
 import type { StoredRequest } from "./access-requests.repository.js";
 import type { StoredGrant } from "./grants.repository.js";
 
@@ -36,6 +37,7 @@ const SHOWN = 500;
 export class AccessActs {
   // Events go to chat and e-mail, and audit events to every auditor.
   private readonly masker = createMasker();
+  private readonly turns = new Turns();
 
   constructor(
     private readonly database: Database,
@@ -49,9 +51,12 @@ export class AccessActs {
     return this.clock.now();
   }
 
-  /** The whole act, told afterwards to who watches. */
-  async perform<Result>(act: (transaction: Transaction) => Promise<Result>): Promise<Result> {
-    const result = await this.database.transaction(act);
+  /** The whole act, told afterwards to who watches. About one `subject` there is one at a time. */
+  async perform<Result>(
+    subject: string,
+    act: (transaction: Transaction) => Promise<Result>,
+  ): Promise<Result> {
+    const result = await this.turns.of(subject, () => this.database.transaction(act));
     await this.events.announce();
     return result;
   }

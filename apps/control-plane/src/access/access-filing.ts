@@ -54,9 +54,10 @@ export class AccessFiling {
   async file(asked: Asked, onPending: "refuse" | "join" = "refuse"): Promise<StoredRequest> {
     checkAsked(asked, this.acts.now());
     const needsNobody = this.needsNobody(asked);
-    const { request, grant } = await this.acts.perform(async (transaction): Promise<Filed> => {
-      await this.requests.lockRequester(transaction, asked.principal.id);
-      const pending = await this.requests.pendingOf(transaction, asked.principal.id, this.acts.now());
+    const requester = asked.principal.id;
+    const { request, grant } = await this.acts.perform(requester, async (transaction): Promise<Filed> => {
+      await this.requests.lockRequester(transaction, requester);
+      const pending = await this.requests.pendingOf(transaction, requester, this.acts.now());
       const same = pending.find((other) => isSame(other, asked));
       if (same && onPending === "join") return { request: same };
       if (same) throw isPending(same);

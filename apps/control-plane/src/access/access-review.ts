@@ -35,7 +35,7 @@ export class AccessReview {
     const seen = await this.reader.visible(principal, id);
     this.requireReviewerOf(seen, principal, review);
     if (review.verdict === "approve") await this.requestable.requireStillGiven(seen);
-    const { request, grant } = await this.acts.perform(async (transaction): Promise<Reviewed> => {
+    const { request, grant } = await this.acts.perform(id, async (transaction): Promise<Reviewed> => {
       const pending = await this.transitions.lockPending(transaction, id);
       // Others may be asked by now.
       this.requireReviewerOf(pending, principal, review);
@@ -57,7 +57,7 @@ export class AccessReview {
     const { principal: requester } = await this.reader.visible(principal, id);
     if (requester !== principal.id)
       throw new DomainError("not_permitted", "only who asked withdraws a request: deny it instead");
-    const request = await this.acts.perform(async (transaction) => {
+    const request = await this.acts.perform(id, async (transaction) => {
       const pending = await this.transitions.lockPending(transaction, id);
       return this.transitions.withdraw(transaction, pending, { by: principal.id });
     });

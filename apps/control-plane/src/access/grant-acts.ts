@@ -45,7 +45,7 @@ export class GrantActs {
     requireReviewerAfterwards(principal, { grant, request });
     if (verdict === "accept") requireRecentSignIn(principal, this.acts.now());
     const state = verdict === "accept" ? "accepted" : "objected";
-    const reviewed = await this.acts.perform(async (transaction) => {
+    const reviewed = await this.acts.perform(id, async (transaction) => {
       const by = principal.id;
       const decided = await this.grants.review(transaction, id, { state, by, now: this.acts.now(), comment });
       if (!decided) throw new DomainError("already_decided", `grant ${id} waits for no review`);
@@ -61,7 +61,7 @@ export class GrantActs {
     { grant, request }: KnownGrant,
     { state, reason }: { readonly state: "returned" | "revoked"; readonly reason?: string },
   ): Promise<GrantView> {
-    const ended = await this.acts.perform(async (transaction): Promise<StoredGrant> => {
+    const ended = await this.acts.perform(grant.id, async (transaction): Promise<StoredGrant> => {
       const end = { state, now: this.acts.now(), by, reason };
       const over = await this.grants.end(transaction, grant.id, end);
       if (!over) throw grantIsOver(grant.id);

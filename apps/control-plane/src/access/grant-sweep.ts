@@ -17,7 +17,7 @@ export class GrantSweep {
   async endOver(): Promise<void> {
     const now = this.acts.now();
     if (!(await this.grants.hasOver(now))) return;
-    await this.acts.perform(async (transaction) => {
+    await this.acts.perform("grants that are over", async (transaction) => {
       for (const grant of await this.grants.endOver(transaction, now, AT_ONCE)) {
         const groups = grant.requestId ? await this.requests.groupsOf(transaction, grant.requestId) : [];
         await this.acts.ofGrant(transaction, "grant.ended", grant, { by: BY_SYSTEM, groups });

@@ -200,6 +200,22 @@ describe("more time", () => {
     expect(await extend(id)).toMatchObject({ status: 409, body: { code: "grant_not_active" } });
   });
 
+  test("that can be given to nobody any more waits for those who are asked next, and can be looked at", async () => {
+    const escalating = "15m, onExpiry: { escalateTo: { group: leads, count: 1 } }";
+    await policy(REVIEWED.replace("15m", escalating).replace("count: 1 }]", "count: 2 }]"));
+    access.person("lea", ["dba", "leads"]);
+    const first = await access.ask(alice, { target, duration: "1h" });
+    await access.review("lea", first.body.id);
+    const { grantId } = (await access.review("bob", first.body.id)).body;
+    const { body } = await extend(grantId ?? "");
+    await access.review("lea", body.id);
+    await post(alice, grantId ?? "", "return");
+    access.advance(16 * MINUTE);
+    await access.api.jobs.run("access-sweep");
+    expect(await access.request(body.id)).toMatchObject({ state: "pending", review: { escalated: true } });
+    expect((await access.grant(grantId)).state).toBe("returned");
+  });
+
   test("never makes a grant last for more than 90 days, and never shortens it", async () => {
     await policy(REVIEWED.replace("4h", "60d"));
     const { body } = await access.ask(alice, { target });

@@ -1,4 +1,5 @@
-import { Injectable } from "@nestjs/common";
+import { Injectable, Logger } from "@nestjs/common";
+import { DomainError } from "../platform/errors.js";
 import { missingOf, ReviewVotes } from "../reviews/index.js";
 import { AccessActs } from "./access-acts.js";
 import { AccessRequestsRepository, type StoredRequest } from "./access-requests.repository.js";
@@ -9,6 +10,8 @@ const AT_ONCE = 500;
 /** What happens to requests that nobody decides in time. */
 @Injectable()
 export class RequestExpiry {
+  private readonly logger = new Logger("access");
+
   constructor(
     private readonly requests: AccessRequestsRepository,
     private readonly votes: ReviewVotes,
@@ -24,11 +27,18 @@ export class RequestExpiry {
   }
 
   async settleAll(): Promise<void> {
-    for (const id of await this.requests.due(this.acts.now(), AT_ONCE)) await this.settle(id);
+    for (const id of await this.requests.due(this.acts.now(), AT_ONCE)) {
+      try {
+        await this.settle(id);
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error);
+        this.logger.error("what follows from the end of a request could not be done yet", { id, problem });
+      }
+    }
   }
 
   async settle(id: string): Promise<void> {
-    const asked = await this.acts.perform((transaction) => this.transitions.timeIsOver(transaction, id));
+    const asked = await this.acts.perform(id, (transaction) => this.transitions.timeIsOver(transaction, id));
     if (asked?.state !== "pending") return;
     await this.acts.awaitEndOf(asked);
     await this.approveIfComplete(asked);
@@ -39,10 +49,15 @@ export class RequestExpiry {
     const votes = (await this.votes.of(undefined, [id])).get(id) ?? [];
     const last = votes.findLast(({ verdict, counts }) => verdict === "approve" && counts);
     if (!last || missingOf(terms.from, votes).length > 0) return;
-    const { grant } = await this.acts.perform(async (transaction) => {
-      const request = await this.transitions.lockPending(transaction, id);
-      return this.transitions.approve(transaction, request, { by: last.principal, comment: last.comment });
-    });
-    await this.acts.awaitEndOfGrant(grant);
+    try {
+      const { grant } = await this.acts.perform(id, async (transaction) => {
+        const request = await this.transitions.lockPending(transaction, id);
+        return this.transitions.approve(transaction, request, { by: last.principal, comment: last.comment });
+      });
+      await this.acts.awaitEndOfGrant(grant);
+    } catch (error) {
+      // Somebody was faster, or nothing can come of it: those who are asked now say what becomes of it.
+      if (!(error instanceof DomainError)) throw error;
+    }
   }
 }

@@ -41,7 +41,7 @@ export class SelfActivation {
       ({ name }) => !inForce.some(({ policy, tools }) => policy === name && tools === undefined),
     );
     if (missing.length === 0) return;
-    const started = await this.acts.perform(async (transaction) => {
+    const started = await this.acts.perform(sessionId, async (transaction) => {
       const grants = missing.map((policy) => grantOf(opened, policy, now));
       const inserted = await this.grants.insertForSession(transaction, grants);
       for (const grant of inserted)
@@ -54,7 +54,7 @@ export class SelfActivation {
   /** Ends what holds for the session only, approvals for the session among it. */
   async endOfSession(sessionId: string): Promise<void> {
     if (!(await this.grants.hasOfSession(sessionId))) return;
-    await this.acts.perform(async (transaction) => {
+    await this.acts.perform(sessionId, async (transaction) => {
       for (const grant of await this.grants.endOfSession(transaction, sessionId, this.acts.now()))
         await this.acts.ofGrant(transaction, "grant.ended", grant, { by: BY_SYSTEM, groups: [] });
     });

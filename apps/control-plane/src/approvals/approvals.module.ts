@@ -5,6 +5,7 @@ import { PlatformModule } from "../platform/platform.module.js";
 import { ReviewsModule } from "../reviews/index.js";
 import { ApprovalActs } from "./approval-acts.js";
 import { ApprovalEndings } from "./approval-endings.js";
+import { ApprovalPreviews } from "./approval-previews.js";
 import { ApprovalQueries } from "./approval-queries.js";
 import { ApprovalSweeps } from "./approval-sweeps.js";
 import { ApprovalVotes } from "./approval-votes.js";
@@ -28,6 +29,7 @@ import { RepeatGrantsRepository } from "./repeat-grants.repository.js";
   providers: [
     ApprovalActs,
     ApprovalEndings,
+    ApprovalPreviews,
     ApprovalQueries,
     Approvals,
     ApprovalsRepository,
@@ -44,6 +46,6 @@ import { RepeatGrantsRepository } from "./repeat-grants.repository.js";
     RepeatGrants,
     RepeatGrantsRepository,
   ],
-  exports: [Approvals, Denials],
+  exports: [ApprovalPreviews, Approvals, Denials],
 })
 export class ApprovalsModule {}

@@ -1,3 +1,4 @@
+export { type ApprovalPreview, ApprovalPreviews } from "./approval-previews.js";
 export type {
   ApprovalOwner,
   ApprovedOperation,

@@ -53,7 +53,8 @@ export class ReviewVotes {
       comment: comment ?? null,
       at: this.clock.now(),
     });
-    this.seen.seen({ principal, client, email, groups });
+    // Without a token in force, as from Slack, the groups are those of before: nobody has seen them now.
+    if (voter.expiresAt > this.clock.now()) this.seen.seen({ principal, client, email, groups });
   }
 
   /**

@@ -216,7 +216,8 @@ async function failure(response: Response, url: string): Promise<CliError> {
   return new CliError(status === 401 ? `${detail}; sign in again: drawbridge login` : detail, {
     exitCode,
     code,
-    details: problems.map(problemLine),
+    // One problem is often all that there is to say, and was said.
+    details: problems.filter(({ message }) => message !== detail).map(problemLine),
   });
 }
 

@@ -113,13 +113,20 @@ export function approvalName({ id, target, method, name }: Approval): string {
 
 /** What became of an operation, and who said so. */
 export function approvalEventLine({ at, kind, subject, data }: LiveEvent): string {
-  const { name, method, target, by, comment } = data;
-  const operation = textOf(name) ?? textOf(method) ?? "an operation";
-  const happened = kind.replace("approval.", "");
-  const who = textOf(by) === undefined ? "" : ` by ${textOf(by)}`;
-  const why = textOf(comment) === undefined ? "" : `: ${textOf(comment)}`;
-  const about = `${shortId(subject)} (${operation} at ${textOf(target) ?? "a target"})`;
-  return oneLine(`${timeOfDay(at).slice(0, 8)}  ${about} ${happened}${who}${why}`);
+  const operation = textOf(data["name"]) ?? textOf(data["method"]) ?? "an operation";
+  const about = `${shortId(subject)} (${operation} at ${textOf(data["target"]) ?? "a target"})`;
+  const comment = textOf(data["comment"]);
+  const why = comment === undefined ? "" : `: ${comment}`;
+  return oneLine(`${timeOfDay(at).slice(0, 8)}  ${about} ${happened(kind, data)}${why}`);
+}
+
+function happened(kind: LiveEvent["kind"], data: LiveEvent["data"]): string {
+  if (kind === "approval.consumed") return "was sent to its target";
+  const by = textOf(data["by"]);
+  if (kind === "approval.voted")
+    return `has a vote (${textOf(data["verdict"]) ?? "?"}) of ${by ?? "somebody"}`;
+  const what = kind.replace("approval.", "is ");
+  return by === undefined || by === "system" ? what : `${what} by ${by}`;
 }
 
 const textOf = (value: LiveEvent["data"][string] | undefined): string | undefined =>

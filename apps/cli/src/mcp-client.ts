@@ -29,7 +29,7 @@ export interface McpSession {
 /** Speaks MCP with a target for as long as `work` takes, and ends the session. */
 export async function withTarget<Result>(
   shell: Shell,
-  { connection, target }: { connection: Connection; target: string },
+  { connection, target, tool }: { connection: Connection; target: string; tool?: string },
   work: (session: McpSession) => Promise<Result>,
 ): Promise<Result> {
   const { url, tokens } = connection;
@@ -47,7 +47,7 @@ export async function withTarget<Result>(
     return await work({ client, recordingId: () => wire.recordingId });
   } catch (error) {
     if (shell.signal.aborted) throw interrupted();
-    throw mcpFailure(error, { url, target, refusal: wire.refusal });
+    throw mcpFailure(error, { url, target, tool, refusal: wire.refusal });
   } finally {
     await within(GOODBYE_MS, transport.terminateSession());
     await within(GOODBYE_MS, client.close());
@@ -97,10 +97,12 @@ function refusalMessage(text: string): string | undefined {
 
 /** Drawbridge's own code of a JSON-RPC error: it needs access that the caller may ask for. */
 const ACCESS_REQUIRED: number = -31016;
+/** What a shell takes for one plain word. */
+const ONE_WORD = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const AccessRequired = z.object({ policy: ResourceName });
 
-function answeredError(error: ProtocolError, target: string): CliError {
-  if (error.code === ACCESS_REQUIRED) return accessRequired(error, target);
+function answeredError(error: ProtocolError, where: Where): CliError {
+  if (error.code === ACCESS_REQUIRED) return accessRequired(error, where);
   return new CliError(error.message, {
     cause: error,
     details: error.data === undefined ? [] : jsonText(error.data).split("\n"),
@@ -108,23 +110,26 @@ function answeredError(error: ProtocolError, target: string): CliError {
 }
 
 /** The command is put together here: one that the other side wrote could be anything, and people paste it. */
-function accessRequired({ message, data }: ProtocolError, target: string): CliError {
+function accessRequired({ message, data }: ProtocolError, { target, tool }: Where): CliError {
   const { policy } = AccessRequired.safeParse(data).data ?? {};
   const choice = policy === undefined ? "" : ` --policy ${policy}`;
+  const tools = tool !== undefined && ONE_WORD.test(tool) ? ` --tools ${tool}` : "";
   return new CliError(message, {
-    details: [`ask for it: drawbridge request ${target}${choice} --reason TEXT --wait`],
+    details: [`ask for it: drawbridge request ${target}${choice}${tools} --reason TEXT --wait`],
   });
 }
 
 interface Where {
   readonly url: string;
   readonly target: string;
+  readonly tool: string | undefined;
   readonly refusal: Refusal | undefined;
 }
 
-function mcpFailure(error: unknown, { url, target, refusal }: Where): CliError {
+function mcpFailure(error: unknown, where: Where): CliError {
+  const { url, target, refusal } = where;
   if (error instanceof CliError) return error;
-  if (error instanceof ProtocolError) return answeredError(error, target);
+  if (error instanceof ProtocolError) return answeredError(error, where);
   if (refusal !== undefined) return refused(refusal, target);
   if (error instanceof UnauthorizedError) return refused({ status: 401, message: undefined }, target);
   if (SdkError.isInstance(error) && error.code === SdkErrorCode.RequestTimeout) {

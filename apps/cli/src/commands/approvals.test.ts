@@ -341,19 +341,33 @@ describe("approvals watch", () => {
             data: { name: "execute_sql", target: "shop", by: "bob", comment: "no\u001b[2J\nno" },
           }),
       ],
-      ["denied by bob", () => {}],
+      ["is denied by bob", () => {}],
     ]);
     expect(result).toMatchObject({ code: EXIT.ok, stderr: "", unreached: [] });
     expect(result.stdout.match(/── 9f3c21aa/g)).toHaveLength(1);
     expect(result.stdout.match(/── 5ec0d000/g)).toHaveLength(1);
     expect(result.stdout).toContain(
-      String.raw`22:31:04  9f3c21aa (execute_sql at shop) denied by bob: no\x1b[2J\nno`,
+      String.raw`22:31:04  9f3c21aa (execute_sql at shop) is denied by bob: no\x1b[2J\nno`,
     );
     expect(result.stdout).not.toContain("approve 5ec0d000");
     expect(controlPlane.events.connections.map(({ after, kinds }) => [after, kinds])).toEqual([
       [null, "approval.*"],
       ["c1", "approval.*"],
     ]);
+  });
+
+  it.each([
+    ["approval.consumed", { by: "alice" }, "was sent to its target"],
+    ["approval.voted", { by: "bob", verdict: "approve" }, "has a vote (approve) of bob"],
+    ["approval.expired", { by: "system" }, "is expired"],
+    ["approval.revoked", { by: "admin", comment: "wrong table" }, "is revoked by admin: wrong table"],
+  ] as const)("tells of %s", async (kind, data, says) => {
+    const result = await watch([
+      ["to decide:", () => controlPlane.events.happens({ kind, subject: APPROVAL.id, data })],
+      ["22:31:04", () => {}],
+    ]);
+    expect(result.stdout).toMatch(/\n22:31:04 {2}9f3c21aa \(an operation at a target\) .*\n$/);
+    expect(result.stdout).toContain(`${says}\n`);
   });
 
   it("prints a JSON value a line", async () => {
@@ -407,9 +421,9 @@ describe("approvals watch", () => {
             data: { method: "tools/call", target: "shop" },
           }),
       ],
-      ["requested", () => {}],
+      ["is requested", () => {}],
     ]);
-    expect(result.stdout).toBe("22:31:04  9f3c21aa (tools/call at shop) requested\n");
+    expect(result.stdout).toBe("22:31:04  9f3c21aa (tools/call at shop) is requested\n");
   });
 
   it("ends with its exit code when it may not listen", async () => {

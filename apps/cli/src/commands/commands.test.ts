@@ -618,11 +618,11 @@ describe("tools and call", () => {
     const { code, stderr } = await shell.run(["call", "shop", "x"]);
     expect(code).toBe(EXIT.failure);
     expect(stderr).toMatch(
-      /no access to shop now\n {2}ask for it: drawbridge request shop --policy shop-jit --reason TEXT --wait\n$/,
+      /no access to shop now\n {2}ask for it: drawbridge request shop --policy shop-jit --tools x --reason TEXT --wait\n$/,
     );
     expect(stderr).not.toContain("rm -rf");
     controlPlane.callTool = () => ({ error: { code: -31016, message, data: { policy: "x; rm -rf /" } } });
-    expect((await shell.run(["call", "shop", "x"])).stderr).toMatch(
+    expect((await shell.run(["call", "shop", "$(x)"])).stderr).toMatch(
       /drawbridge request shop --reason TEXT --wait\n$/,
     );
   });

@@ -109,7 +109,7 @@ async function call(
   const argumentText = text === "-" ? await readDocumentFile("-", shell) : text;
   const parameters = { name: tool, arguments: jsonObject(argumentText, "the arguments") };
   const connection = await connect(shell, command);
-  const result = await withTarget(shell, { connection, target }, async ({ client, recordingId }) => {
+  const result = await withTarget(shell, { connection, target, tool }, async ({ client, recordingId }) => {
     const recording = recordingId();
     if (recording !== undefined) output.notice(`recording ${recording}`);
     const tell = tellOnce(shell);

@@ -5,6 +5,7 @@ import { AuditModule } from "./audit/index.js";
 import { EventStreamsModule } from "./event-streams/index.js";
 import { GatewayModule } from "./gateway/index.js";
 import { IdentityModule } from "./identity/index.js";
+import { NotificationsModule } from "./notifications/index.js";
 import { PlatformModule } from "./platform/platform.module.js";
 import { PoliciesModule } from "./policies/index.js";
 import { RecordingsModule } from "./recordings/index.js";
@@ -23,6 +24,7 @@ import { ToolsModule } from "./tools/index.js";
     RecordingsModule,
     AuditModule,
     EventStreamsModule,
+    NotificationsModule,
     GatewayModule,
   ],
 })

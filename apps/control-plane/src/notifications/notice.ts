@@ -1,6 +1,6 @@
 import type { EventKind } from "@drawbridge/contracts";
+import type { ApprovalPreview } from "../approvals/index.js";
 import type { NotificationDelivery } from "./notification-deliveries.repository.js";
-import type { NotifiedApproval } from "./notified-approvals.js";
 
 /** What a channel of any kind says of an event. All of it may hold anything: each kind escapes it as it must. */
 export interface Notice {
@@ -60,7 +60,7 @@ const WAITING = new Set(["approval.requested", "approval.voted", "approval.escal
 
 export function noticeOf(
   delivery: Pick<NotificationDelivery, "id" | "kind" | "subject" | "event">,
-  approval: NotifiedApproval | undefined,
+  approval: ApprovalPreview | undefined,
   publicUrl: string,
 ): Notice {
   const { id, kind, subject, event } = delivery;

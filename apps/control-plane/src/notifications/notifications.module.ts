@@ -1,4 +1,5 @@
 import { Module } from "@nestjs/common";
+import { ApprovalsModule } from "../approvals/index.js";
 import { AuditModule } from "../audit/index.js";
 import { CONFIG, type Config } from "../config.js";
 import { EventsModule } from "../events/index.js";
@@ -29,7 +30,7 @@ import { SlackInteractions } from "./slack/slack-interactions.js";
 import { SlackInteractionsController } from "./slack/slack-interactions.controller.js";
 
 @Module({
-  imports: [PlatformModule, AuditModule, EventsModule, LocksModule, PoliciesModule],
+  imports: [PlatformModule, ApprovalsModule, AuditModule, EventsModule, LocksModule, PoliciesModule],
   controllers: [
     NotificationChannelsController,
     NotificationDeliveriesController,
@@ -40,13 +41,6 @@ import { SlackInteractionsController } from "./slack/slack-interactions.controll
       provide: OutboundHttp,
       useFactory: ({ notifyAllow }: Config) => new OutboundHttp(new AllowedReceivers(notifyAllow)),
       inject: [CONFIG],
-    },
-    {
-      provide: NotifiedApprovals,
-      useValue: {
-        of: () => Promise.resolve(undefined),
-        deny: () => Promise.reject(new Error("approvals cannot be denied from here yet")),
-      },
     },
     DenyValues,
     NotificationChannelsRepository,
@@ -62,6 +56,7 @@ import { SlackInteractionsController } from "./slack/slack-interactions.controll
     NotificationSending,
     NotificationSweep,
     NotificationTimes,
+    NotifiedApprovals,
     SlackDenials,
     SlackInteractions,
   ],

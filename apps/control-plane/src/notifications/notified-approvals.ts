@@ -1,19 +1,21 @@
-import type { ApprovalState } from "@drawbridge/contracts";
+import { Injectable } from "@nestjs/common";
+import { type ApprovalPreview, ApprovalPreviews, Denials } from "../approvals/index.js";
 import type { Principal } from "../identity/index.js";
 
-/** What notifications tell of an approval beside its event. */
-export interface NotifiedApproval {
-  readonly state: ApprovalState;
-  /** JSON of the parameters, masked; with an approver's edits where there are any. */
-  readonly preview: string;
-  /** Of who asked. */
-  readonly email: string | undefined;
-}
-
 /** What notifications need of approvals. */
-export abstract class NotifiedApprovals {
-  abstract of(id: string): Promise<NotifiedApproval | undefined>;
+@Injectable()
+export class NotifiedApprovals {
+  constructor(
+    private readonly previews: ApprovalPreviews,
+    private readonly denials: Denials,
+  ) {}
+
+  of(id: string): Promise<ApprovalPreview | undefined> {
+    return this.previews.of(id);
+  }
 
   /** With all that is asked of whoever denies through the API. @throws DomainError */
-  abstract deny(principal: Principal, id: string, comment: string): Promise<void>;
+  deny(principal: Principal, id: string, comment: string): Promise<void> {
+    return this.denials.deny(principal, id, comment);
+  }
 }

@@ -1,5 +1,6 @@
 import type { Type } from "@nestjs/common";
 import type { ApplyNotificationChannel, NotificationDeliveryView } from "@drawbridge/contracts";
+import type { ApprovalPreview } from "../../approvals/index.js";
 import { EventLog, type NewEvent } from "../../events/index.js";
 import { startTestApi, type TestApi } from "../../fakes/index.js";
 import type { Principal } from "../../identity/index.js";
@@ -9,20 +10,20 @@ import { HeldClock, startTestPlatform, type TestPlatform } from "../../platform/
 import { NotificationSender } from "../notification-sender.js";
 import { NotificationSweep } from "../notification-sweep.js";
 import { NotificationsModule } from "../notifications.module.js";
-import { type NotifiedApproval, NotifiedApprovals } from "../notified-approvals.js";
+import { NotifiedApprovals } from "../notified-approvals.js";
 
 /** Approvals of which a test says how they stand. */
-export class FakeApprovals extends NotifiedApprovals {
-  readonly known = new Map<string, NotifiedApproval>();
+export class FakeApprovals implements Pick<NotifiedApprovals, "of" | "deny"> {
+  readonly known = new Map<string, ApprovalPreview>();
   readonly denied: { readonly principal: Principal; readonly id: string; readonly comment: string }[] = [];
   /** Who may deny. */
   group = "dba";
 
-  override of(id: string): Promise<NotifiedApproval | undefined> {
+  of(id: string): Promise<ApprovalPreview | undefined> {
     return Promise.resolve(this.known.get(id));
   }
 
-  override deny(principal: Principal, id: string, comment: string): Promise<void> {
+  deny(principal: Principal, id: string, comment: string): Promise<void> {
     if (!principal.groups.includes(this.group))
       return Promise.reject(new DomainError("not_a_reviewer", "only people of dba decide about this"));
     this.denied.push({ principal, id, comment });

@@ -83,6 +83,27 @@ test("tells again where a listener failed, and of one end once", async () => {
   expect(failures).toBe(2);
 });
 
+test("does not tell again while it tells", async () => {
+  let running = 0;
+  let most = 0;
+  ends.onEnd(async () => {
+    most = Math.max(most, (running += 1));
+    await wait(1_200);
+    told.push(Date.now());
+    running -= 1;
+  });
+  const start = Date.now();
+  await grant(start - 1_000, start + 200);
+  await ends.onApplicationBootstrap();
+  await wait(300);
+  // Each moves the epoch; the first ends while it is still told of the other.
+  await grant(start - 1_000, start + 600);
+  await grant(start - 1_000, start + 60_000);
+  await expect.poll(() => told.length, { timeout: 5_000 }).toBe(2);
+  await wait(1_500);
+  expect({ most, told: told.length }).toEqual({ most: 1, told: 2 });
+});
+
 test("waits for what is months away, and for nothing, without telling", async () => {
   listen();
   await ends.onApplicationBootstrap();

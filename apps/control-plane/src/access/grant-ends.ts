@@ -18,7 +18,7 @@ export class GrantEnds implements OnApplicationBootstrap, OnModuleDestroy {
   private grants: Grants | undefined;
   private toldUntil: number;
   private timer: NodeJS.Timeout | undefined;
-  private telling: Promise<void> = Promise.resolve();
+  private telling: Promise<void> | undefined;
   private isOver = false;
 
   constructor(
@@ -56,7 +56,8 @@ export class GrantEnds implements OnApplicationBootstrap, OnModuleDestroy {
 
   private wait(): void {
     clearTimeout(this.timer);
-    if (this.isOver || !this.grants) return;
+    // Who tells waits for the next one afterwards.
+    if (this.isOver || this.telling || !this.grants) return;
     const next = nextAfter(this.grants, this.toldUntil);
     const delay = Math.min(Math.max(next - this.clock.now().getTime(), 0), LONGEST_WAIT_MS);
     this.timer = setTimeout(() => this.look(), delay).unref();
@@ -66,10 +67,15 @@ export class GrantEnds implements OnApplicationBootstrap, OnModuleDestroy {
     const now = this.clock.now().getTime();
     const isDue = this.grants !== undefined && nextAfter(this.grants, this.toldUntil) <= now;
     if (!isDue) return this.wait();
-    this.telling = this.telling.then(() => this.tell(now));
+    this.telling = this.tell(now).then((isTold) => {
+      this.telling = undefined;
+      if (isTold) this.wait();
+      else if (!this.isOver) this.timer = setTimeout(() => this.look(), SOON_MS).unref();
+    });
   }
 
-  private async tell(until: number): Promise<void> {
+  /** Whether all have heard. */
+  private async tell(until: number): Promise<boolean> {
     let isTold = true;
     for (const listener of this.listeners) {
       try {
@@ -80,8 +86,7 @@ export class GrantEnds implements OnApplicationBootstrap, OnModuleDestroy {
       }
     }
     if (isTold) this.toldUntil = Math.max(this.toldUntil, until);
-    if (isTold || this.isOver) return this.wait();
-    this.timer = setTimeout(() => this.look(), SOON_MS).unref();
+    return isTold;
   }
 }
 

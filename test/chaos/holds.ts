@@ -19,9 +19,9 @@ export interface HoldTrial {
 
 /** Holds a call of each client for `minutes`, then approves it. All at once; real clients with their own time limits. */
 export async function measureHolds(minutes: number): Promise<HoldTrial[]> {
-  const system = await System.start({ allow: { commands: scriptable([]) } });
+  const system = await System.start({ allow: { commands: scriptable(["dual"]) } });
   try {
-    await system.applyScriptable("script");
+    await system.applyScriptable("script", ["dual"]);
     await askBefore(system, "script", { tools: ["echo"], expiresIn: `${Math.ceil(minutes) + 10}m` });
     const url = `${system.publicUrl}/mcp/script`;
     const token = async () => (await system.door("script")).token;

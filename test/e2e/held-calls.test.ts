@@ -10,8 +10,8 @@ const HELD_MS = 70_000;
 let system: System;
 
 beforeAll(async () => {
-  system = await System.start({ allow: { commands: scriptable([]) } });
-  await system.applyScriptable("script");
+  system = await System.start({ allow: { commands: scriptable(["dual"]) } });
+  await system.applyScriptable("script", ["dual"]);
   await askBefore(system, "script", { tools: ["echo"], freely: ["pid"] });
 });
 afterAll(() => system?.stop());

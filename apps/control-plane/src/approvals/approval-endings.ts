@@ -32,9 +32,9 @@ export class ApprovalEndings {
     await this.end(id, { state: "cancelled", from: OPEN, reason });
   }
 
-  /** When its caller was not seen for too long. */
-  async abandon(id: string): Promise<void> {
-    await this.end(id, { state: "cancelled", from: OPEN, reason: LEFT, only: "abandoned" });
+  /** When its caller was not seen for too long. False when it was, or it has ended. */
+  abandon(id: string): Promise<boolean> {
+    return this.end(id, { state: "cancelled", from: OPEN, reason: LEFT, only: "abandoned" });
   }
 
   /** When its time is over: others are asked where the review says so, once; otherwise it has expired. */
@@ -77,8 +77,9 @@ export class ApprovalEndings {
     await this.jobs.later(EXPIRE_JOB, id, expiresAt.getTime() - now.getTime());
   }
 
-  private async end(id: string, ending: Ending): Promise<void> {
-    await this.acts.perform((act) => this.endWithin(act, id, ending));
+  private async end(id: string, ending: Ending): Promise<boolean> {
+    const ended = await this.acts.perform((act) => this.endWithin(act, id, ending));
+    return ended !== undefined;
   }
 
   private async escalate(id: string, review: ReviewTerms): Promise<void> {

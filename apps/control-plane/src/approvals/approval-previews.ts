@@ -21,6 +21,6 @@ export class ApprovalPreviews {
     const previews = await this.repository.previews(id);
     if (!approval || !previews) return undefined;
     const preview = Buffer.from(previews.editedPreview ?? previews.preview).toString("utf8");
-    return { state: approval.state as ApprovalState, email: approval.email ?? undefined, preview };
+    return { state: approval.state, email: approval.email ?? undefined, preview };
   }
 }

@@ -48,8 +48,9 @@ export class ApprovalVotes {
     }
     this.check(principal, approval, verdict);
     if (verdict === "approve" && approval.presentUntil <= now) {
-      await this.endings.abandon(id);
-      throw requesterAbsent();
+      if (await this.endings.abandon(id)) throw requesterAbsent();
+      // They came back, or somebody else ended it.
+      return this.pendingFor(principal, id, verdict);
     }
     return approval;
   }

@@ -297,12 +297,13 @@ export class ApprovalsRepository {
     return row;
   }
 
-  /** Whether all but the epoch would let it be consumed. */
-  async isConsumable(transaction: Transaction, { id, owner, now }: Consumption): Promise<boolean> {
+  /** Whether all would let it be consumed but for the epoch, which is another. */
+  async isOfAnotherEpoch(transaction: Transaction, { id, owner, epoch, now }: Consumption): Promise<boolean> {
     const rows = await transaction.$queryRaw<unknown[]>`
       SELECT FROM approval WHERE id = ${id}::uuid AND state = 'approved' AND expires_at > ${now}
         AND present_until > ${now} AND session_id = ${owner.sessionId}::uuid AND principal = ${owner.principal}
-        AND oauth_client = ${owner.oauthClient}`;
+        AND oauth_client = ${owner.oauthClient}
+        AND (SELECT value FROM authorization_epoch WHERE id = 1) <> ${epoch}`;
     return rows.length > 0;
   }
 
@@ -347,7 +348,7 @@ export class ApprovalsRepository {
 
   async told(id: string, now: Date): Promise<void> {
     await this.database.prisma.$executeRaw`
-      UPDATE approval SET told_at = ${now} WHERE id = ${id}::uuid AND told_at IS NULL`;
+      UPDATE approval SET told_at = ${now} WHERE id = ${id}::uuid AND told_at IS NULL AND NOT (${OPEN})`;
   }
 
   /** Their callers are there. Where an exchange is given, it is the leg that waits now. In one order, so that two processes never wait for each other. */

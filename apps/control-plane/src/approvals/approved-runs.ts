@@ -41,7 +41,7 @@ export class ApprovedRuns {
         await this.acts.record(transaction, row, { kind, actor: owner.principal, details });
         return "consumed";
       }
-      return (await this.repository.isConsumable(transaction, consumption)) ? "moved" : "gone";
+      return (await this.repository.isOfAnotherEpoch(transaction, consumption)) ? "moved" : "gone";
     });
     return taken;
   }

@@ -41,12 +41,12 @@ export class ArgumentEdits {
   }
 
   /**
-   * What would run after these edits. Undefined when they change nothing that is said.
-   * @throws DomainError edit_invalid, and approval_not_found when it has ended
+   * What would run after these edits. Undefined when they change nothing of what would run without them.
+   * @throws DomainError edit_invalid, and already_decided when it has ended
    */
   async prepare(approval: StoredApproval, edits: Edits, editor: Principal): Promise<Edited | undefined> {
     const sealed = await this.repository.sealed(approval.id);
-    if (!sealed) throw new DomainError("approval_not_found", "the operation has ended");
+    if (!sealed) throw new DomainError("already_decided", "the operation waits no more");
     const operation = this.seal.open(approval.id, sealed);
     const message = this.edited(operation, edits);
     const digest = this.seal.digestOf({
@@ -55,7 +55,7 @@ export class ArgumentEdits {
       toolDigest: operation.toolDigest,
       principal: operation.principal,
     });
-    if (Buffer.compare(digest, approval.requestedDigest) === 0) return undefined;
+    if (Buffer.compare(digest, approval.approvedDigest ?? approval.requestedDigest) === 0) return undefined;
     await this.judged(approval, { operation, message, editor });
     const changed = Object.keys(edits);
     return {

@@ -4,10 +4,10 @@ import { Approvals, type ApprovedOperation, type HeldApproval } from "../../appr
 import type { Hold } from "../../limits/index.js";
 import { DomainError } from "../../platform/errors.js";
 import { decideNow, type GatewayDecision, type Question } from "../decisions/decide.js";
-import type { LiveSnapshot } from "../decisions/live-state.js";
+import { type LiveSnapshot, LiveState } from "../decisions/live-state.js";
 import { TASKS } from "../decisions/task-capability.js";
 import { GatewayError } from "../gateway-error.js";
-import type { Exchange } from "../sessions/gateway-session.js";
+import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { SessionsService } from "../sessions/sessions.service.js";
 import { Authorization, type Authorized } from "../traffic/authorization.js";
 import { CallLimits } from "../traffic/call-limits.js";
@@ -58,6 +58,7 @@ export class ApprovedRuns {
     private readonly limits: CallLimits,
     private readonly sessions: SessionsService,
     private readonly target: ToTarget,
+    private readonly live: LiveState,
   ) {}
 
   /** @throws GatewayError when this leg ends without it, and the next one may try again: a limit has no room, say */
@@ -89,7 +90,7 @@ export class ApprovedRuns {
     });
     if (decided.decision.effect !== "allow") return { became: "refused", decision: decided.decision };
     const hold = await this.limits.holdOf(incoming, decided.decision, number);
-    begin(exchange, decided, { approval: grant, hold });
+    await this.begin(exchange, decided, { session: incoming.session, approval: grant, hold });
     await this.target.dispatch(incoming, number, decided.decision.toolDigest);
     return { became: "sent" };
   }
@@ -111,7 +112,7 @@ export class ApprovedRuns {
       if (became !== "consumed") await this.takeBack(incoming, hold);
     }
     if (became !== "consumed") return { became };
-    begin(exchange, decided, { approval: approval.id, hold });
+    await this.begin(exchange, decided, { session: incoming.session, approval: approval.id, hold });
     exchange.edited = editedBy(approval, operation);
     // Who could not be marked as told is told once more that it ran.
     exchange.heard = () => void this.approvals.told(approval.id).catch(() => undefined);
@@ -164,6 +165,19 @@ export class ApprovedRuns {
     }
   }
 
+  /** From here on it is an exchange like any other, with the token of the leg. */
+  private async begin(
+    exchange: Exchange,
+    { question, epoch }: Authorized,
+    run: { readonly session: GatewaySession; readonly approval: string; readonly hold: Hold | undefined },
+  ): Promise<void> {
+    const { session, approval, hold } = run;
+    const live = await this.live.known();
+    // What has changed since was told to a request that waited.
+    const isDenied = session.changedAt > epoch && decideNow(live, question).effect === "deny";
+    Object.assign(exchange, { question, epoch, approval, hold, held: undefined, revoked: isDenied });
+  }
+
   private async takeBack({ session, message }: Incoming<McpRequest>, hold: Hold | undefined): Promise<void> {
     session.usage.takeBack(message);
     await hold?.giveBack();
@@ -205,19 +219,6 @@ function asSent(
   if (!progressToken) message = parseMessage(removeMember(message, "meta", "progressToken")) as McpRequest;
   const bare = removeMember(message, "clientCapabilities", "extensions", TASKS);
   return { message: parseMessage(bare) as McpRequest, parameterHeaders };
-}
-
-/** From here on it is an exchange like any other, with the token of the leg. */
-function begin(
-  exchange: Exchange,
-  { question, epoch }: Authorized,
-  { approval, hold }: { readonly approval: string; readonly hold: Hold | undefined },
-): void {
-  exchange.question = question;
-  exchange.epoch = epoch;
-  exchange.approval = approval;
-  exchange.hold = hold;
-  exchange.held = undefined;
 }
 
 function editedBy(

@@ -54,6 +54,8 @@ export class Waiting {
       delivery: deliveryOf(waiter, { ...this.config, ...this.times }),
       beforeTokenExpiresMs: this.times.beforeTokenExpiresMs,
     });
+    const before = exchange.held?.over;
+    if (before) leg.end(before);
     exchange.held = leg;
     this.legs.add(begin.id, leg);
     try {

@@ -36,7 +36,7 @@ export interface Exchange {
   readonly body: HeldBody;
   /** What it has of the limits of its rules. */
   hold?: Hold | undefined;
-  /** While it waits for people: it is decided and recorded, and is not sent. */
+  /** While it waits for people, from the moment on in which that is decided: it is not sent. */
   held?: HeldExchange | undefined;
   /** What it was sent under where its rule asks for an approval: the approval, or the grant to run the same again. */
   approval?: string | undefined;
@@ -64,6 +64,8 @@ export type EndOfWaiting =
 /** A request that waits for people, for whoever knows that it should not any longer. */
 export interface HeldExchange {
   readonly awaits: "approval" | "access";
+  /** Why it does not wait any longer; undefined while it does. */
+  readonly over: EndOfWaiting | undefined;
   /** The first reason counts. */
   end(reason: EndOfWaiting): void;
   /** The client has come back with another connection, `Exchange.reply`, and shown this token. */

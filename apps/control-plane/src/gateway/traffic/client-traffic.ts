@@ -4,6 +4,7 @@ import { CONFIG, type Config } from "../../config.js";
 import { GatewayError } from "../gateway-error.js";
 import type { GatewayDecision } from "../decisions/decide.js";
 import { CalledAccess } from "../holding/called-access.js";
+import { AboutToWait } from "../holding/about-to-wait.js";
 import { HeldCalls } from "../holding/held-calls.js";
 import { HeldTasks } from "../holding/held-tasks.js";
 import { type ComesBack, RequestStates } from "../holding/request-states.js";
@@ -183,12 +184,13 @@ function forApproval(comesBack: ComesBack | undefined): ComesBack | undefined {
 /** `reply`: to whom it was decided. Who has come back with another token meanwhile is decided about with what comes next. */
 function noteDecided(
   exchange: Exchange,
-  { question, epoch }: Omit<Authorized, "decision">,
+  { question, epoch, decision }: Authorized,
   reply: ExchangeReply,
 ): void {
   const { session } = question.context;
   exchange.question = { ...exchange.question, context: { ...exchange.question.context, session } };
   exchange.decided = true;
+  exchange.held = AboutToWait.of(decision);
   if (exchange.reply === reply) exchange.epoch = epoch;
 }
 

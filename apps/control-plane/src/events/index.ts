@@ -1,6 +1,6 @@
 export { EventFeed, type EventListener } from "./event-feed.js";
 export { EventHistory, EVENTS_KEPT_MS } from "./event-history.js";
-export { type Audience, EventLog, EVENTS_TOPIC, type NewEvent } from "./event-log.js";
+export { EventLog, EVENTS_TOPIC } from "./event-log.js";
 export {
   BEGINNING,
   eventCursor,
@@ -11,3 +11,4 @@ export {
 } from "./event-position.js";
 export { EventsModule } from "./events.module.js";
 export type { LiveEvent } from "./live-events.repository.js";
+export type { Audience, NewEvent } from "./new-event.js";

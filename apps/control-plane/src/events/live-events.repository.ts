@@ -2,8 +2,8 @@ import { Injectable } from "@nestjs/common";
 import type { EventKind } from "@drawbridge/contracts";
 import type { Permission } from "../identity/index.js";
 import { Database, type Transaction } from "../platform/database.js";
-import type { NewEvent } from "./event-log.js";
 import { BEGINNING, type EventPosition } from "./event-position.js";
+import type { NewEvent } from "./new-event.js";
 
 export interface LiveEvent {
   readonly position: EventPosition;

@@ -11,4 +11,4 @@ export {
 } from "./event-position.js";
 export { EventsModule } from "./events.module.js";
 export type { LiveEvent } from "./live-events.repository.js";
-export type { Audience, NewEvent } from "./new-event.js";
+export type { NewEvent } from "./new-event.js";

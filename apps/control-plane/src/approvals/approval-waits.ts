@@ -25,7 +25,7 @@ export class ApprovalWaits implements OnModuleDestroy {
     acts.onAct(() => this.watch.lookSoon());
   }
 
-  attend(id: string, exchange: number): () => Promise<void> {
+  attend(id: string, exchange?: number): () => Promise<void> {
     return this.legs.attend(id, exchange);
   }
 

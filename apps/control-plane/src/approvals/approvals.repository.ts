@@ -283,15 +283,16 @@ export class ApprovalsRepository {
     return row;
   }
 
-  /** approved → consumed, for the one who gets the row. */
+  /** approved → consumed, for the one who gets the row: in the session of the approval or, of a task, of whoever polls it. */
   async consume(
     transaction: Transaction,
     { id, owner, epoch, exchange, now }: Consumption,
   ): Promise<StoredApproval | undefined> {
     const [row] = await transaction.$queryRaw<StoredApproval[]>`
-      UPDATE approval SET state = 'consumed', sealed = NULL, exchange = ${exchange}, ended_at = ${now}
+      UPDATE approval SET state = 'consumed', sealed = NULL, exchange = ${exchange}, ended_at = ${now},
+        session_id = ${owner.sessionId}::uuid
       WHERE id = ${id}::uuid AND state = 'approved' AND expires_at > ${now} AND present_until > ${now}
-        AND session_id = ${owner.sessionId}::uuid AND principal = ${owner.principal}
+        AND (session_id = ${owner.sessionId}::uuid OR task_hash IS NOT NULL) AND principal = ${owner.principal}
         AND oauth_client = ${owner.oauthClient} AND ${EPOCH} = ${epoch}
       RETURNING ${COLUMNS}`;
     return row;
@@ -301,8 +302,8 @@ export class ApprovalsRepository {
   async isOfAnotherEpoch(transaction: Transaction, { id, owner, epoch, now }: Consumption): Promise<boolean> {
     const rows = await transaction.$queryRaw<unknown[]>`
       SELECT FROM approval WHERE id = ${id}::uuid AND state = 'approved' AND expires_at > ${now}
-        AND present_until > ${now} AND session_id = ${owner.sessionId}::uuid AND principal = ${owner.principal}
-        AND oauth_client = ${owner.oauthClient}
+        AND present_until > ${now} AND (session_id = ${owner.sessionId}::uuid OR task_hash IS NOT NULL)
+        AND principal = ${owner.principal} AND oauth_client = ${owner.oauthClient}
         AND (SELECT value FROM authorization_epoch WHERE id = 1) <> ${epoch}`;
     return rows.length > 0;
   }

@@ -63,8 +63,11 @@ export class Approvals {
     return this.holding.openExchanges();
   }
 
-  /** A leg is open; to be called again when it has ended. While one is, the caller counts as present, and for 60 s more. */
-  attend(id: string, exchange: number): EndLeg {
+  /**
+   * A leg is open; what is returned is to be called when it has ended. While one is, the caller counts as present, and for
+   * 60 s more. `exchange`: of a leg in the session of the approval; a poll of a task may be in another one.
+   */
+  attend(id: string, exchange?: number): EndLeg {
     return this.waits.attend(id, exchange);
   }
 

@@ -3,7 +3,10 @@ import type { McpRequest } from "@drawbridge/mcp";
 import type { Reviewers, ReviewTerms } from "@drawbridge/policy";
 import type { Principal } from "../identity/index.js";
 
-/** Who may come back for an operation: the same principal through the same client in the same session, nobody else. */
+/**
+ * Who may come back for an operation: the same principal through the same client in the same session, nobody else. A task is
+ * polled wherever its client ends up: there the session may be another one (each replica has its own of 2026-07-28).
+ */
 export interface ApprovalOwner {
   readonly sessionId: string;
   readonly principal: string;

@@ -21,8 +21,8 @@ export class OpenLegs {
     private readonly now: () => Date,
   ) {}
 
-  /** A leg is open until the result is called. */
-  attend(id: string, exchange: number): () => Promise<void> {
+  /** A leg is open until the result is called. `exchange`: of the session of the approval, where it waits in one. */
+  attend(id: string, exchange?: number): () => Promise<void> {
     this.open.set(id, (this.open.get(id) ?? 0) + 1);
     if (!this.timer) this.renewIn(RENEW_MS);
     const begun = this.say(id, exchange);

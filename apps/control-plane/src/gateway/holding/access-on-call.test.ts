@@ -78,7 +78,7 @@ describe("a call that meets no grant", PATIENT, () => {
     const { json } = await call(await gateway.openSession("shop"));
     expect(json.error).toMatchObject({
       code: -31016,
-      message: expect.stringMatching(/needs access to shop .* Nothing has run/),
+      message: expect.stringMatching(/needs access to shop .* Nothing has run/) as string,
       data: {
         target: "shop",
         policy: "destroying",
@@ -96,7 +96,7 @@ describe("a call that meets no grant", PATIENT, () => {
     expect(gateway.links.reached("tools/call")).toEqual([]);
     await decide(request.id, "approve");
     const { json } = await answering;
-    expect(json.result).toMatchObject({ content: [{ text: expect.stringContaining('"n":1') }] });
+    expect(json.result).toMatchObject({ content: [{ text: expect.stringContaining('"n":1') as string }] });
     expect(gateway.links.reached("tools/call")).toHaveLength(1);
   });
 
@@ -124,7 +124,7 @@ describe("a call that meets no grant", PATIENT, () => {
     const { json } = await answering;
     expect(json.error).toMatchObject({
       code: -31002,
-      message: expect.stringMatching(/denied access to shop: not today/),
+      message: expect.stringMatching(/denied access to shop: not today/) as string,
     });
     expect(gateway.links.reached("tools/call")).toEqual([]);
   });
@@ -156,12 +156,12 @@ describe("where a reason is required", PATIENT, () => {
         method: "elicitation/create",
         params: {
           mode: "form",
-          message: expect.stringContaining("shop"),
+          message: expect.stringContaining("shop") as string,
           requestedSchema: {
             type: "object",
             properties: {
-              reason: expect.objectContaining({ type: "string" }),
-              ticket: expect.objectContaining({ type: "string" }),
+              reason: expect.objectContaining({ type: "string" }) as object,
+              ticket: expect.objectContaining({ type: "string" }) as object,
             },
             required: ["reason"],
           },
@@ -177,7 +177,7 @@ describe("where a reason is required", PATIENT, () => {
     expect(request).toMatchObject({ reason: "order 4711", ticket: "INC-7" });
     await decide(request.id, "approve");
     expect((await answering).json.result).toMatchObject({
-      content: [{ text: expect.stringContaining('"n":1') }],
+      content: [{ text: expect.stringContaining('"n":1') as string }],
     });
     const [sent = ""] = gateway.links.reached("tools/call");
     expect(sent).not.toContain("requestState");

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { resultFromTaskOutcome, withTasks } from "@modelcontextprotocol/ext-tasks/client";
 import {
   CancelTaskResultV2Schema,
@@ -12,6 +13,7 @@ import { GatewayUnderTest, PATIENT } from "../fakes/gateway-under-test.js";
 import { ModernClient, type ModernMessage, modernRequest } from "../fakes/modern-client.js";
 import { ENGINEERS_READ, withRule } from "../fakes/policies.js";
 import { KNOWS_TASKS, tasksPort } from "../fakes/tasks-port.js";
+import { ModernSessions } from "../sessions/modern-sessions.js";
 
 const ASKS = withRule(
   ENGINEERS_READ,
@@ -78,6 +80,14 @@ const stateOf = async (approval: string) =>
     )
   )[0];
 
+async function endSessionOf(approval: string): Promise<void> {
+  const [row] = await gateway.query<{ id: string }>("SELECT session_id AS id FROM approval WHERE id = $1", [
+    approval,
+  ]);
+  const { status } = await gateway.api("DELETE", `sessions/${row?.id}`);
+  expect(status).toBe(204);
+}
+
 describe("a held call of a client that knows tasks", PATIENT, () => {
   test("is a task at once, and it is written down before it is told", async () => {
     const task = await begin();
@@ -95,7 +105,7 @@ describe("a held call of a client that knows tasks", PATIENT, () => {
     expect(gateway.links.reached("tools/call")).toEqual([]);
     const done = await untilStatus(taskId, "completed");
     expect(done).toMatchObject({
-      result: { content: [{ type: "text", text: expect.stringContaining('"n":"run"') }] },
+      result: { content: [{ type: "text", text: expect.stringContaining('"n":"run"') as string }] },
     });
     expect(await poll(taskId)).toEqual(done);
     expect(gateway.links.reached("tools/call")).toHaveLength(1);
@@ -147,7 +157,7 @@ describe("a held call of a client that knows tasks", PATIENT, () => {
       status: "completed",
       result: {
         isError: true,
-        content: [{ text: expect.stringMatching(/denied this call: not on a Friday/) }],
+        content: [{ text: expect.stringMatching(/denied this call: not on a Friday/) as string }],
       },
     });
     expect(gateway.links.reached("tools/call")).toEqual([]);
@@ -162,7 +172,7 @@ describe("a held call of a client that knows tasks", PATIENT, () => {
       status: "completed",
       result: {
         isError: true,
-        content: [{ text: expect.stringMatching(/^Nobody approved this call in time/) }],
+        content: [{ text: expect.stringMatching(/^Nobody approved this call in time/) as string }],
       },
     });
   });
@@ -262,7 +272,7 @@ describe("a held call of a client that knows tasks", PATIENT, () => {
     await decide(second.approval, "approve");
     expect(await poll(second.taskId)).toMatchObject({
       status: "working",
-      statusMessage: expect.stringContaining("could not be sent yet"),
+      statusMessage: expect.stringContaining("could not be sent yet") as string,
     });
     gateway.links.script = answerPolitely;
     await running.answer();
@@ -283,6 +293,83 @@ describe("a held call of a client that knows tasks", PATIENT, () => {
     await gateway.startControlPlane();
     const task = await untilStatus(taskId, "failed");
     expect(task).toMatchObject({ error: { code: -31006 } });
+  });
+
+  test("keeps its caller present for a minute with each poll", async () => {
+    const { taskId, approval } = await begin();
+    await gateway.query("UPDATE approval SET present_until = now() + interval '5 seconds' WHERE id = $1", [
+      approval,
+    ]);
+    await poll(taskId);
+    const [row] = await gateway.query<{ seconds: string }>(
+      "SELECT extract(epoch FROM present_until - now()) AS seconds FROM approval WHERE id = $1",
+      [approval],
+    );
+    expect(Number(row?.seconds)).toBeGreaterThan(55);
+  });
+
+  test("that was denied is told so when it is made again instead of polled", async () => {
+    const args = { n: "again" };
+    const { approval } = await begin(args);
+    await decide(approval, "deny", { comment: "no" });
+    const { json } = await alice.post(callDestroy(args));
+    expect(json.result).toMatchObject({ resultType: "complete", isError: true });
+    const asked = await begin(args);
+    expect(asked.approval).not.toBe(approval);
+  });
+
+  test("that is made again while it runs does not run again", async () => {
+    const args = { n: "twice" };
+    const { taskId, approval } = await begin(args);
+    await decide(approval, "approve");
+    const running = await callUnderWay(gateway, () => poll(taskId));
+    await running.sending;
+    const { json } = await alice.post(callDestroy(args));
+    expect(json.result).toMatchObject({
+      isError: true,
+      content: [{ text: "The same call is running already; wait for its task." }],
+    });
+    await running.answer();
+    await untilStatus(taskId, "completed");
+    expect(gateway.links.reached("tools/call")).toHaveLength(1);
+  });
+
+  test("runs once, however many polls come at once at however many control planes", async () => {
+    const other = await gateway.beside();
+    // With several replicas each has a session of its own.
+    Reflect.set(other.get(ModernSessions), "replica", randomUUID());
+    try {
+      const there = new ModernClient(other, "shop");
+      for (let round = 0; round < 3; round += 1) {
+        const { taskId, approval } = await begin();
+        await decide(approval, "approve");
+        const before = gateway.links.sent.length + other.links.sent.length;
+        const clients = [alice, there, alice, there, alice, there, alice, there];
+        const answers = await Promise.all(clients.map((client) => poll(taskId, client)));
+        for (const { status } of answers) expect(["working", "completed"]).toContain(status);
+        await untilStatus(taskId, "completed");
+        expect(gateway.links.sent.length + other.links.sent.length - before).toBe(1);
+      }
+    } finally {
+      await other.stopControlPlane();
+    }
+  });
+
+  test("is told its result in another session as well", async () => {
+    const { taskId, approval } = await begin({ n: "elsewhere" });
+    await decide(approval, "approve");
+    const done = await untilStatus(taskId, "completed");
+    await endSessionOf(approval);
+    expect(await poll(taskId)).toEqual(done);
+  });
+
+  test("does not run when the session it was asked for in has ended", async () => {
+    const { taskId, approval } = await begin();
+    await decide(approval, "approve");
+    await endSessionOf(approval);
+    expect(await poll(taskId)).toMatchObject({ status: "completed", result: { isError: true } });
+    expect(gateway.links.reached("tools/call")).toEqual([]);
+    expect(await stateOf(approval)).toEqual({ state: "cancelled", sealed: null });
   });
 
   test("is driven to its end by the extension's own client", { timeout: 40_000 }, async () => {

@@ -56,7 +56,7 @@ export class HeldTasks {
     const { session, message } = incoming;
     await this.tasks.remember(session, taskId);
     const task = { taskId, approval, statusMessage: inWords(approval), updatedAt: approval.stateSince };
-    await this.whileThere(approval, exchange, () =>
+    await this.whileThere(approval, poll, () =>
       this.delivery.give(poll, { message: taskCreated(message.id, task), approval }),
     );
   }
@@ -83,7 +83,7 @@ export class HeldTasks {
   }
 
   private async get(poll: Poll, found: HeldApproval): Promise<void> {
-    await this.whileThere(found, poll.exchange, async () => {
+    await this.whileThere(found, poll, async () => {
       const standing = await this.standings.of(poll, found);
       const { approval, state, outcome } = standing;
       const message = taskTold(poll.incoming.message.id, { taskId: poll.taskId, ...standing }, state);
@@ -127,9 +127,10 @@ export class HeldTasks {
   /** While its request is answered the caller is there, and for a minute afterwards. */
   private async whileThere(
     approval: HeldApproval,
-    { number }: Exchange,
+    { exchange, incoming: { session } }: Poll,
     work: () => Promise<void>,
   ): Promise<void> {
+    const number = approval.sessionId === session.id ? exchange.number : undefined;
     const leave = isOpen(approval) ? this.approvals.attend(approval.id, number) : undefined;
     try {
       await work();

@@ -3,6 +3,7 @@ import type { McpRequest } from "@drawbridge/mcp";
 import { Approvals, type HeldApproval } from "../../approvals/index.js";
 import { GatewayError } from "../gateway-error.js";
 import type { Exchange } from "../sessions/gateway-session.js";
+import { SessionsRepository } from "../sessions/sessions.repository.js";
 import type { Incoming } from "../traffic/incoming.js";
 import { inWords } from "./approval-words.js";
 import { type RunOutcome, RunOutcomes } from "./run-outcomes.js";
@@ -36,11 +37,12 @@ export class TaskStandings {
     private readonly approvals: Approvals,
     private readonly runs: TaskRuns,
     private readonly outcomes: RunOutcomes,
+    private readonly sessions: SessionsRepository,
   ) {}
 
   /** Has it run, if it is time. */
   async of(poll: Poll, approval: HeldApproval): Promise<Standing> {
-    if (isOpen(approval) && approval.sessionId !== poll.incoming.session.id) {
+    if (isOpen(approval) && !(await this.isSessionOpen(poll, approval))) {
       await this.approvals.cancel(approval.id, "the session in which it was asked for has ended");
       const now = await this.again(poll, approval);
       return isOpen(now) ? working(now) : this.ofEnded(now);
@@ -62,6 +64,14 @@ export class TaskStandings {
   async again({ incoming: { session }, taskId }: Poll, known: HeldApproval): Promise<HeldApproval> {
     const { targetId, principal, oauthClient } = session;
     return (await this.approvals.ofTask(taskId, targetId, { principal, oauthClient })) ?? known;
+  }
+
+  /** Each replica has a session of its own: the poll may be in another one than the call. */
+  private async isSessionOpen(
+    { incoming: { session } }: Poll,
+    { sessionId }: HeldApproval,
+  ): Promise<boolean> {
+    return sessionId === session.id || this.sessions.isOpen(sessionId);
   }
 
   private async run(poll: Poll, approval: HeldApproval): Promise<Standing> {

@@ -1,4 +1,4 @@
-import { jsonView, type McpNotification, type McpRequest, removeMember, RpcErrorCode } from "@drawbridge/mcp";
+import { jsonView, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
 import { GatewayError } from "../gateway-error.js";
 
 /** The extension of 2026-07-28. */
@@ -11,11 +11,6 @@ export function declaresTasks({ bytes, ranges }: McpRequest | McpNotification): 
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8", start, end);
   const { extensions } = jsonView(text) as { extensions?: unknown };
   return typeof extensions === "object" && extensions !== null && Object.hasOwn(extensions, TASKS);
-}
-
-/** The request as a client sends it that knows nothing of tasks: its target answers it, and makes no task of it. */
-export function withoutTasks(request: McpRequest): Uint8Array {
-  return removeMember(request, "clientCapabilities", "extensions", TASKS);
 }
 
 /** What a server answers to a request about tasks without it, whether the task exists or not. */

@@ -56,6 +56,7 @@ import { SessionUpkeep } from "./sessions/session-upkeep.js";
 import { SessionsController } from "./sessions/sessions.controller.js";
 import { SessionsRepository } from "./sessions/sessions.repository.js";
 import { LiveChanges } from "./sessions/live-changes.js";
+import { LiveSources } from "./decisions/live-sources.js";
 import { LiveState } from "./decisions/live-state.js";
 import { SessionStorage } from "./sessions/session-storage.js";
 import { SessionsService } from "./sessions/sessions.service.js";
@@ -104,6 +105,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     LegEndings,
     LegTimes,
     LiveChanges,
+    LiveSources,
     LiveState,
     ModernEndpoint,
     ModernSessions,

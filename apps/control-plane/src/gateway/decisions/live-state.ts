@@ -1,56 +1,37 @@
 import { Injectable } from "@nestjs/common";
-import type { CompiledPolicies } from "@drawbridge/policy";
-import { type Grants, LiveGrants } from "../../access/index.js";
-import { LiveLocks, type Locks } from "../../locks/index.js";
 import { Database } from "../../platform/database.js";
-import { readEpoch, type Snapshot } from "../../platform/epoch-snapshot.js";
-import { LivePolicies } from "../../policies/index.js";
+import { readEpoch } from "../../platform/epoch-snapshot.js";
 import { LiveTargets, type Target, TargetRevisions } from "../../targets/index.js";
-import { type Pins, ToolPins } from "../../tools/index.js";
+import { ToolPins } from "../../tools/index.js";
 import { maySpeakModern } from "../era-refusals.js";
+import { type LiveSnapshot, LiveSources } from "./live-sources.js";
 
-/** What decisions are made from, all of it true at `epoch` or later. */
-export interface LiveSnapshot {
-  readonly epoch: bigint;
-  readonly targets: Awaited<ReturnType<LiveTargets["get"]>>["value"];
-  readonly policies: CompiledPolicies;
-  readonly pins: Pins;
-  readonly grants: Grants;
-  readonly locks: Locks;
-}
+export type { LiveSnapshot } from "./live-sources.js";
 
-/** What decides is read apart; a decision needs all of it as of one moment, so the oldest epoch counts. */
+/** What decisions are made from, as of the moment that is asked for, and what is known of targets beside it. */
 @Injectable()
 export class LiveState {
   constructor(
-    readonly policies: LivePolicies,
-    readonly targets: LiveTargets,
+    private readonly sources: LiveSources,
     readonly revisions: TargetRevisions,
-    readonly pins: ToolPins,
-    readonly grants: LiveGrants,
-    readonly locks: LiveLocks,
     private readonly database: Database,
   ) {}
 
-  /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
-  async known(): Promise<LiveSnapshot> {
-    const { targets, policies, pins, grants, locks } = this;
-    return together(
-      await Promise.all([targets.get(), policies.get(), pins.get(), grants.get(), locks.get()]),
-    );
+  get targets(): LiveTargets {
+    return this.sources.targets;
   }
 
-  async atLeast(epoch: bigint): Promise<LiveSnapshot> {
-    const { targets, policies, pins, grants, locks } = this;
-    return together(
-      await Promise.all([
-        targets.atLeast(epoch),
-        policies.atLeast(epoch),
-        pins.atLeast(epoch),
-        grants.atLeast(epoch),
-        locks.atLeast(epoch),
-      ]),
-    );
+  get pins(): ToolPins {
+    return this.sources.pins;
+  }
+
+  /** As last read. Good enough where a recorded statement checks the epoch afterwards. */
+  known(): Promise<LiveSnapshot> {
+    return this.sources.known();
+  }
+
+  atLeast(epoch: bigint): Promise<LiveSnapshot> {
+    return this.sources.atLeast(epoch);
   }
 
   /** The revisions that a target speaks, if it is known not to speak 2026-07-28. */
@@ -66,22 +47,4 @@ export class LiveState {
   async now(): Promise<LiveSnapshot> {
     return this.atLeast(await readEpoch(this.database));
   }
-}
-
-function together([targets, policies, pins, grants, locks]: [
-  Snapshot<LiveSnapshot["targets"]>,
-  Snapshot<CompiledPolicies>,
-  Snapshot<Pins>,
-  Snapshot<Grants>,
-  Snapshot<Locks>,
-]): LiveSnapshot {
-  const others = [policies, pins, grants, locks].map(({ epoch }) => epoch);
-  return {
-    epoch: others.reduce((oldest, each) => (each < oldest ? each : oldest), targets.epoch),
-    targets: targets.value,
-    policies: policies.value,
-    pins: pins.value,
-    grants: grants.value,
-    locks: locks.value,
-  };
 }

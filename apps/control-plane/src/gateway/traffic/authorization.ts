@@ -143,7 +143,10 @@ export class Authorization {
     while (epoch > live.epoch || session.changedAt > live.epoch) {
       live = await this.live.atLeast(epoch > session.changedAt ? epoch : session.changedAt);
       const before = decision;
-      decision = (await this.sessions.isStillOpen(session)) ? await judge(live, question) : gone();
+      // Why it is refused tells more than that its session is gone, which may be for the same reason.
+      const isDenied = decideNow(live, question).effect === "deny";
+      const isHere = (await this.sessions.isStillOpen(session)) || isDenied;
+      decision = isHere ? await judge(live, question) : gone();
       count(session, message, { from: before, to: decision });
       const again = this.recordOrRefuse(session, { kind: "decision", ...about, decision });
       epoch = await countedWhenRecorded(again, incoming, decision);

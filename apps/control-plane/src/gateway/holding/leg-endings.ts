@@ -46,6 +46,7 @@ export class LegEndings {
   async inVain(leg: Leg, said: Required<Said>, decision?: GatewayDecision): Promise<void> {
     const attributes = { [leg.awaits]: leg.id };
     await this.endingsOf(leg).inVain(leg.exchange, { ...said, attributes, decision });
+    await tellAnyway(leg, said);
   }
 
   private async deny(leg: Leg, decision: GatewayDecision): Promise<void> {
@@ -66,7 +67,8 @@ export class LegEndings {
   }
 
   private async tellToComeBack(leg: Leg, awaited: Awaited): Promise<void> {
-    const { message, code } = this.toComeBack(leg, awaited);
+    const said = this.toComeBack(leg, awaited);
+    const { message, code } = said;
     await this.sessions.trafficOf(leg.incoming.session).own.give(leg.exchange, {
       message,
       attributes: { [leg.awaits]: leg.id },
@@ -74,6 +76,7 @@ export class LegEndings {
       // Who waits for access is denied until it is given.
       ...(leg.awaits === "access" ? { mayHear: async () => true } : {}),
     });
+    await tellAnyway(leg, said);
   }
 
   private toComeBack(leg: Leg, awaited: Awaited): Said {
@@ -101,4 +104,9 @@ export class LegEndings {
   private endingsOf({ incoming: { session } }: Leg) {
     return this.sessions.trafficOf(session).endings;
   }
+}
+
+/** The end of the session may have told the recording before, and nobody the caller. */
+async function tellAnyway({ exchange: { reply } }: Leg, { message }: Said): Promise<void> {
+  if (reply.open) await reply.finish(message);
 }

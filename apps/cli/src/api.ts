@@ -210,7 +210,7 @@ async function failure(response: Response, url: string): Promise<CliError> {
     return new CliError(detail, {
       exitCode: EXIT.notSignedIn,
       code,
-      details: ["sign in again: drawbridge login", "then repeat the command"],
+      details: detail.includes("drawbridge login") ? [] : ["sign in again (drawbridge login) and repeat it"],
     });
   }
   return new CliError(status === 401 ? `${detail}; sign in again: drawbridge login` : detail, {

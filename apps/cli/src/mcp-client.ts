@@ -17,6 +17,14 @@ import { VERSION } from "./version.js";
 const GOODBYE_MS = 5_000;
 const MAX_REFUSAL_BYTES = 65_536;
 
+/** A call that waits for people goes on after a restart of the control plane when its caller is back within a minute. */
+const RECONNECTION = {
+  initialReconnectionDelay: 1_000,
+  maxReconnectionDelay: 5_000,
+  reconnectionDelayGrowFactor: 1.5,
+  maxRetries: 15,
+};
+
 /** Says under which recording a session is kept; a header, because MCP's session id is a secret of the client. */
 export const SESSION_HEADER = "drawbridge-session";
 
@@ -38,6 +46,7 @@ export async function withTarget<Result>(
   const wire = new Wire(async () => (await tokens.get("mcp")).value);
   const transport = new StreamableHTTPClientTransport(new URL(`${url}/mcp/${encodeURIComponent(target)}`), {
     requestInit: { redirect: "error" },
+    reconnectionOptions: RECONNECTION,
     fetch: (address, request) => wire.fetch(address, request),
   });
   const client = new Client({ name: "drawbridge-cli", version: VERSION });

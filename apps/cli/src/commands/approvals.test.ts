@@ -275,7 +275,7 @@ describe("approvals approve", () => {
     controlPlane.route(`POST ${PATH}/approve`, () => problem("sign_in_again", "your sign-in is too old"));
     const { code, stderr } = await shell.run(["approvals", "approve", "9f3c21aa", "--yes"]);
     expect(code).toBe(EXIT.notSignedIn);
-    expect(stderr).toMatch(/too old\n {2}sign in again: drawbridge login\n {2}then repeat the command\n$/);
+    expect(stderr).toMatch(/too old\n {2}sign in again \(drawbridge login\) and repeat it\n$/);
     const refused = await shell.run(["approvals", "approve", "9f3c21aa", "--yes"], { answers: ["n"] });
     expect(refused.code).toBe(EXIT.notSignedIn);
     expect(controlPlane.seen("POST ")).toHaveLength(2);

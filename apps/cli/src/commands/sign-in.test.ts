@@ -310,7 +310,7 @@ describe("a sign-in that is too old to decide", () => {
     await timePasses();
     const result = await shell.run(approve, { answers: ["y", "n"] });
     expect(result).toMatchObject({ code: EXIT.notSignedIn, stdout: "" });
-    expect(result.stderr).toMatch(/too old\n {2}sign in again: drawbridge login\n/);
+    expect(result.stderr).toMatch(/too old\n {2}sign in again \(drawbridge login\) and repeat it\n/);
     expect(controlPlane.seen("POST ")).toHaveLength(1);
   });
 

@@ -31,7 +31,8 @@ afterAll(async () => {
 class Listener {
   readonly heard: EventMessage[] = [];
   readonly closed: Promise<number>;
-  private constructor(readonly socket: WebSocket) {
+
+  private constructor(socket: WebSocket) {
     socket.addEventListener("message", ({ data }) => {
       this.heard.push(EventMessage.parse(JSON.parse(String(data))));
     });

@@ -484,6 +484,27 @@ class AtOnce implements fc.AsyncCommand<Box, Real> {
   toString = () => `at once: ${this.actions.map(({ act, of, by }) => `${act} ${of} (${by})`).join(", ")}`;
 }
 
+/** One operation is held and approved, if it can be, by people one after the other. */
+class Approved implements fc.AsyncCommand<Box, Real> {
+  constructor(private readonly of: number) {}
+
+  check = () => true;
+
+  async run(box: Box, real: Real): Promise<void> {
+    const { of } = this;
+    const acts = [
+      { act: "told", of, by: "" },
+      { act: "hold", of, by: "" },
+      { act: "approve", of, by: "dave" },
+      { act: "approve", of, by: "carol" },
+      { act: "approve", of, by: "bob" },
+    ] as const;
+    for (const each of acts) await new AtOnce([each]).run(box, real);
+  }
+
+  toString = () => `approved ${this.of}`;
+}
+
 /** Callers stay, or leave. */
 class Wait implements fc.AsyncCommand<Box, Real> {
   constructor(
@@ -517,6 +538,17 @@ const rivals = fc
   .tuple(fc.nat({ max: OPERATIONS.length - 1 }), fc.array(action, { minLength: 2, maxLength: 4 }))
   .map(([of, actions]) => new AtOnce(actions.map((each) => ({ ...each, of }))));
 const alone = action.map((each) => new AtOnce([each]));
+/** What gets in the way of a run. */
+const runs = fc
+  .tuple(
+    fc.nat({ max: OPERATIONS.length - 1 }),
+    fc.array(fc.constantFrom("consume", "consume", "epoch", "revoke", "cancel", "sweep", "job", "attend"), {
+      minLength: 1,
+      maxLength: 3,
+    }) as fc.Arbitrary<Action["act"][]>,
+  )
+  .map(([of, acts]) => new AtOnce([...acts, "consume" as const].map((act) => ({ act, of, by: "bob" }))));
+const approved = fc.nat({ max: OPERATIONS.length - 1 }).map((of) => new Approved(of));
 const waits = fc
   .tuple(
     fc.constantFrom(1_000, 30_000, MINUTE - 1, MINUTE, 5 * MINUTE, 15 * MINUTE, 61 * MINUTE),
@@ -527,14 +559,14 @@ const waits = fc
 test("whatever people, callers, sweeps and time do at once, approvals go from state to state as they may, and run at most once", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.commands([alone, alone, rivals, rivals, waits], { maxCommands: 40, size: "max" }),
+      fc.commands([alone, rivals, approved, runs, runs, waits], { maxCommands: 40, size: "max" }),
       async (commands) => {
         const real = new Real();
         const model: Model = { now: clock.at.getTime(), epoch: 0, approvals: OPERATIONS.map(() => []) };
         await fc.asyncModelRun(() => ({ model: { model }, real }), commands);
       },
     ),
-    { numRuns: 40, endOnFailure: false, interruptAfterTimeLimit: 90_000 },
+    { numRuns: 25, interruptAfterTimeLimit: 90_000 },
   );
   const { rows } = await platform.admin.query<{ said: string; count: string }>(
     "SELECT said, count(*) FROM transition GROUP BY said",

@@ -174,7 +174,7 @@ function compileRule(rule: PolicyRule, { version, available, position }: RuleOpt
     ...(!unenforceable && rule.when !== undefined && { condition: conditionOf(rule, rule.when) }),
     limits: appliedLimits(version.name, rule),
     ...(rule.message !== undefined && { message: rule.message }),
-    isUnderGrant: needsGrant(version.document),
+    ...(needsGrant(version.document) && { isUnderGrant: true as const }),
     ...(!unenforceable && rule.approval && { review: rule.approval }),
     position,
   });

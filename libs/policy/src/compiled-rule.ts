@@ -17,7 +17,7 @@ export interface CompiledRule {
   readonly limits: readonly AppliedLimit[];
   readonly message?: string;
   /** Of a policy with just-in-time access: a grant may be read, and is told. */
-  readonly isUnderGrant: boolean;
+  readonly isUnderGrant?: true;
   /** Who approves; only of rules that ask for it. */
   readonly review?: ReviewTerms;
   /** Position among all rules by policy name, then by place in the policy: decides between equals. */

@@ -33,13 +33,9 @@ const Reviewers = z.strictObject({
 });
 
 const Approval = z.strictObject({
-  from: z
-    .array(Reviewers)
-    .min(1)
-    .max(16)
-    .meta({
-      description: "Who approves: so many of each of these groups, 20 people at most; nobody counts twice",
-    }),
+  from: z.array(Reviewers).min(1).max(16).meta({
+    description: "Who approves: so many of each of these groups, 20 people at most; nobody counts twice",
+  }),
   expiresIn: Duration.meta({
     description: "How long it waits for them: a call 7d at most, a request for access 90d",
     examples: ["15m"],

@@ -294,7 +294,7 @@ function decisionOf(rule: CompiledRule, judgement: Judgement, evaluation: Evalua
     ...(rule.message !== undefined && { message: rule.message }),
     ...(limits.length > 0 && { limits }),
     ...(rule.effect === "require_approval" && rule.review && { review: rule.review }),
-    ...grantOf(rule, evaluation),
+    ...(rule.isUnderGrant && grantOf(rule, evaluation)),
     ...failedOf(judgement),
   };
 }
@@ -316,7 +316,7 @@ function failedDecision(
     version: rule.version,
     rule: rule.name,
     reason,
-    ...grantOf(rule, evaluation),
+    ...(rule.isUnderGrant && grantOf(rule, evaluation)),
     ...failedOf(judgement),
   };
 }

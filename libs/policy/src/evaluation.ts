@@ -72,7 +72,7 @@ export class Evaluation {
   /** Of a rule without a condition it is true. */
   outcomeOf(rule: CompiledRule): Outcome {
     if (!rule.condition) return true;
-    this.#scope.grant = this.grantFor(rule);
+    this.#scope.grant = rule.isUnderGrant && this.grantFor(rule);
     const outcome = this.#ask(rule.condition);
     this.#outcomes?.set(rule, outcome);
     return outcome;

@@ -10,7 +10,6 @@ const rule = (position: number, effect: CompiledRule["effect"] = "allow"): Compi
   effect,
   written: effect,
   limits: [],
-  isUnderGrant: false,
   position,
 });
 

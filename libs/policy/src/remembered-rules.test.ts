@@ -21,7 +21,6 @@ test("remembers not more than so many rules", () => {
     effect: "deny",
     written: "deny",
     limits: [],
-    isUnderGrant: false,
     position: 0,
   };
   const denying = Array.from({ length: 150_000 }, () => rule);

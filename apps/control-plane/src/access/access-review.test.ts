@@ -8,7 +8,7 @@ let alice: string;
 let count = 0;
 
 beforeAll(async () => {
-  access = await startAccessUnderTest();
+  access = await startAccessUnderTest(3);
 });
 afterAll(() => access.stop());
 beforeEach(async () => {
@@ -56,7 +56,7 @@ describe("a review", () => {
     expect(end - start).toBe(60 * MINUTE);
     expect(await access.acts(id)).toEqual(["access_request.created", "access_request.approved"]);
     expect(await access.acts(grant.id)).toEqual(["grant.started"]);
-    expect(access.api.jobs.putOff).toContainEqual(
+    expect(access.putOff()).toContainEqual(
       expect.objectContaining({ name: "access-grant-over", subject: grant.id }),
     );
   });

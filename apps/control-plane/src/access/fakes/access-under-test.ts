@@ -33,6 +33,8 @@ export interface AccessUnderTest {
   acts(subject: string | null): Promise<string[]>;
   /** And those that were told live. */
   events(subject: string | null): Promise<string[]>;
+  /** Jobs for later. */
+  putOff(): readonly { readonly name: string; readonly subject: string; readonly delayMs: number }[];
   stop(): Promise<void>;
 }
 
@@ -42,23 +44,33 @@ const SIGNED_IN_ROLES: Record<string, Role[]> = {
   audrey: ["user", "auditor"],
 };
 
-/** root is an admin, olga an operator, audrey an auditor, all of no group that a policy names. */
-export async function startAccessUnderTest(): Promise<AccessUnderTest> {
+/**
+ * root is an admin, olga an operator, audrey an auditor, all of no group that a policy names. Each replica gets one
+ * request after the other: only the database keeps those that come at once apart.
+ */
+export async function startAccessUnderTest(replicas = 1): Promise<AccessUnderTest> {
   const platform = await startTestPlatform({ DRAWBRIDGE_AGENT_LISTEN: "127.0.0.1:0" });
   const api = await startTestApi(platform, { imports: [AccessModule] });
+  const apis = [api];
+  while (apis.length < replicas) apis.push(await startTestApi(platform, { imports: [AccessModule] }));
   let ahead = 0;
   const now = () => new Date(Date.now() + ahead);
-  api.app.get(Clock, { strict: false }).now = now;
+  for (const { app, tokens } of apis) {
+    app.get(Clock, { strict: false }).now = now;
+    for (const [name, roles] of Object.entries(SIGNED_IN_ROLES)) tokens.set(name, { roles });
+  }
   const signedIn = new Map<string, Partial<Principal>>();
   const person: AccessUnderTest["person"] = (name, groups, said = {}) =>
     void signedIn.set(name, { groups, ...said });
   for (const [name, roles] of Object.entries(SIGNED_IN_ROLES)) person(name, [], { roles });
 
+  let sent = 0;
   const send = async <Body>(as: string, method: string, path: string, body?: unknown) => {
     const said = signedIn.get(as);
+    const replica = apis[(sent += 1) % apis.length] ?? api;
     if (said)
-      api.tokens.set(as, { signedInAt: now(), expiresAt: new Date(now().getTime() + 600_000), ...said });
-    const response = await api.fetch(as, `/api/v1/${path}`, {
+      replica.tokens.set(as, { signedInAt: now(), expiresAt: new Date(now().getTime() + 600_000), ...said });
+    const response = await replica.fetch(as, `/api/v1/${path}`, {
       method,
       ...(body === undefined
         ? {}
@@ -122,8 +134,9 @@ spec:
     grant: (id, as = "audrey") => found(as, `grants/${id}`),
     acts: (subject) => told("audit_event", "action", subject),
     events: (subject) => told("live_event", "kind", subject),
+    putOff: () => apis.flatMap(({ jobs }) => jobs.putOff),
     stop: async () => {
-      await api.stop();
+      for (const each of apis) await each.stop();
       await platform.stop();
     },
   };

@@ -22,8 +22,11 @@ const RECONNECTION = {
   initialReconnectionDelay: 1_000,
   maxReconnectionDelay: 5_000,
   reconnectionDelayGrowFactor: 1.5,
-  maxRetries: 15,
+  maxRetries: 60,
 };
+
+/** What the SDK says, and only says, when it does not come back any more: the call would never end. */
+const GAVE_UP = /^Maximum reconnection attempts/;
 
 /** Says under which recording a session is kept; a header, because MCP's session id is a secret of the client. */
 export const SESSION_HEADER = "drawbridge-session";
@@ -53,7 +56,12 @@ export async function withTarget<Result>(
   try {
     // The SDK's transport types predate exactOptionalPropertyTypes.
     await client.connect(transport as Parameters<Client["connect"]>[0]);
-    return await work({ client, recordingId: () => wire.recordingId });
+    const lost = new Promise<never>((_resolve, reject) => {
+      client.onerror = ({ message }) => {
+        if (GAVE_UP.test(message)) reject(connectionLost(target));
+      };
+    });
+    return await Promise.race([work({ client, recordingId: () => wire.recordingId }), lost]);
   } catch (error) {
     if (shell.signal.aborted) throw interrupted();
     throw mcpFailure(error, { url, target, tool, refusal: wire.refusal });
@@ -61,6 +69,10 @@ export async function withTarget<Result>(
     await within(GOODBYE_MS, transport.terminateSession());
     await within(GOODBYE_MS, client.close());
   }
+}
+
+function connectionLost(target: string): CliError {
+  return new CliError(`the connection was lost; what ${target} did is unknown, unless the recording says it`);
 }
 
 interface Refusal {

@@ -166,6 +166,10 @@ describe("usage", () => {
   });
 });
 
+function callOf({ requests }: FakeControlPlane): FakeControlPlane["requests"][number] | undefined {
+  return requests.find(({ body }) => (body as { method?: string } | undefined)?.method === "tools/call");
+}
+
 function namesOfCommands(help: string): string[] {
   const list = /Commands:\n((?: .*\n)*)/.exec(help)?.[1] ?? "";
   return [...list.matchAll(/^ {2}([a-z]+)/gm)].flatMap(([, name = ""]) => (name === "help" ? [] : [name]));
@@ -607,6 +611,30 @@ describe("tools and call", () => {
       expect((await shell.run(["call", "shop", "x"])).code).toBe(EXIT.ok);
       expect(callsSeen()).toHaveLength(1);
     });
+  });
+
+  it("comes back for the answer of a call whose connection broke", async () => {
+    let tries = 0;
+    controlPlane.resume = () => {
+      tries += 1;
+      if (tries < 10) return { status: 502 };
+      const id = (callOf(controlPlane)?.body as { id: number }).id;
+      const answer = { jsonrpc: "2.0", id, result: { content: [{ type: "text", text: "done" }] } };
+      return {
+        body: `id: e2\ndata: ${JSON.stringify(answer)}\n\n`,
+        headers: { "content-type": "text/event-stream" },
+      };
+    };
+    const { code, stdout } = await shell.run(["call", "shop", "x"]);
+    expect({ code, stdout }).toEqual({ code: EXIT.ok, stdout: "done\n" });
+    expect(tries).toBe(10);
+  });
+
+  it("does not wait for ever for one that never comes", async () => {
+    controlPlane.resume = () => ({ status: 502 });
+    const { code, stderr } = await shell.run(["call", "shop", "x"]);
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toMatch(/error: the connection was lost; what shop did is unknown/);
   });
 
   it("says what to type when access has to be asked for", async () => {

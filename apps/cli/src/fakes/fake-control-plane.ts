@@ -28,6 +28,8 @@ export class FakeControlPlane {
   callTool: (parameters: unknown) => Record<string, unknown> = () => ({ result: { content: [] } });
   tools: unknown[] = [];
   mcpRefusal: FakeAnswer | undefined;
+  /** What a client hears that comes back for the answer of a call whose connection broke; a call breaks when it is set. */
+  resume: (() => FakeAnswer) | undefined;
   readonly url: string;
   readonly events = new FakeEvents();
   readonly #server: Server;
@@ -75,7 +77,10 @@ export class FakeControlPlane {
 
   #handleMcp(request: ReceivedRequest, response: ServerResponse): void {
     if (this.mcpRefusal !== undefined) return send(response, this.mcpRefusal);
-    if (request.method === "GET") return send(response, { status: 405 });
+    if (request.method === "GET") {
+      const comesBack = request.headers["last-event-id"] !== undefined;
+      return send(response, (comesBack ? this.resume?.() : undefined) ?? { status: 405 });
+    }
     if (request.method === "DELETE") return send(response, { status: 200 });
     const { id, method, params } = request.body as { id?: number; method: string; params?: unknown };
     if (id === undefined) return send(response, { status: 202 });
@@ -96,6 +101,11 @@ export class FakeControlPlane {
   }
 
   #streamCall(response: ServerResponse, id: number, parameters: unknown): void {
+    if (this.resume !== undefined) {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write("id: e1\nretry: 5\ndata: \n\n", () => setTimeout(() => response.destroy(), 50));
+      return;
+    }
     const token = (parameters as { _meta?: { progressToken?: unknown } })._meta?.progressToken;
     const messages = [
       {

@@ -1,6 +1,6 @@
 import type { EventAttributes } from "@drawbridge/recording";
 import { RecordingUnavailableError } from "../../recordings/index.js";
-import { unavailable } from "../gateway-error.js";
+import { unavailable, unknownSession } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import type { AnswerDelivery, Last } from "./answer-delivery.js";
 import type { Recorder } from "./recorder.js";
@@ -25,10 +25,15 @@ export class OwnAnswers {
     private readonly delivery: AnswerDelivery,
   ) {}
 
-  /** Resolves when it is delivered. @throws GatewayError when it cannot be recorded: the request may be made again */
+  /**
+   * Resolves when it is delivered, or somebody has told another end. @throws GatewayError when it cannot be recorded or the
+   * session is over: the request may be made again
+   */
   async give(exchange: Exchange, answer: OwnAnswer): Promise<void> {
     const last = await this.delivery.end(exchange, () => this.write(exchange, answer));
     if (last) await this.delivery.deliver(exchange, last);
+    // The end of the session has told the recording, and nobody else.
+    else if (this.session.ended) throw unknownSession();
   }
 
   private async write(exchange: Exchange, answer: OwnAnswer): Promise<Last> {

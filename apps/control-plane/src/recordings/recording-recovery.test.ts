@@ -115,6 +115,28 @@ describe("a sweep", () => {
     expect((await kindsOf(id)).slice(3)).toEqual(["outcome_unknown 1"]);
   });
 
+  test("leaves calls alone that wait for people, and knows of those which never were allowed", async () => {
+    const id = await openSession(platform, recorder.writer);
+    const at = ago(1);
+    const asked = { effect: "require_approval", reason: "it asks" } as const;
+    const { writer } = recorder;
+    for (const exchange of [1, 2, 3]) {
+      await writer.append({ recordingId: id, event: request(exchange, { at }), decision: asked });
+    }
+    const allowed = { effect: "allow", reason: "approved" } as const;
+    const again = event({ kind: "decision", exchange: 3 });
+    await writer.append({ recordingId: id, event: again, decision: allowed });
+    const made = recovery();
+    made.setInFlight(() => false);
+    const waiting = new Set([1]);
+    made.setHeld(async () => [...waiting].map((exchange) => ({ sessionId: id, exchange })));
+    await sweep();
+    expect((await kindsOf(id)).slice(4).toSorted()).toEqual(["not_sent 2", "outcome_unknown 3"]);
+    waiting.clear();
+    await sweep();
+    expect((await kindsOf(id)).slice(6)).toEqual(["not_sent 1"]);
+  });
+
   test("touches no call of this process before it was told what is in flight", async () => {
     const id = await openSession(platform, recorder.writer);
     recovery();

@@ -1,5 +1,6 @@
 import { toolCall } from "@drawbridge/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { politelyAt } from "../fakes/fake-agent-links.js";
 import { GatewayUnderTest, initializeRequest, PATIENT } from "../fakes/gateway-under-test.js";
 import { ASKS, HeldGateway } from "../fakes/held-gateway.js";
 import { modernCall, ModernClient, modernRequest } from "../fakes/modern-client.js";
@@ -192,6 +193,17 @@ describe("a call of a client of the 2025 revisions", () => {
     const { status, json } = await gateway.post("shop", message, { session });
     expect(status).toBe(400);
     expect(json.error?.message).toMatch(/needs an approval, and a notification cannot wait/);
+    expect(await held.approvals()).toEqual([]);
+  });
+
+  test("in a batch is refused, and the rest of the batch is answered", async () => {
+    gateway.links.script = politelyAt("2025-03-26");
+    const opened = await gateway.post("shop", initializeRequest(1, "2025-03-26"));
+    const session = opened.headers.get("mcp-session-id")!;
+    const body = JSON.stringify([destroy(2), toolCall(3, "read", {})]);
+    const { text } = await gateway.post("shop", body, { session });
+    expect(text).toMatch(/"id":2,"error":\{"code":-31001,"message":"this needs an approval, and cannot wait/);
+    expect(text).toMatch(/"id":3,"result"/);
     expect(await held.approvals()).toEqual([]);
   });
 

@@ -44,6 +44,18 @@ export class HeldCalls {
    * @throws GatewayError, once it is in the recording, for what its caller is told instead
    */
   async hold(call: CallToHold): Promise<void> {
+    try {
+      await this.holdOrComeBack(call);
+    } catch (error) {
+      // What has a reason that callers are told is in the recording. Of anything else it is certain that it was not sent.
+      const { exchange, incoming } = call;
+      if (!(error instanceof GatewayError) && !exchange.sent)
+        await this.endings.failed(incoming.session, exchange);
+      throw error;
+    }
+  }
+
+  private async holdOrComeBack(call: CallToHold): Promise<void> {
     const { incoming, exchange, decision, comesBack } = call;
     if (comesBack) {
       await this.comeBack(call, comesBack);

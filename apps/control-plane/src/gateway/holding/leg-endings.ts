@@ -2,7 +2,7 @@ import { Injectable } from "@nestjs/common";
 import { Approvals } from "../../approvals/index.js";
 import type { GatewayDecision } from "../decisions/decide.js";
 import { unknownSession } from "../gateway-error.js";
-import type { EndOfWaiting } from "../sessions/gateway-session.js";
+import type { EndOfWaiting, Exchange, GatewaySession } from "../sessions/gateway-session.js";
 import { SessionsService } from "../sessions/sessions.service.js";
 import type { Awaited } from "./awaited.js";
 import { comeBack, deniedMeanwhile, pending, type Said } from "./held-answers.js";
@@ -47,6 +47,15 @@ export class LegEndings {
     const attributes = { [leg.awaits]: leg.id };
     await this.endingsOf(leg).inVain(leg.exchange, { ...said, attributes, decision });
     await tellAnyway(leg, said);
+  }
+
+  /** Something that should not have happened kept it from being sent. */
+  async failed(session: GatewaySession, exchange: Exchange): Promise<void> {
+    const { approval } = exchange;
+    const attributes = approval === undefined ? {} : { approval };
+    await this.sessions
+      .trafficOf(session)
+      .endings.unheard(exchange, "the request could not be held, so it was not sent", attributes);
   }
 
   private async deny(leg: Leg, decision: GatewayDecision): Promise<void> {

@@ -166,8 +166,9 @@ describe("usage", () => {
   });
 });
 
-function callOf({ requests }: FakeControlPlane): FakeControlPlane["requests"][number] | undefined {
-  return requests.find(({ body }) => (body as { method?: string } | undefined)?.method === "tools/call");
+function idOfCall({ requests }: FakeControlPlane): number | undefined {
+  const bodies = requests.map(({ body }) => body as { id?: number; method?: string } | undefined);
+  return bodies.find((body) => body?.method === "tools/call")?.id;
 }
 
 function namesOfCommands(help: string): string[] {
@@ -618,7 +619,7 @@ describe("tools and call", () => {
     controlPlane.resume = () => {
       tries += 1;
       if (tries < 10) return { status: 502 };
-      const id = (callOf(controlPlane)?.body as { id: number }).id;
+      const id = idOfCall(controlPlane);
       const answer = { jsonrpc: "2.0", id, result: { content: [{ type: "text", text: "done" }] } };
       return {
         body: `id: e2\ndata: ${JSON.stringify(answer)}\n\n`,

@@ -80,9 +80,14 @@ export function noticeOf(
   };
 }
 
+// What people decide by comes first: not every channel shows all of it, and the database keeps no order.
+const FIRST = ["principal", "email", "target", "name", "reason", "ticket", "comment", "by", "expiresAt"];
+
 function factsOf(data: NotificationDelivery["event"]["data"]): [string, string][] {
+  const rank = (key: string) => (FIRST.includes(key) ? FIRST.indexOf(key) : FIRST.length);
   return Object.entries(data)
     .filter(([, value]) => value !== null)
+    .toSorted(([one], [other]) => rank(one) - rank(other))
     .map(([key, value]) => [labelOf(key), shortened(String(value), MAX_FACT)]);
 }
 

@@ -1,10 +1,11 @@
+import { runHolds } from "./holds-run.js";
 import { runRevocation } from "./revocation.js";
 
 const output = {
   write: (text: string) => process.stdout.write(text),
   say: (text: string) => process.stderr.write(`${text}\n`),
 };
-const RUNS = { revocation: runRevocation };
+const RUNS = { revocation: runRevocation, holds: runHolds };
 
 const [name = "", ...args] = process.argv.slice(2).filter((argument) => argument !== "--");
 if (Object.hasOwn(RUNS, name)) {

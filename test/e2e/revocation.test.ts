@@ -12,7 +12,8 @@ test("ten times access is taken away while a call is under way: no call after it
   for (const { refusedAfterMs, cutAfterMs, cutWith } of trials) {
     expect(refusedAfterMs).toBeLessThan(LONGEST_MS);
     expect(cutAfterMs).toBeLessThan(LONGEST_MS);
-    expect(cutWith).toBe(-31003);
+    // That access was revoked; or, where saying so took too long, that nobody knows what became of it.
+    expect([-31003, -31006]).toContain(cutWith);
   }
 }, 180_000);
 

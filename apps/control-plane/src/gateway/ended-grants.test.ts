@@ -85,6 +85,15 @@ describe("a grant that is revoked at one control plane", () => {
     expect(refused.json.error?.code).toBe(ACCESS_REQUIRED);
   });
 
+  test("ends a session in which nothing was asked yet", async () => {
+    await grant();
+    await there.openSession("shop");
+    const { sessionId } = there.links.opened.at(-1)!;
+    await end();
+    await expect.poll(() => whyClosed(sessionId), PATIENT).toBe("access was revoked");
+    expect(there.links.closed).toContain(sessionId);
+  });
+
   test("refuses the next call, also where nobody has noticed it yet", async () => {
     await grant();
     const session = await there.openSession("shop");

@@ -56,6 +56,7 @@ export class LegacySessions {
       protocolVersion: null,
     });
     if (!session) throw unavailable("the session could not be opened; try again");
+    await this.access.noteUse(session, principal);
     return { session, sessionId };
   }
 

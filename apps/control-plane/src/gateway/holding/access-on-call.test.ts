@@ -1,7 +1,9 @@
 import { eventually } from "@drawbridge/testing";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { LiveState } from "../decisions/live-state.js";
 import { type Answer, GatewayUnderTest, PATIENT } from "../fakes/gateway-under-test.js";
 import { ModernClient, modernRequest } from "../fakes/modern-client.js";
+import { LegTimes } from "./leg-times.js";
 
 const jit = (access: string) => `
 apiVersion: drawbridge/v1
@@ -29,6 +31,10 @@ beforeEach(async () => {
   await gateway.reset();
   await gateway.query("DELETE FROM access_request");
   await gateway.query("DELETE FROM access_grant");
+  await gateway.get(LiveState).now();
+  // Sessions end with the access they lived by: each test has its own.
+  for (const { id } of await gateway.query<{ id: string }>("SELECT id FROM session WHERE closed_at IS NULL"))
+    await gateway.api("DELETE", `sessions/${id}`);
 });
 
 interface Request {
@@ -127,6 +133,58 @@ describe("a call that meets no grant", PATIENT, () => {
       message: expect.stringMatching(/denied access to shop: not today/) as string,
     });
     expect(gateway.links.reached("tools/call")).toEqual([]);
+  });
+
+  describe("for longer than its client waits", () => {
+    beforeEach(() => Object.assign(gateway.get(LegTimes), { repeatMs: 300, requestStateMs: 300 }));
+    afterEach(() => Object.assign(gateway.get(LegTimes), new LegTimes()));
+
+    test("is told to call again, and hears how it was decided, once", async () => {
+      const session = await gateway.openSession("shop");
+      const { json } = await call(session);
+      const { id } = await theRequest();
+      expect(json.result).toMatchObject({
+        isError: true,
+        _meta: { "io.drawbridge/access-request": { id, state: "pending" } },
+      });
+      await decide(id, "deny", "not today");
+      expect((await call(session)).json.error).toMatchObject({
+        code: -31002,
+        message: expect.stringMatching(/denied access to shop: not today/) as string,
+      });
+      expect((await call(session)).json.result).toMatchObject({ isError: true });
+      expect((await requests()).map(({ state }) => state)).toEqual(["denied", "pending"]);
+    });
+
+    test("comes back by requestState for the same request, and runs", async () => {
+      const first = await modernCall({ arguments: { n: 1 } }, {});
+      const { id } = await theRequest();
+      const { requestState } = first.json.result as { requestState: string };
+      const second = await modernCall({ arguments: { n: 1 }, requestState }, {});
+      const again = second.json.result as { resultType: string; requestState: string };
+      expect(again.resultType).toBe("input_required");
+      await decide(id, "approve");
+      const third = await modernCall({ arguments: { n: 1 }, requestState: again.requestState }, {});
+      expect(third.json.result).toMatchObject({
+        content: [{ text: expect.stringContaining('"n":1') as string }],
+      });
+      expect(await requests()).toHaveLength(1);
+    });
+
+    test("runs once with the reason that was asked for, however often it comes back", async () => {
+      await gateway.applyPolicy(WANTS_A_REASON);
+      const first = await modernCall({ arguments: { n: 1 } });
+      let { requestState } = first.json.result as { requestState: string };
+      const inputResponses = { reason: { action: "accept", content: { reason: "order 4711" } } };
+      const second = await modernCall({ arguments: { n: 1 }, requestState, inputResponses });
+      expect(second.json.error).toBeUndefined();
+      ({ requestState } = second.json.result as { requestState: string });
+      await decide((await theRequest()).id, "approve");
+      const third = await modernCall({ arguments: { n: 1 }, requestState });
+      expect(third.json.result).toMatchObject({ content: [{ type: "text" }] });
+      expect(gateway.links.reached("tools/call")).toHaveLength(1);
+      expect((await requests()).map(({ reason }) => reason)).toEqual(["order 4711"]);
+    });
   });
 
   test("of a tool whose name is a pattern is not asked for, since that would be for more", async () => {

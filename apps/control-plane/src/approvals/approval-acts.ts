@@ -8,9 +8,9 @@ import { Messages } from "../platform/jobs.js";
 import type { StoredApproval } from "./approvals.repository.js";
 
 /** Relay topic: some approval is not what it was. A hint: whoever waits looks by themselves, too. */
-export const APPROVALS_TOPIC = "approvals";
+const APPROVALS_TOPIC = "approvals";
 
-export type ApprovalEventKind = Extract<NewEvent["kind"], `approval.${string}`>;
+type ApprovalEventKind = Extract<NewEvent["kind"], `approval.${string}`>;
 
 /** The transaction of an act, and the moment it happens at. */
 export interface Act {

@@ -8,7 +8,7 @@ import { ApprovalsRepository, type Ending, isOpen, type StoredApproval } from ".
 /** Job: the time of this approval is over. */
 export const EXPIRE_JOB = "expire-approval";
 
-export const LEFT = "its caller has left";
+const LEFT = "its caller has left";
 
 const OPEN = ["pending", "approved"] as const;
 

@@ -102,7 +102,7 @@ export class ApprovalVotes {
   }
 }
 
-export function isVisible(principal: Principal, approval: StoredApproval): boolean {
+function isVisible(principal: Principal, approval: StoredApproval): boolean {
   return (
     isPermitted(principal.roles, "approval:read_all") ||
     approval.principal === principal.id ||
@@ -111,7 +111,7 @@ export function isVisible(principal: Principal, approval: StoredApproval): boole
   );
 }
 
-export function alreadyDecided({ state }: StoredApproval): DomainError {
+function alreadyDecided({ state }: StoredApproval): DomainError {
   return new DomainError("already_decided", `the operation waits no more: it is ${state}`);
 }
 

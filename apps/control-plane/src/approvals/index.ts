@@ -8,6 +8,5 @@ export type {
   OperationToHold,
 } from "./approvals.js";
 export { ApprovalsModule } from "./approvals.module.js";
-export { Approvals, type EndLeg, type TaskOwner } from "./approvals.service.js";
+export { Approvals, type EndLeg } from "./approvals.service.js";
 export { Denials } from "./denials.js";
-export type { DigestedOperation } from "./operation-seal.js";

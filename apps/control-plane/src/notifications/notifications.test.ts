@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type AddressInfo, createServer } from "node:net";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { AuditLog } from "../audit/index.js";
@@ -234,6 +235,35 @@ describe("an attempt that fails", () => {
     const [delivery] = await notifications.deliveries();
     expect(delivery?.lastError).toMatch(/ECONNREFUSED|fetch failed|connect/);
     expect(delivery?.lastError).not.toMatch(/hidden/);
+  });
+
+  test("because the receiver does not come to an end is cut after ten seconds, of HTTP and of mail", async () => {
+    receiver.answer = () => undefined;
+    // A mail server that always has something more to say.
+    const drips: NodeJS.Timeout[] = [];
+    const dripping = createServer((socket) => {
+      socket.on("error", () => undefined);
+      drips.push(setInterval(() => socket.write("220-wait\r\n"), 500));
+    });
+    await new Promise<void>((resolve) => dripping.listen(0, "127.0.0.1", resolve));
+    const { port } = dripping.address() as AddressInfo;
+    await webhook();
+    await notifications.apply({
+      name: "mail",
+      kind: "email",
+      smtpUrl: `smtp://127.0.0.1:${port}?tls=off`,
+      from: "gate@example.test",
+      to: ["ops@example.test"],
+    });
+    await notifications.happens();
+    const began = Date.now();
+    await notifications.settle();
+    expect(Date.now() - began).toBeLessThan(15_000);
+    const tried = await notifications.deliveries("?state=pending");
+    expect(tried.map(({ attempts }) => attempts)).toEqual([1, 1]);
+    for (const { lastError } of tried) expect(lastError).toMatch(/within 10 s|Greeting never received/);
+    for (const drip of drips) clearInterval(drip);
+    dripping.close();
   });
 
   test("of one channel does not keep the others waiting", async () => {

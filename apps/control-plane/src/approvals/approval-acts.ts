@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from "@nestjs/common";
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
 import { createMasker } from "@drawbridge/masking";
 import { AuditLog } from "../audit/index.js";
 import { EventLog, type NewEvent } from "../events/index.js";
@@ -6,6 +6,7 @@ import { Clock } from "../platform/clock.js";
 import { Database, type Transaction } from "../platform/database.js";
 import { Messages } from "../platform/jobs.js";
 import type { StoredApproval } from "./approvals.repository.js";
+import { Turns } from "./turns.js";
 
 /** Relay topic: some approval is not what it was. A hint: whoever waits looks by themselves, too. */
 const APPROVALS_TOPIC = "approvals";
@@ -28,13 +29,19 @@ export interface Done {
 
 /** So much of what a person or a policy says goes into an event. */
 const SHORT_TEXT = 300;
+// A thousand operations may be held at once. They wait here, where nothing times out, and leave connections to others.
+const MOST_AT_ONCE = 6;
+/** Acts come in swarms, and one hint is enough for all. */
+const HINT_WAITS_MS = 10;
 const NAMED = new Set(["tools/call", "prompts/get"]);
 
 /** What is done to approvals: in one transaction with its audit event and live event, neither of which tells the operation. */
 @Injectable()
-export class ApprovalActs implements OnModuleInit {
+export class ApprovalActs implements OnModuleInit, OnModuleDestroy {
   private readonly masker = createMasker();
+  private readonly turns = new Turns(MOST_AT_ONCE);
   private readonly listeners: (() => void)[] = [];
+  private hint: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly database: Database,
@@ -48,6 +55,10 @@ export class ApprovalActs implements OnModuleInit {
     await this.messages.subscribe(APPROVALS_TOPIC, () => this.tell());
   }
 
+  onModuleDestroy(): void {
+    clearTimeout(this.hint);
+  }
+
   /** Called when some approval is not what it was, here or in another process that could tell. Never relied upon. */
   onAct(listener: () => void): void {
     this.listeners.push(listener);
@@ -59,12 +70,12 @@ export class ApprovalActs implements OnModuleInit {
 
   /** Runs the act. Unless it did nothing, and returns undefined, who watches or waits looks when it is over. What it throws undoes it. */
   async perform<Result>(act: (act: Act) => Promise<Result>): Promise<Result> {
-    const result = await this.database.transaction((transaction) => act({ transaction, now: this.now() }));
+    const result = await this.turns.take(() =>
+      this.database.transaction((transaction) => act({ transaction, now: this.now() })),
+    );
     if (result === undefined) return result;
     this.tell();
-    // Nobody waits for hints to have arrived.
-    void this.events.announce();
-    void this.messages.publish(APPROVALS_TOPIC, {});
+    this.hint ??= setTimeout(() => this.tellOthers(), HINT_WAITS_MS).unref();
     return result;
   }
 
@@ -99,6 +110,13 @@ export class ApprovalActs implements OnModuleInit {
         ...(comment === undefined ? {} : { comment: this.short(comment) }),
       },
     });
+  }
+
+  /** Nobody waits for hints to have arrived. */
+  private tellOthers(): void {
+    this.hint = undefined;
+    void this.events.announce();
+    void this.messages.publish(APPROVALS_TOPIC, {});
   }
 
   private tell(): void {

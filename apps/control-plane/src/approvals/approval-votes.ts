@@ -6,6 +6,7 @@ import { missingOf, requireReviewer, ReviewVotes, type Verdict } from "../review
 import { type Act, ApprovalActs } from "./approval-acts.js";
 import { ApprovalEndings } from "./approval-endings.js";
 import { ApprovalsRepository, isOpen, type StoredApproval } from "./approvals.repository.js";
+import { Turns } from "./turns.js";
 
 export interface Said {
   readonly verdict: Verdict;
@@ -25,8 +26,7 @@ const MOST_AT_ONCE = 4;
 /** What one person says of a held operation. */
 @Injectable()
 export class ApprovalVotes {
-  private underWay = 0;
-  private readonly waiting: (() => void)[] = [];
+  private readonly turns = new Turns(MOST_AT_ONCE);
 
   constructor(
     private readonly repository: ApprovalsRepository,
@@ -64,17 +64,8 @@ export class ApprovalVotes {
   }
 
   /** A transaction in which somebody votes. */
-  async perform<Result>(work: (act: Act) => Promise<Result>): Promise<Result> {
-    if (this.underWay < MOST_AT_ONCE) this.underWay += 1;
-    // Whoever is done hands its turn on.
-    else await new Promise<void>((resolve) => this.waiting.push(resolve));
-    try {
-      return await this.acts.perform(work);
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.underWay -= 1;
-    }
+  perform<Result>(work: (act: Act) => Promise<Result>): Promise<Result> {
+    return this.turns.take(() => this.acts.perform(work));
   }
 
   /** Locks the approval and casts the vote. @throws as pendingFor, and already_voted */

@@ -279,8 +279,13 @@ describe("an attempt that fails", () => {
     await notifications.happens({ subject: "quick" });
     await notifications.get(NotificationDispatcher).dispatch();
     notifications.get(NotificationSender).wake();
-    await expect.poll(() => receiver.received.filter(({ path }) => path === "/quick").length).toBe(1);
+    await expect
+      .poll(() => receiver.received.filter(({ path }) => path === "/quick").length, { timeout: 5_000 })
+      .toBe(1);
     // Of the slow one no more than four at once.
+    await expect.poll(() => answers.length, { timeout: 5_000 }).toBe(4);
+    notifications.get(NotificationSender).wake();
+    await new Promise((resolve) => setTimeout(resolve, 200));
     expect(answers).toHaveLength(4);
     receiver.answer = (response) => response.end();
     for (const answer of answers) answer();

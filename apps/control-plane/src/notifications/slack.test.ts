@@ -104,7 +104,9 @@ const press = (what: Press) => interact(pressed(what));
 
 /** What whoever pressed is told. */
 async function answer(): Promise<{ text: string; response_type: string }> {
-  await expect.poll(() => slack.received.some(({ path }) => path === "/answer")).toBe(true);
+  await expect
+    .poll(() => slack.received.some(({ path }) => path === "/answer"), { timeout: 5_000 })
+    .toBe(true);
   return JSON.parse(slack.received.find(({ path }) => path === "/answer")?.body ?? "") as {
     text: string;
     response_type: string;

@@ -79,3 +79,9 @@ export function unavailable(message: string): GatewayError {
     headers: { "Retry-After": "1" },
   });
 }
+
+/** Of one session. It may be sent again. */
+export function tooMuchUnderWay(): GatewayError {
+  const message = "too many or too large requests are under way in the session; wait for some to be answered";
+  return new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message });
+}

@@ -29,6 +29,10 @@ import { Waiting } from "./holding/waiting.js";
 import { TaskDelivery } from "./holding/task-delivery.js";
 import { TaskStandings } from "./holding/task-standings.js";
 import { LeftBehindCalls } from "./holding/left-behind.js";
+import { Holding } from "./holding/holding.js";
+import { ApprovalLegs } from "./holding/approval-legs.js";
+import { OperationsToHold } from "./holding/operations-to-hold.js";
+import { ClientRequests } from "./traffic/client-requests.js";
 import { Admission } from "./edge/admission.js";
 import { Batches } from "./edge/batches.js";
 import { Authorization } from "./traffic/authorization.js";
@@ -84,11 +88,13 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
   providers: [
     AccessOnCall,
     Admission,
+    ApprovalLegs,
     ApprovedRuns,
     Authorization,
     Batches,
     CalledAccess,
     CallLimits,
+    ClientRequests,
     ClientResponses,
     ClientTraffic,
     EditJudge,
@@ -99,6 +105,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     HeldCalls,
     HeldRecovery,
     HeldTasks,
+    Holding,
     LeftBehindCalls,
     LegacyEndpoint,
     LegacySessions,
@@ -109,6 +116,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     LiveState,
     ModernEndpoint,
     ModernSessions,
+    OperationsToHold,
     OutdatedSessions,
     Recorder,
     RequestStates,

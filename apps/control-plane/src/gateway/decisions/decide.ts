@@ -72,8 +72,6 @@ export interface Question {
   readonly ownsTasks?: boolean;
   /** The task that it names is ours: a call that waits for people, and how that stands. */
   readonly isHeldTask?: boolean;
-  /** It is wrong in itself, so that nobody need ask policies. */
-  readonly refusal?: GatewayError | undefined;
   /** Of subscriptions/listen: the resources it wants to hear of. Undefined where that cannot be read. */
   readonly listensTo?: readonly string[] | undefined;
 }
@@ -94,8 +92,7 @@ export function contextOf(
 
 /** A pure function of the policies and the message: whoever gets new policies may ask it again. */
 export function decide(policies: CompiledPolicies, question: Question): GatewayDecision {
-  const { target, context, message, refusal: wrong } = question;
-  if (wrong) return denied(wrong.message, wrong);
+  const { target, context, message } = question;
   const rule = METHODS.get(message.method);
   // Of a method that no revision knows the policies say whether it may pass.
   if (!rule) return decideOperation(policies, question, undefined);

@@ -31,9 +31,9 @@ import {
 } from "./client-request.js";
 import { allowOrigin, answerPreflight, isPreflight } from "./cross-origin.js";
 import { GatewayError, unavailable } from "../gateway-error.js";
-import { Waiting } from "../holding/waiting.js";
 import { LegacyEndpoint } from "./legacy-endpoint.js";
 import { ModernEndpoint } from "./modern-endpoint.js";
+import type { GatewaySession } from "../sessions/gateway-session.js";
 import { SessionsService } from "../sessions/sessions.service.js";
 
 const DRAIN_PATIENCE_MS = 5_000;
@@ -54,7 +54,6 @@ export class GatewayEndpoint implements DataPath {
     private readonly sessions: SessionsService,
     private readonly legacy: LegacyEndpoint,
     private readonly modern: ModernEndpoint,
-    private readonly waiting: Waiting,
   ) {}
 
   handle(request: IncomingMessage, response: ServerResponse): void {
@@ -74,7 +73,7 @@ export class GatewayEndpoint implements DataPath {
   /** Refuses new work and gives what is under way a moment to finish. */
   async drain(): Promise<void> {
     this.draining = true;
-    this.waiting.stop();
+    for (const session of this.sessions.all) endWaits(session);
     const deadline = Date.now() + DRAIN_PATIENCE_MS;
     while (Date.now() < deadline && [...this.sessions.all].some(({ busy }) => busy)) {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -159,6 +158,11 @@ export class GatewayEndpoint implements DataPath {
       headers: { "WWW-Authenticate": challenge },
     });
   }
+}
+
+/** Whoever waits for people may come back to the next process. */
+function endWaits({ inFlight }: GatewaySession): void {
+  for (const { held } of inFlight) held?.end({ why: "stopping" });
 }
 
 /** What an error of this message answers. */

@@ -4,7 +4,7 @@ import { Approvals, type ApprovedOperation, type HeldApproval } from "../../appr
 import type { Hold } from "../../limits/index.js";
 import { DomainError } from "../../platform/errors.js";
 import { decideNow, type GatewayDecision, type Question } from "../decisions/decide.js";
-import { type LiveSnapshot, LiveState } from "../decisions/live-state.js";
+import type { LiveSnapshot } from "../decisions/live-state.js";
 import { TASKS } from "../decisions/task-capability.js";
 import { GatewayError } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
@@ -58,7 +58,6 @@ export class ApprovedRuns {
     private readonly limits: CallLimits,
     private readonly sessions: SessionsService,
     private readonly target: ToTarget,
-    private readonly live: LiveState,
   ) {}
 
   /** @throws GatewayError when this leg ends without it, and the next one may try again: a limit has no room, say */
@@ -172,9 +171,8 @@ export class ApprovedRuns {
     run: { readonly session: GatewaySession; readonly approval: string; readonly hold: Hold | undefined },
   ): Promise<void> {
     const { session, approval, hold } = run;
-    const live = await this.live.known();
     // What has changed since was told to a request that waited.
-    const isDenied = session.changedAt > epoch && decideNow(live, question).effect === "deny";
+    const isDenied = session.changedAt > epoch && (await this.authorization.isDenied(question));
     Object.assign(exchange, { question, epoch, approval, hold, held: undefined, revoked: isDenied });
   }
 

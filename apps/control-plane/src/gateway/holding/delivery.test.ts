@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LegTimes } from "./leg-times.js";
 import { deliveryOf, type Waiter } from "./delivery.js";
 
-const CONFIG = { patientClients: ["claude-code"], maxHoldMs: 900_000, ...new LegTimes() };
+const CONFIG = { patientClients: ["claude-code"], maxHoldMs: 900_000 };
 const LEGACY: Waiter = {
   era: "legacy",
   method: "tools/call",
@@ -50,6 +50,6 @@ describe("how a client waits", () => {
       { legMs: 50_000, comesBackBy: "repeat" },
     ],
   ] as const)("%s", (_who, waiter, delivery) => {
-    expect(deliveryOf(waiter, CONFIG)).toEqual(delivery);
+    expect(deliveryOf(waiter, CONFIG, new LegTimes())).toEqual(delivery);
   });
 });

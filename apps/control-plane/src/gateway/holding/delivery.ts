@@ -28,12 +28,8 @@ const MAY_REQUIRE_INPUT = new Set(["tools/call", "prompts/get", "resources/read"
 /** Of those who do not wait by a task (ADR 0010). */
 export function deliveryOf(
   { era, method, progressToken, clientName, leg }: Waiter,
-  {
-    patientClients,
-    maxHoldMs,
-    repeatMs,
-    requestStateMs,
-  }: Pick<Config, "patientClients" | "maxHoldMs"> & Pick<LegTimes, "repeatMs" | "requestStateMs">,
+  { patientClients, maxHoldMs }: Pick<Config, "patientClients" | "maxHoldMs">,
+  { repeatMs, requestStateMs }: Pick<LegTimes, "repeatMs" | "requestStateMs">,
 ): Delivery {
   if (era === "modern" && MAY_REQUIRE_INPUT.has(method))
     return { legMs: requestStateMs, comesBackBy: leg < MOST_LEGS ? "requestState" : "repeat" };

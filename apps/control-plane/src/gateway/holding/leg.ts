@@ -73,7 +73,16 @@ export class Leg implements HeldExchange {
 
   /** Whether its caller could hear an answer in this moment. */
   get isThere(): boolean {
-    return !this.reason && !this.isClosed && !this.exchange.cancelled && this.exchange.reply.open;
+    return !this.reason && this.hasCaller;
+  }
+
+  /** The same while it runs what was approved: that it has become late meanwhile is no reason to begin again. */
+  get isStillThere(): boolean {
+    return this.isThere || (this.reason?.why === "late" && this.hasCaller);
+  }
+
+  private get hasCaller(): boolean {
+    return !this.isClosed && !this.exchange.cancelled && this.exchange.reply.open;
   }
 
   /** Resolves when it is over, or its caller has left or come back. */

@@ -4,10 +4,6 @@ import type { Leg } from "./leg.js";
 export class OpenLegs {
   private readonly byAwaited = new Map<string, Set<Leg>>();
 
-  get all(): readonly Leg[] {
-    return [...this.byAwaited.values()].flatMap((legs) => [...legs]);
-  }
-
   add(awaited: string, leg: Leg): void {
     const legs = this.byAwaited.get(awaited) ?? new Set();
     this.byAwaited.set(awaited, legs.add(leg));

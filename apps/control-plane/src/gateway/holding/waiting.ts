@@ -51,7 +51,7 @@ export class Waiting {
     const waiter = { era: session.era, method, progressToken, clientName, leg: number };
     const leg = new Leg({
       ...begin,
-      delivery: deliveryOf(waiter, { ...this.config, ...this.times }),
+      delivery: deliveryOf(waiter, this.config, this.times),
       beforeTokenExpiresMs: this.times.beforeTokenExpiresMs,
     });
     const before = exchange.held?.over;
@@ -65,11 +65,6 @@ export class Waiting {
       this.legs.remove(begin.id, leg);
       await leg.close();
     }
-  }
-
-  /** This process stops: nobody waits here any longer. */
-  stop(): void {
-    for (const leg of this.legs.all) leg.end({ why: "stopping" });
   }
 
   /** Tells of progress until it is called back. What is waited for may change meanwhile. */

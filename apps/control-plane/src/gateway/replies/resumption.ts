@@ -8,7 +8,6 @@ import { CONFIG, type Config } from "../../config.js";
 import type { Principal } from "../../identity/index.js";
 import { RecordingReader } from "../../recordings/index.js";
 import type { Target } from "../../targets/index.js";
-import { HeldBodies } from "../edge/held-bodies.js";
 import { EventStream } from "./event-stream.js";
 import { GatewayError } from "../gateway-error.js";
 import { ASKED_LIMIT, type GatewaySession, type Told } from "../sessions/gateway-session.js";
@@ -71,7 +70,6 @@ export class Resumption {
     private readonly live: LiveState,
     private readonly sessions: SessionsRepository,
     private readonly left: LeftBehindCalls,
-    private readonly bodies: HeldBodies,
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
@@ -182,8 +180,7 @@ export class Resumption {
   /** What another process held until people decide. False when nothing waits. */
   private async takeUp(returning: Returning, reply: ResumedReply, request: McpRequest): Promise<boolean> {
     const { session, principal, target, position } = returning;
-    const body = this.bodies.of(principal.id);
-    const left = { session, principal, target, reply, body, request, number: position.exchange };
+    const left = { session, principal, target, reply, request, number: position.exchange };
     if (!(await this.left.takeUp(left))) return false;
     this.endInTime(returning, reply);
     return this.attach(returning, reply);

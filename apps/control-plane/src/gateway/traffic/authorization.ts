@@ -68,7 +68,7 @@ export class Authorization {
   }
 
   questionOf(incoming: Incoming<Operative>): Question {
-    const { session, target, principal, message, ownsTasks, heldTask, refusal } = incoming;
+    const { session, target, principal, message, ownsTasks, heldTask } = incoming;
     const who = contextOf(principal, clientNameOf(message) ?? session.clientName);
     return {
       target,
@@ -80,7 +80,6 @@ export class Authorization {
       era: session.era,
       ...(ownsTasks === undefined ? {} : { ownsTasks }),
       ...(heldTask === undefined ? {} : { isHeldTask: true }),
-      ...(refusal === undefined ? {} : { refusal }),
       ...(message.method === "subscriptions/listen"
         ? { listensTo: listenFilter(message, "resourceSubscriptions") }
         : {}),
@@ -97,12 +96,12 @@ export class Authorization {
     asked: Question,
     exchange: number,
   ): Promise<Authorized> {
-    const { session, message } = incoming;
-    await this.learnTool(session, asked);
+    const { session, message, refusal } = incoming;
+    if (!refusal) await this.learnTool(session, asked);
     const attributes = message.kind === "request" ? this.whoAsks(asked) : {};
     return this.settle(incoming, asked, {
       exchange,
-      judge: (live, question) => decideNow(live, question),
+      judge: (live, question) => (refusal ? wrong(refusal) : decideNow(live, question)),
       record: (decision, about) =>
         this.recordMasked(incoming, { kind: message.kind, ...about, attributes, decision }),
     });
@@ -124,6 +123,11 @@ export class Authorization {
           : this.recordOrRefuse(incoming.session, event);
       },
     });
+  }
+
+  /** As far as is known here. */
+  async isDenied(question: Question): Promise<boolean> {
+    return decideNow(await this.live.known(), question).effect === "deny";
   }
 
   private async settle(
@@ -232,6 +236,11 @@ export class Authorization {
     };
     return { context };
   }
+}
+
+/** Nobody need ask policies about it. */
+function wrong(refusal: GatewayError): GatewayDecision {
+  return { effect: "deny", reason: refusal.message, refusal };
 }
 
 /** A condition that could not be decided may have asked for the definition. */

@@ -65,6 +65,10 @@ const JsonPointer = z
 
 export const ApproveOperation = z.strictObject({
   comment: Comment.optional(),
+  seen: z.enum(["requested", "edited"]).optional().meta({
+    description:
+      "What the approver looked at: refused with already_edited when somebody has put other arguments in place since. requested unless given",
+  }),
   edits: z
     .record(JsonPointer, z.json())
     .refine((edits) => Object.keys(edits).length <= 100, "edit at most 100 places")

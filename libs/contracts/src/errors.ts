@@ -36,6 +36,7 @@ export const ERROR_STATUS = {
   tool_changed: 409,
   already_decided: 409,
   already_voted: 409,
+  already_edited: 409,
   already_locked: 409,
   access_request_pending: 409,
   grant_not_active: 409,

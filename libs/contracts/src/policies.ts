@@ -35,18 +35,14 @@ export const AffectedPrincipal = z.object({
   email: z.string().optional(),
   client: z.string(),
   target: z.string(),
-  gains: z
-    .array(z.string())
-    .meta({
-      description:
-        "Tools they could call then, * for the target itself; where they could ask for it before: without a grant",
-    }),
-  loses: z
-    .array(z.string())
-    .meta({
-      description:
-        "Tools they could not call any more, * for the target; where they could still ask for it: without a grant",
-    }),
+  gains: z.array(z.string()).meta({
+    description:
+      "Tools they could call then, * for the target itself; where they could ask for it before: without a grant",
+  }),
+  loses: z.array(z.string()).meta({
+    description:
+      "Tools they could not call any more, * for the target; where they could still ask for it: without a grant",
+  }),
 });
 export type AffectedPrincipal = z.infer<typeof AffectedPrincipal>;
 
@@ -174,11 +170,9 @@ export const ChangedDecision = z.object({
   target: z.string(),
   method: z.string(),
   name: z.string().optional(),
-  was: z
-    .string()
-    .meta({
-      description: "allow, deny, require_approval, or allow with approval where somebody approved it",
-    }),
+  was: z.string().meta({
+    description: "allow, deny, require_approval, or allow with approval where somebody approved it",
+  }),
   wasRule: z.string().optional(),
   now: Effect,
   nowRule: z.string().optional(),

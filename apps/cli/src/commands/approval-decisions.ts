@@ -103,6 +103,8 @@ async function approve(
     comment,
     edits,
     sessionUses,
+    // What was shown: should another approver have changed it since, this one has not agreed to that.
+    ...(found.edited && !edits ? { seen: "edited" } : {}),
   });
   if (json) shell.output.json(approved);
   else shell.output.line(outcome(approved));

@@ -20,7 +20,7 @@ export class AccessSweep implements OnModuleInit {
   onModuleInit(): void {
     this.jobs.handle(REQUEST_DUE, (id) => this.expiry.settle(id));
     this.jobs.handle(GRANT_OVER, () => this.ends.endOver());
-    this.jobs.repeat("access-sweep", SWEEP_EVERY_MS, () => this.sweep());
+    this.jobs.sweep("access-sweep", SWEEP_EVERY_MS, () => this.sweep());
   }
 
   async sweep(): Promise<void> {

@@ -21,7 +21,7 @@ export class ApprovalSweeps implements OnModuleInit {
 
   onModuleInit(): void {
     this.jobs.handle(EXPIRE_JOB, (id) => this.endings.expire(id));
-    this.jobs.repeat("sweep-approvals", SWEEP_EVERY_MS, () => this.sweep());
+    this.jobs.sweep("sweep-approvals", SWEEP_EVERY_MS, () => this.sweep());
   }
 
   private async sweep(): Promise<void> {

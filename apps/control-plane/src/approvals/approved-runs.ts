@@ -46,9 +46,13 @@ export class ApprovedRuns {
     return taken;
   }
 
-  async satisfies(id: string, { from }: ReviewTerms): Promise<boolean> {
-    const votes = await this.votes.of(undefined, [id]);
-    return missingOf(from, votes.get(id) ?? []).length === 0;
+  /** Also by those whom the review asks when its first time is over, where that happened. */
+  async satisfies(id: string, { from, onExpiry = "deny" }: ReviewTerms): Promise<boolean> {
+    const votes = (await this.votes.of(undefined, [id])).get(id) ?? [];
+    if (missingOf(from, votes).length === 0) return true;
+    if (onExpiry === "deny") return false;
+    const [approval] = await this.repository.byIds([id]);
+    return approval?.escalatedAt != null && missingOf([onExpiry.escalateTo], votes).length === 0;
   }
 
   /** See Approvals.useAgain. Whoever approved it then must be whom the review asks for now. */

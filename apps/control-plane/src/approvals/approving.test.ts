@@ -394,8 +394,13 @@ describe("an approval with edits", () => {
     await expect(approve(first.id, "carol", { edits: { "/limit": 1 } })).rejects.toMatchObject({
       code: "edit_invalid",
     });
-    await approve(first.id, "carol");
+    // Who looked at it before has not agreed to what it became.
+    await expect(approve(first.id, "carol")).rejects.toMatchObject({ code: "already_edited" });
+    await approve(first.id, "carol", { seen: "edited" });
     expect(await find(asked, first.id)).toMatchObject({ state: "approved", edited: true });
+    await expect(approve(second.id, "bob", { seen: "edited" })).rejects.toMatchObject({
+      code: "already_edited",
+    });
     await approve(second.id, "bob");
     await expect(approve(second.id, "carol", { edits })).rejects.toMatchObject({ code: "edit_invalid" });
     expect(await row(second.id)).toMatchObject({ state: "pending", approved_digest: null });
@@ -482,7 +487,7 @@ describe("an approval for the session", () => {
     });
     await approve(id, "bob", { edits });
     await expect(approve(id, "carol", { sessionUses: 2 })).rejects.toMatchObject({ code: "edit_invalid" });
-    await approve(id, "carol");
+    await approve(id, "carol", { seen: "edited" });
     expect(await grants(id)).toEqual([]);
   });
 

@@ -27,6 +27,7 @@ export class Approving {
     await this.votes.perform(async (act) => {
       const cast = await this.votes.cast(act, id, { voter, verdict: "approve", comment });
       if (edited) await this.edit(act, cast, edited);
+      else checkSeen(cast, said);
       const sessionUses = usesOf(cast, said);
       if (cast.missing.length > 0) await this.repository.setSessionUses(act.transaction, id, sessionUses);
       else await this.decide(act, cast.approval, { by: voter.id, comment, sessionUses });
@@ -71,6 +72,16 @@ export class Approving {
     await this.acts.record(transaction, approved, { kind: "approval.approved", actor: by, comment, details });
     if (sessionUses !== undefined) await this.repeats.start(act, approved, sessionUses);
   }
+}
+
+/** Nobody agrees to what they have not looked at. */
+function checkSeen({ approval }: Cast, { seen = "requested" }: ApproveOperation): void {
+  const isEdited = approval.approvedDigest !== null;
+  if (isEdited === (seen === "edited")) return;
+  const message = isEdited
+    ? "another approver has changed the arguments since: look at it again, and say with `seen` that it is the edited operation"
+    : "nobody has changed its arguments: leave `seen` out";
+  throw new DomainError("already_edited", message);
 }
 
 /** Only when everybody who approves says so, and the least that anybody says. Never of an operation that was edited. */

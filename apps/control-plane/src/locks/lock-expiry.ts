@@ -13,6 +13,6 @@ export class LockExpiry implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.jobs.repeat("release-expired-locks", LOOK_EVERY_MS, () => this.locks.releaseOverdue());
+    this.jobs.sweep("release-expired-locks", LOOK_EVERY_MS, () => this.locks.releaseOverdue());
   }
 }

@@ -21,6 +21,8 @@ const SCHEMA = "jobs";
 export class Jobs implements OnModuleDestroy {
   private readonly logger = new Logger("jobs");
   private readonly repeated = new Map<string, { everyMs: number; handler: () => Promise<void> }>();
+  private readonly sweeps = new Map<string, { everyMs: number; handler: () => Promise<void> }>();
+  private readonly sweeping: NodeJS.Timeout[] = [];
   private readonly handled = new Map<string, (subject: string) => Promise<void>>();
   private readonly queue: Queue;
   private worker: Worker | undefined;
@@ -34,6 +36,14 @@ export class Jobs implements OnModuleDestroy {
   /** Runs `handler` every `everyMs` on one of the replicas, from `start` on. One handler a name. */
   repeat(name: string, everyMs: number, handler: () => Promise<void>): void {
     this.repeated.set(name, { everyMs, handler });
+  }
+
+  /**
+   * Runs `handler` every `everyMs` in each process, from `start` on, whatever becomes of the queue: for what must happen
+   * soon although a job was lost, or is stuck with a process that was killed. It has to be harmless when several do it.
+   */
+  sweep(name: string, everyMs: number, handler: () => Promise<void>): void {
+    this.sweeps.set(name, { everyMs, handler });
   }
 
   /** What a job that was put off does. One handler a name. */
@@ -55,6 +65,7 @@ export class Jobs implements OnModuleDestroy {
   }
 
   async start(): Promise<void> {
+    for (const [name, { everyMs, handler }] of this.sweeps) this.keepSweeping(name, everyMs, handler);
     for (const [name, { everyMs }] of this.repeated) {
       const keep = { removeOnComplete: true, removeOnFail: 100 };
       await this.queue.upsertJobScheduler(name, { every: everyMs }, { name, opts: keep });
@@ -72,7 +83,26 @@ export class Jobs implements OnModuleDestroy {
     );
   }
 
+  /** One after the other. */
+  private keepSweeping(name: string, everyMs: number, handler: () => Promise<void>): void {
+    let running = false;
+    const sweep = async () => {
+      if (running) return;
+      running = true;
+      try {
+        await handler();
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.logger.warn("a sweep failed and is made again", { sweep: name, reason });
+      } finally {
+        running = false;
+      }
+    };
+    this.sweeping.push(setInterval(() => void sweep(), everyMs).unref());
+  }
+
   async onModuleDestroy(): Promise<void> {
+    for (const timer of this.sweeping) clearInterval(timer);
     await this.worker?.close();
     await this.queue.close();
   }

@@ -27,6 +27,10 @@ export class TestJobs {
     await handler(subject);
   }
 
+  sweep(name: string, everyMs: number, handler: () => Promise<void>): void {
+    this.repeat(name, everyMs, handler);
+  }
+
   async run(name: string): Promise<void> {
     const handler = this.handlers.get(name);
     if (!handler) throw new Error(`nobody handles the job ${name}`);

@@ -2,7 +2,6 @@ export { type ApprovalPreview, ApprovalPreviews } from "./approval-previews.js";
 export type {
   ApprovalOwner,
   ApprovedOperation,
-  Consumed,
   HeldApproval,
   JudgeEdit,
   OperationToHold,

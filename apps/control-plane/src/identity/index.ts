@@ -1,4 +1,4 @@
-export { type ApiCondition, ApiConditions } from "./api-conditions.js";
+export { ApiConditions } from "./api-conditions.js";
 export { IdentityModule } from "./identity.module.js";
 export { isPermitted, type Permission } from "./permissions.js";
 export type { Principal } from "./principal.js";
@@ -6,4 +6,4 @@ export { bearerChallenge } from "./protected-resource.js";
 export { CurrentPrincipal, Requires } from "./requires.js";
 export { tokenRefusal } from "./token-refusal.js";
 export { TokenError, TokenVerifier } from "./token-verifier.js";
-export { isSamePerson, RECENT_SIGN_IN_MS, requireRecentSignIn } from "./reviewers.js";
+export { isSamePerson, requireRecentSignIn } from "./reviewers.js";

@@ -1,3 +1,3 @@
-export { type LiveLock, LiveLocks, type Lockable, Locks } from "./live-locks.js";
-export { LockedOut } from "./locked-out.js";
+export { LiveLocks } from "./live-locks.js";
+export { type LiveLock, Locks } from "./locks.js";
 export { LocksModule } from "./locks.module.js";

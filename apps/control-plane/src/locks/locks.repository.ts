@@ -2,7 +2,7 @@ import { Injectable } from "@nestjs/common";
 import type { LockKind } from "@drawbridge/contracts";
 import type { Lock as Row } from "../generated/prisma/client.js";
 import { Database, type Transaction } from "../platform/database.js";
-import type { LiveLock } from "./live-locks.js";
+import type { LiveLock } from "./locks.js";
 
 export type StoredLock = Row;
 

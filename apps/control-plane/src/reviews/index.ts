@@ -1,3 +1,3 @@
-export { type AskedReview, missingOf, requireReviewer, reviewView } from "./review.js";
+export { missingOf, requireReviewer, reviewView } from "./review.js";
 export { ReviewVotes, type StoredVote, type Verdict } from "./review-votes.js";
 export { ReviewsModule } from "./reviews.module.js";

@@ -31,6 +31,12 @@ export function whatNext({ publicUrl, issuer, demo, call }: Outcome): string {
       "  ./drawbridge targets",
       `  ./drawbridge call shop execute_sql '{"sql":"select * from customers limit 3"}'`,
       "  ./drawbridge recordings",
+      "",
+      "What writes waits for bob (of dba), who decides in another terminal:",
+      "",
+      `  ./drawbridge call shop execute_sql '{"sql":"update orders set amount_cents = 0 where id = 3"}'`,
+      `  ./drawbridge --config-dir .bob login${where} --as bob`,
+      "  ./drawbridge --config-dir .bob approvals watch",
     );
   } else {
     lines.push("", "Try next:", "", `  ./drawbridge login${where} --as admin`, "  ./drawbridge agents");

@@ -10,6 +10,11 @@ import { VERSION } from "./version.js";
 const SERIALIZE_OPTIONS = "class_serializer:options";
 const PROBLEM = "#/components/schemas/Problem";
 
+interface Route {
+  readonly handler: object;
+  readonly controller: object;
+}
+
 interface Operation {
   security?: Record<string, string[]>[];
   responses: Record<string, { description: string; content?: Record<string, { schema: unknown }> }>;
@@ -31,20 +36,20 @@ export function createOpenApi(app: NestExpressApplication): OpenAPIObject {
     ...document.components,
     schemas: { ...document.components?.schemas, Problem: toSchema(Problem) },
   };
-  const handlers = handlersOf(app);
+  const routes = routesOf(app);
   for (const path of Object.values(document.paths)) {
     for (const operation of Object.values(path) as (Operation & { operationId?: string })[]) {
-      const handler = handlers.get(operation.operationId ?? "");
-      if (handler) complete(operation, handler);
+      const route = routes.get(operation.operationId ?? "");
+      if (route) complete(operation, route);
     }
   }
   return document;
 }
 
-function complete(operation: Operation, handler: object): void {
-  const isPublic = Reflect.getMetadata(REQUIRES, handler) === PUBLIC;
+function complete(operation: Operation, route: Route): void {
+  const isPublic = metadataOf(REQUIRES, route) === PUBLIC;
   if (!isPublic) operation.security = [{ bearer: [] }];
-  const { schema } = (Reflect.getMetadata(SERIALIZE_OPTIONS, handler) ?? {}) as { schema?: z.ZodType };
+  const { schema } = (metadataOf(SERIALIZE_OPTIONS, route) ?? {}) as { schema?: z.ZodType };
   for (const [status, response] of Object.entries(operation.responses)) {
     if (schema && status.startsWith("2"))
       response.content = { "application/json": { schema: toSchema(schema) } };
@@ -55,21 +60,26 @@ function complete(operation: Operation, handler: object): void {
   };
 }
 
+/** As the framework reads it: what a route does not say itself, its controller says for all of them. */
+function metadataOf(key: string, { handler, controller }: Route): unknown {
+  return Reflect.getMetadata(key, handler) ?? Reflect.getMetadata(key, controller);
+}
+
 const nameOf = (controller: string, method: string) => `${controller}_${method}`;
 
-function handlersOf(app: NestExpressApplication): Map<string, object> {
-  const handlers = new Map<string, object>();
+function routesOf(app: NestExpressApplication): Map<string, Route> {
+  const routes = new Map<string, Route>();
   for (const module of app.get(ModulesContainer).values()) {
     for (const { metatype } of module.controllers.values()) {
       if (typeof metatype !== "function") continue;
       const prototype = metatype.prototype as Record<string, object>;
       for (const method of Object.getOwnPropertyNames(prototype)) {
         const handler = prototype[method];
-        if (handler) handlers.set(nameOf(metatype.name, method), handler);
+        if (handler) routes.set(nameOf(metatype.name, method), { handler, controller: metatype });
       }
     }
   }
-  return handlers;
+  return routes;
 }
 
 /** As a client sees it: what comes out, not what may go in. */

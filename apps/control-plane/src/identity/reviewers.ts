@@ -3,6 +3,8 @@ import type { Principal } from "./principal.js";
 
 /** How long a sign-in counts as recent where somebody decides about others. */
 export const RECENT_SIGN_IN_MS = 10 * 60_000;
+/** By how much the issuer's clock may be ahead of ours. */
+const CLOCK_SKEW_MS = 60_000;
 
 /** Whether the same people are behind both, whatever accounts they use. See Principal.identities. */
 export function isSamePerson(identities: readonly string[], others: readonly string[]): boolean {
@@ -13,8 +15,9 @@ export function isSamePerson(identities: readonly string[], others: readonly str
 export function requireRecentSignIn({ isMachine, signedInAt }: Principal, now: Date): void {
   if (isMachine)
     throw new DomainError("machine_cannot_review", "only people decide about others, not programs");
-  const age = signedInAt && now.getTime() - signedInAt.getTime();
-  if (age === undefined || age > RECENT_SIGN_IN_MS) {
+  const age = now.getTime() - (signedInAt?.getTime() ?? Number.NaN);
+  // A sign-in that is still to come would be recent for as long as somebody likes.
+  if (!(age <= RECENT_SIGN_IN_MS && age >= -CLOCK_SKEW_MS)) {
     throw new DomainError(
       "sign_in_again",
       "deciding about others needs a sign-in of the last 10 minutes: sign in again (drawbridge login) and repeat it",

@@ -91,6 +91,10 @@ function verifier(clock: Clock = new Clock(), env: Record<string, string> = {}):
   return new TokenVerifier(config, clock);
 }
 
+function actorChain(length: number): object | undefined {
+  return length === 0 ? undefined : { sub: `bot-${length}`, act: actorChain(length - 1) };
+}
+
 describe("a token", () => {
   test("says who is acting, and only verified e-mail addresses count", async () => {
     const claims = { email: "a@example.com", email_verified: true, groups: ["owners", "x"], auth_time: 1000 };
@@ -124,8 +128,29 @@ describe("a token", () => {
     ],
     [
       "odd claims",
-      { person: 7, owner: "a\0b", act: { sub: 1 } },
+      { person: { id: 7 }, owner: "a\0b", act: { sub: {} } },
       { identities: ["sub:u1"], isMachine: true },
+    ],
+    ["an account of a person with a number", { person: 7 }, { identities: ["sub:u1", "person:7"] }],
+    [
+      "an account of several persons",
+      { person: ["p7", 8] },
+      { identities: ["sub:u1", "person:p7", "person:8"] },
+    ],
+    [
+      "an account that writes its person otherwise",
+      { person: " E\uFF11 Rene\u0301 Stra\u00DFe" },
+      { identities: ["sub:u1", "person:e1 ren\u00E9 strasse"] },
+    ],
+    [
+      "an e-mail address with a tag",
+      { email: "A+Two@Example.test", email_verified: true },
+      { identities: ["sub:u1", "email:a+two@example.test", "email:a@example.test"] },
+    ],
+    [
+      "a program of somebody who is known by address",
+      { sub: "bot", owner: "Ann@Example.test" },
+      { identities: ["sub:bot", "sub:Ann@Example.test", "email:ann@example.test"] },
     ],
   ])("says who is behind %s", async (_, claims, expected) => {
     expect(await verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp")).toMatchObject(expected);
@@ -143,6 +168,8 @@ describe("a token", () => {
     ["with a subject that is an object", { sub: { id: "u1" } }, "invalid"],
     ["with a NUL in the subject", { sub: "u1\0u2" }, "invalid"],
     ["that expires at no date there is", { exp: 1e300 }, "invalid"],
+    ["with half a character in the subject", { sub: "u1\ud800" }, "invalid"],
+    ["that acts through nine others", { act: actorChain(9) }, "invalid"],
     ["that is not valid yet", { nbf: Math.floor(Date.now() / 1000) + 600 }, "invalid"],
   ])("%s is refused", async (_what, claims, problem) => {
     await expect(verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp")).rejects.toMatchObject({
@@ -154,6 +181,23 @@ describe("a token", () => {
     const claims = { client_id: "c\0", azp: "c2", email: "a\0@example.com", email_verified: true };
     const principal = await verifier().verify(`Bearer ${await issuer.token(claims)}`, "mcp");
     expect(principal).toMatchObject({ client: "c2", email: undefined });
+  });
+
+  test.each<[unknown, string[]]>([
+    ["owners", ["owners"]],
+    ["owners,x", ["owners,x"]],
+    [["x", ["owners"], { name: "owners" }, null], ["x"]],
+    [{ owners: true }, []],
+    [["x\0", "own\ud800", "owners "], ["owners "]],
+  ])("with the groups %j is of the groups %j", async (groups, expected) => {
+    const principal = await verifier().verify(`Bearer ${await issuer.token({ groups })}`, "mcp");
+    expect(principal.groups).toEqual(expected);
+    expect(principal.roles.includes("admin")).toBe(expected.includes("owners"));
+  });
+
+  test.each([1e300, -1e300, "1000", null])("with the auth_time %j says of no sign-in", async (claim) => {
+    const principal = await verifier().verify(`Bearer ${await issuer.token({ auth_time: claim })}`, "mcp");
+    expect(principal.signedInAt).toBeUndefined();
   });
 
   test("without a signature, or signed with a secret, is refused", async () => {

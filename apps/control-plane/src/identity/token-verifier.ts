@@ -151,7 +151,7 @@ export class TokenVerifier {
       client,
       roles: this.rolesOf(groups),
       expiresAt,
-      signedInAt: typeof authTime === "number" ? new Date(authTime * 1000) : undefined,
+      signedInAt: dateOf(authTime),
     });
   }
 
@@ -173,27 +173,49 @@ export class TokenVerifier {
 
 const MAX_ACTORS = 8;
 
-/** The subject, and all for whom it acts (RFC 8693 section 4.1) or who own it. */
+/**
+ * The subject, and all for whom it acts (RFC 8693 section 4.1) or who own it. Where one must not decide about oneself it
+ * is safe to take two for the same, and not to take one for two: so names of people are compared without regard to case,
+ * form and type, and an address with a tag is that without it, too.
+ */
 function identitiesOf(
   { id, email }: Pick<Principal, "id" | "email">,
   claims: JWTPayload,
   { personClaim, ownerClaim }: Config["oidc"],
 ): string[] {
-  const person = text(claims[personClaim]);
-  const owner = text(claims[ownerClaim]);
+  const owners = names(claims[ownerClaim]);
   const known = [
     `sub:${id}`,
-    ...(email === undefined ? [] : [`email:${email.toLowerCase()}`]),
-    ...(person === undefined ? [] : [`person:${person}`]),
-    ...(owner === undefined ? [] : [`sub:${owner}`]),
+    ...emailIdentities(email),
+    ...names(claims[personClaim]).map((person) => `person:${folded(person)}`),
+    ...owners.flatMap((owner) => [`sub:${owner}`, ...(owner.includes("@") ? emailIdentities(owner) : [])]),
+    ...actorsOf(claims).map((actor) => `sub:${actor}`),
   ];
+  return [...new Set(known)];
+}
+
+function actorsOf(claims: JWTPayload): string[] {
+  const actors: string[] = [];
   let actor = claims["act"] as { sub?: unknown; act?: unknown } | undefined;
-  for (let depth = 0; depth < MAX_ACTORS && typeof actor === "object" && actor !== null; depth += 1) {
-    const sub = text(actor.sub);
-    if (sub !== undefined) known.push(`sub:${sub}`);
+  for (let depth = 0; typeof actor === "object" && actor !== null; depth += 1) {
+    // Whoever is left out could decide about what they asked for.
+    if (depth === MAX_ACTORS)
+      throw new TokenError("invalid", `the token acts through more than ${MAX_ACTORS} others`);
+    actors.push(...names(actor.sub));
     actor = actor.act as typeof actor;
   }
-  return [...new Set(known)];
+  return actors;
+}
+
+function emailIdentities(email: string | undefined): string[] {
+  if (email === undefined) return [];
+  const address = folded(email);
+  const untagged = address.replace(/\+[^@]*(?=@[^@]*$)/, "");
+  return [`email:${address}`, `email:${untagged}`];
+}
+
+function folded(name: string): string {
+  return name.normalize("NFKC").trim().toUpperCase().toLowerCase().normalize("NFKC");
 }
 
 /** RFC 6750 section 2.1. */
@@ -219,8 +241,17 @@ async function discoverKeys(issuer: string): Promise<JWTVerifyGetKey> {
   });
 }
 
-// No control characters: they belong to no name, and the database refuses NUL.
-const TEXT = /^\P{Cc}+$/u;
+// No control characters and no halves of characters: they belong to no name, and the database keeps neither.
+const TEXT = /^[^\p{Cc}\p{Cs}]+$/u;
 const text = (value: unknown) => (typeof value === "string" && TEXT.test(value) ? value : undefined);
 const textList = (value: unknown) =>
-  [value].flat().filter((item): item is string => typeof item === "string");
+  [value].flat().filter((item): item is string => text(item) !== undefined);
+/** One or more, also those that are numbers. */
+const names = (value: unknown) =>
+  [value].flat().flatMap((item) => text(typeof item === "number" ? String(item) : item) ?? []);
+
+/** Of a NumericDate (RFC 7519 section 2). */
+function dateOf(seconds: unknown): Date | undefined {
+  const date = new Date(typeof seconds === "number" ? seconds * 1000 : Number.NaN);
+  return Number.isNaN(date.getTime()) ? undefined : date;
+}

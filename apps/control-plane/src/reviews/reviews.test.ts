@@ -79,6 +79,16 @@ describe("who may decide", () => {
     ["somebody of another group", person("bob", { groups: ["dbas"] }), "not_a_reviewer"],
     ["a program", person("bot", { isMachine: true }), "machine_cannot_review"],
     ["somebody who signed in long ago", person("bob", { signedInAt: new Date(0) }), "sign_in_again"],
+    [
+      "somebody who signs in tomorrow",
+      person("bob", { signedInAt: new Date(Date.now() + 86_400_000) }),
+      "sign_in_again",
+    ],
+    [
+      "somebody with a sign-in of no date",
+      person("bob", { signedInAt: new Date(Number.NaN) }),
+      "sign_in_again",
+    ],
     ["somebody of whom nobody knows when", person("bob", { signedInAt: undefined }), "sign_in_again"],
   ])("is not %s", (_, who, code) => {
     expect(() => requireReviewer(who, asked())).toThrow(expect.objectContaining({ code }));

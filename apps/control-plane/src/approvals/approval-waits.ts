@@ -5,12 +5,12 @@ import { ApprovalWatch } from "./approval-watch.js";
 import type { HeldApproval } from "./approvals.js";
 import { ApprovalsRepository } from "./approvals.repository.js";
 import { HeldApprovals } from "./held-approvals.js";
-import { OpenLegs } from "./open-legs.js";
+import { CallerPresence } from "./caller-presence.js";
 
 /** Who waits for approvals in this process: that they are there, and what they wait to hear. */
 @Injectable()
 export class ApprovalWaits implements OnModuleDestroy {
-  private readonly legs: OpenLegs;
+  private readonly presence: CallerPresence;
   private readonly watch: ApprovalWatch;
 
   constructor(
@@ -20,13 +20,13 @@ export class ApprovalWaits implements OnModuleDestroy {
     acts: ApprovalActs,
   ) {
     const now = () => acts.now();
-    this.legs = new OpenLegs(repository, now);
+    this.presence = new CallerPresence(repository, now);
     this.watch = new ApprovalWatch({ repository, held, endings, now });
     acts.onAct(() => this.watch.lookSoon());
   }
 
   attend(id: string, exchange?: number): () => Promise<void> {
-    return this.legs.attend(id, exchange);
+    return this.presence.attend(id, exchange);
   }
 
   changed(known: HeldApproval, signal: AbortSignal): Promise<HeldApproval> {
@@ -35,11 +35,11 @@ export class ApprovalWaits implements OnModuleDestroy {
 
   /** Before anybody is taken for absent: after an outage nobody has been able to say that they are there. */
   renew(): Promise<void> {
-    return this.legs.renew();
+    return this.presence.renew();
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.legs.stop();
+    this.presence.stop();
     await this.watch.stop();
   }
 }

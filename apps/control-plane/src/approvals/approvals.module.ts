@@ -13,12 +13,12 @@ import { ApprovalWaits } from "./approval-waits.js";
 import { ApprovalsController } from "./approvals.controller.js";
 import { ApprovalsRepository } from "./approvals.repository.js";
 import { Approvals } from "./approvals.service.js";
-import { ApprovedRuns } from "./approved-runs.js";
+import { ApprovalUses } from "./approval-uses.js";
 import { Approving } from "./approving.js";
 import { ArgumentEdits } from "./argument-edits.js";
 import { Denials } from "./denials.js";
 import { HeldApprovals } from "./held-approvals.js";
-import { Holding } from "./holding.js";
+import { OperationHolding } from "./operation-holding.js";
 import { OperationSeal } from "./operation-seal.js";
 import { RepeatGrants } from "./repeat-grants.js";
 import { RepeatGrantsRepository } from "./repeat-grants.repository.js";
@@ -36,12 +36,12 @@ import { RepeatGrantsRepository } from "./repeat-grants.repository.js";
     ApprovalSweeps,
     ApprovalVotes,
     ApprovalWaits,
-    ApprovedRuns,
+    ApprovalUses,
     Approving,
     ArgumentEdits,
     Denials,
     HeldApprovals,
-    Holding,
+    OperationHolding,
     OperationSeal,
     RepeatGrants,
     RepeatGrantsRepository,

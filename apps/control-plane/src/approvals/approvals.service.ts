@@ -10,9 +10,9 @@ import type {
   JudgeEdit,
   OperationToHold,
 } from "./approvals.js";
-import { ApprovedRuns } from "./approved-runs.js";
+import { ApprovalUses } from "./approval-uses.js";
 import { ArgumentEdits } from "./argument-edits.js";
-import { Holding } from "./holding.js";
+import { OperationHolding } from "./operation-holding.js";
 import type { DigestedOperation } from "./operation-seal.js";
 
 /** One leg of one approval: a request of its caller that waits for it. */
@@ -21,13 +21,13 @@ export type EndLeg = () => Promise<void>;
 /** Whose task it is: tasks are asked about in whatever session the same principal and client have then. */
 export type TaskOwner = Omit<ApprovalOwner, "sessionId">;
 
-/** Held operations, as the gateway has to do with them. Every transition is one conditional statement (20-pam.md §3). */
+/** Held operations, as the gateway has to do with them. Every transition is one conditional statement. */
 @Injectable()
 export class Approvals {
   constructor(
-    private readonly holding: Holding,
+    private readonly holding: OperationHolding,
     private readonly waits: ApprovalWaits,
-    private readonly runs: ApprovedRuns,
+    private readonly uses: ApprovalUses,
     private readonly endings: ApprovalEndings,
     private readonly edits: ArgumentEdits,
   ) {}
@@ -78,7 +78,7 @@ export class Approvals {
 
   /** Of an approval that is open. @throws DomainError approval_not_found when it has ended */
   operation(id: string): Promise<ApprovedOperation> {
-    return this.runs.operation(id);
+    return this.uses.operation(id);
   }
 
   /** Takes the approval for its one run. Whoever gets "consumed" sends it, or says that it was not sent. */
@@ -87,7 +87,7 @@ export class Approvals {
     owner: ApprovalOwner,
     run: { readonly epoch: bigint; readonly exchange: number },
   ): Promise<Consumed> {
-    return this.runs.consume({ id, owner, ...run });
+    return this.uses.consume({ id, owner, ...run });
   }
 
   /** It must not run after all. Nothing happens to one that has ended. */
@@ -110,7 +110,7 @@ export class Approvals {
 
   /** Whether those who approved it are whom this review asks for, as far as is known now. */
   satisfies(id: string, review: ReviewTerms): Promise<boolean> {
-    return this.runs.satisfies(id, review);
+    return this.uses.satisfies(id, review);
   }
 
   /**
@@ -118,7 +118,7 @@ export class Approvals {
    * when the epoch is another by now. Those who approved it must be whom `operation.decision.review` asks for.
    */
   useAgain(operation: OperationToHold, epoch: bigint): Promise<string | undefined> {
-    return this.runs.useAgain(operation, epoch);
+    return this.uses.useAgain(operation, epoch);
   }
 
   /** Said once, by the gateway, at start. */

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ApprovalsRepository } from "./approvals.repository.js";
-import { OpenLegs } from "./open-legs.js";
+import { CallerPresence } from "./caller-presence.js";
 
 type Said = readonly { readonly id: string; readonly exchange: number | undefined }[];
 
 let said: { legs: Said; until: number }[];
 let isDown: boolean;
-let legs: OpenLegs;
+let presence: CallerPresence;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
@@ -19,16 +19,16 @@ beforeEach(() => {
       return Promise.resolve();
     },
   };
-  legs = new OpenLegs(repository as unknown as ApprovalsRepository, () => new Date());
+  presence = new CallerPresence(repository as unknown as ApprovalsRepository, () => new Date());
 });
 afterEach(() => {
-  legs.stop();
+  presence.stop();
   vi.useRealTimers();
 });
 
 describe("the legs of a process", () => {
   test("are said to be there at once, every 15 s, and when they end, all in one statement", async () => {
-    const leave = Array.from({ length: 1_000 }, (_, index) => legs.attend(`a-${index}`, index));
+    const leave = Array.from({ length: 1_000 }, (_, index) => presence.attend(`a-${index}`, index));
     await vi.advanceTimersByTimeAsync(0);
     expect(said).toHaveLength(1);
     expect(said[0]).toMatchObject({ until: 60_000 });
@@ -47,7 +47,7 @@ describe("the legs of a process", () => {
   });
 
   test("keep each other there: one of two ends, twice", async () => {
-    const [first, second] = [legs.attend("a", 1), legs.attend("a", 2)];
+    const [first, second] = [presence.attend("a", 1), presence.attend("a", 2)];
     await Promise.all([first(), first()]);
     said.length = 0;
     await vi.advanceTimersByTimeAsync(15_000);
@@ -59,7 +59,7 @@ describe("the legs of a process", () => {
   });
 
   test("are said to be there soon after the database answers again", async () => {
-    const leave = legs.attend("a", 1);
+    const leave = presence.attend("a", 1);
     await vi.advanceTimersByTimeAsync(0);
     isDown = true;
     await vi.advanceTimersByTimeAsync(120_000);

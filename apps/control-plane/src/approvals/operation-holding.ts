@@ -6,11 +6,10 @@ import { ApprovalActs } from "./approval-acts.js";
 import { ApprovalEndings } from "./approval-endings.js";
 import type { ApprovalOwner, HeldApproval, OperationToHold } from "./approvals.js";
 import { ApprovalsRepository, type NewLeg, type StoredApproval } from "./approvals.repository.js";
+import { PRESENT_MS } from "./caller-presence.js";
 import { HeldApprovals } from "./held-approvals.js";
 import { type DigestedOperation, OperationSeal } from "./operation-seal.js";
 
-/** How long a caller counts as present after a leg of theirs. */
-export const PRESENT_MS = 60_000;
 /** A caller that comes back so much later is told how it ended; after that the same is a new wish. */
 const TOLD_WITHIN_MS = 3_600_000;
 /** Of one principal, open at one time. */
@@ -22,7 +21,7 @@ type Wanted = NewLeg & { readonly operation: OperationToHold };
 
 /** Makes an operation wait for an approval, durably, before anybody hears of it; and finds it again for its caller. */
 @Injectable()
-export class Holding {
+export class OperationHolding {
   constructor(
     private readonly repository: ApprovalsRepository,
     private readonly held: HeldApprovals,

@@ -10,7 +10,7 @@ import { RepeatGrants } from "./repeat-grants.js";
 
 /** What becomes of an approval when its operation is to run. */
 @Injectable()
-export class ApprovedRuns {
+export class ApprovalUses {
   private readonly logger = new Logger("approvals");
 
   constructor(

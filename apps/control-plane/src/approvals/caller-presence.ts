@@ -1,13 +1,17 @@
 import { Logger } from "@nestjs/common";
 import type { ApprovalsRepository } from "./approvals.repository.js";
-import { PRESENT_MS } from "./holding.js";
 
+/** How long a caller counts as present after a leg of theirs. */
+export const PRESENT_MS = 60_000;
 const RENEW_MS = 15_000;
 /** After a failure: long before anybody counts as absent. */
 const RETRY_MS = 1_000;
 
-/** The requests of this process that wait for approvals. While there are any it says every 15 s, for all at once, that their callers are present. */
-export class OpenLegs {
+/**
+ * That callers are there: of each approval, how many requests of this process wait for it. While there are any the database
+ * is told every 15 s, for all at once, that their callers are present.
+ */
+export class CallerPresence {
   private readonly logger = new Logger("approvals");
   private readonly open = new Map<string, number>();
   /** What is to be said with the next statement, with the exchange that waits now. */

@@ -112,6 +112,25 @@ describe("a call of a client of the 2025 revisions", () => {
     ]);
   });
 
+  test.each<[string, object, string]>([
+    ["nothing but a progress token", { progressToken: 7 }, '{"name":"destroy","arguments":{"n":1}}'],
+    [
+      "more than a progress token",
+      { progressToken: 7, "acme/mode": "fast" },
+      '{"name":"destroy","arguments":{"n":1},"_meta":{"acme/mode":"fast"}}',
+    ],
+  ])("is shown to approvers with what would run, where it has %s beside", async (_, meta, shown) => {
+    const session = await gateway.openSession("shop");
+    const call = destroy(2);
+    const params = { name: "destroy", arguments: { n: 1 }, _meta: meta };
+    const answering = gateway.post("shop", { ...call, params }, { session });
+    const { id } = await held.approval();
+    const rows = await gateway.query<{ preview: Buffer }>("select preview from approval");
+    expect(rows[0]?.preview.toString()).toBe(shown);
+    await held.decide(id, "deny", { comment: "no" });
+    await answering;
+  });
+
   test("that is denied is told by whom and why", async () => {
     const session = await gateway.openSession("shop");
     const answering = gateway.post("shop", destroy(2), { session });

@@ -1,5 +1,5 @@
 import { Injectable } from "@nestjs/common";
-import { type McpRequest, parseMessage, RpcErrorCode } from "@drawbridge/mcp";
+import { type McpRequest, parseMessage, removeMember, RpcErrorCode } from "@drawbridge/mcp";
 import { Approvals, type HeldApproval, type OperationToHold } from "../../approvals/index.js";
 import { DomainError } from "../../platform/errors.js";
 import type { GatewayDecision } from "../decisions/decide.js";
@@ -49,8 +49,8 @@ export class OperationsToHold {
 
   private async previewOf(message: McpRequest): Promise<Uint8Array> {
     const { payload } = await this.recorder.maskedCopy(message);
-    const { params } = parseMessage(payload).ranges;
-    return params ? payload.subarray(...params) : Buffer.from("{}");
+    const shown = withoutProgressToken(parseMessage(payload) as McpRequest);
+    return shown.ranges.params ? shown.bytes.subarray(...shown.ranges.params) : Buffer.from("{}");
   }
 
   /** @throws GatewayError when the caller has too many */
@@ -99,4 +99,13 @@ export class OperationsToHold {
 interface Refused {
   readonly incoming: Incoming<McpRequest>;
   readonly exchange: Pick<Exchange, "number">;
+}
+
+/** It says nothing of what would run, and often it is all that `_meta` holds. */
+function withoutProgressToken(request: McpRequest): McpRequest {
+  const without = parseMessage(removeMember(request, "meta", "progressToken")) as McpRequest;
+  const { bytes, ranges } = without;
+  const isEmpty =
+    ranges.meta && /^\{\s*\}$/.test(Buffer.from(bytes.subarray(...ranges.meta)).toString("latin1"));
+  return isEmpty ? (parseMessage(removeMember(without, "params", "_meta")) as McpRequest) : without;
 }

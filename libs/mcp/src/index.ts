@@ -56,6 +56,7 @@ export { checkParameterHeaders, parameterHeaders } from "./parameter-headers.js"
 export { parseBody, type ParsedBody } from "./parse-body.js";
 export { DEFAULT_MAX_DEPTH, parseMessage, type ParseLimits } from "./parse-message.js";
 export { removeMember, stringInParams } from "./remove-member.js";
+export { RESERVED_META, withoutReservedMeta } from "./reserved-meta.js";
 export { replaceRanges, type Replacement } from "./replace-ranges.js";
 export { isPlainUri } from "./resource-uri.js";
 export { errorCodeOf, type InputRequest, inputRequestsOf, taskIdOf } from "./response-members.js";

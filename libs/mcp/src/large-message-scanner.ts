@@ -8,6 +8,7 @@ import { KeyHashes } from "./key-hashes.js";
 import { MalformedMessageError, type MalformedReason } from "./malformed-message-error.js";
 import type { Caching } from "./restrict-caching.js";
 import { depthLimit, type ParseLimits, readMessage, withId } from "./parse-message.js";
+import { RESERVED_META } from "./reserved-meta.js";
 import type { StreamedKey } from "./streamed-key.js";
 import { fold, WANTED_OF_LARGE, type Wanted } from "./wanted-members.js";
 
@@ -29,6 +30,8 @@ export type LargeMessage =
       readonly isError: boolean;
       /** The target wants something of the client before it goes on, see inputRequestsOf. */
       readonly hasInputRequests?: true;
+      /** `_meta` of its result has members that only Drawbridge may say. */
+      readonly hasReservedMeta?: true;
       /** As taskIdOf says. */
       readonly taskId?: string;
       /** What the result says of caching it, if anything. */
@@ -64,6 +67,7 @@ export class LargeMessageScanner {
   #isTooLong = false;
   #keyCount = 0;
   #hasBegun = false;
+  #hasReservedMeta = false;
   #refusal: { readonly reason: MalformedReason; readonly message: string } | undefined;
 
   constructor(limits: ParseLimits = {}) {
@@ -97,13 +101,17 @@ export class LargeMessageScanner {
     });
   }
 
-  #ofResult(): Pick<Extract<LargeMessage, { kind: "response" }>, "hasInputRequests" | "taskId" | "caching"> {
+  #ofResult(): Pick<
+    Extract<LargeMessage, { kind: "response" }>,
+    "hasInputRequests" | "hasReservedMeta" | "taskId" | "caching"
+  > {
     const [scope, ttlMs] = [this.#textOf("result cacheScope"), this.#textOf("result ttlMs")];
     const taskId =
       this.#stringOf("result task taskId") ??
       (this.#stringOf("result resultType") === "task" ? this.#stringOf("result taskId") : undefined);
     return {
       ...(this.#ranges.has("result inputRequests") ? { hasInputRequests: true } : {}),
+      ...(this.#hasReservedMeta ? { hasReservedMeta: true } : {}),
       ...(taskId === undefined ? {} : { taskId }),
       ...(scope === undefined && ttlMs === undefined ? {} : { caching: { scope, ttlMs } }),
     };
@@ -147,6 +155,7 @@ export class LargeMessageScanner {
       throw new MalformedMessageError("too_many_keys", `too many keys: the limit is ${MAX_KEYS}`);
     }
     this.#member = object.wanted && this.#wantedMember(object.wanted, key.text);
+    if (object.wanted?.path === "result _meta") this.#hasReservedMeta ||= isReserved(key);
   }
 
   #wantedMember(object: Wanted, key: string | undefined): Wanted | undefined {
@@ -207,6 +216,11 @@ export class LargeMessageScanner {
     if (this.#text.length + bytes.length <= MAX_KEPT_BYTES) this.#text.append(bytes);
     else this.#isTooLong = true;
   }
+}
+
+/** What is longer than any key that is looked for is none that we say. */
+function isReserved({ text }: StreamedKey): boolean {
+  return text?.startsWith(RESERVED_META) === true;
 }
 
 function checkRoot(first: number): void {

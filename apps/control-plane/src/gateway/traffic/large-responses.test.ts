@@ -224,6 +224,11 @@ describe("a large response", () => {
     ["answers another request", [`{"jsonrpc":"2.0","id":8,`, `"result":{}}`], -31010],
     ["is no response", [`{"jsonrpc":"2.0","method":"notifications/message"}`], -31010],
     ["asks the client for something", [`{"jsonrpc":"2.0","id":7,"result":{"inputRequests":{}}}`], -31009],
+    [
+      "says what only Drawbridge may say",
+      [`{"jsonrpc":"2.0","id":7,"result":{"_meta":{"io.drawbridge/`, `approval":{}}}}`],
+      -31009,
+    ],
   ])("that %s is withheld", async (_what, parts, code) => {
     const { sending, say, sessionId } = await largeCall(at2025June);
     for (const [index, part] of parts.entries())

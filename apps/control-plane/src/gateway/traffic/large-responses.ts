@@ -146,8 +146,8 @@ function finish(transfer: Transfer): Found {
     const end = transfer.scanner.end();
     if (end.kind !== "response") return;
     found = { id: end.id, taskId: end.taskId, caching: end.caching };
-    // What the target asks for in a result is decided about; here nobody could read it.
-    mustBeSeen = end.hasInputRequests === true;
+    // What the target asks for in a result is decided about, and what it says in our name taken out; here nobody could.
+    mustBeSeen = end.hasInputRequests === true || end.hasReservedMeta === true;
   });
   if (mustBeSeen) transfer.failure ??= "needs a look";
   return found;

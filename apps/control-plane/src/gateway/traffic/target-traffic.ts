@@ -1,4 +1,4 @@
-import { MalformedMessageError, type McpMessage, parseMessage } from "@drawbridge/mcp";
+import { MalformedMessageError, type McpMessage, parseMessage, withoutReservedMeta } from "@drawbridge/mcp";
 import { ExchangeFailure } from "@drawbridge/protocol";
 import type {
   ChunkFromTarget,
@@ -49,13 +49,19 @@ export class TargetTraffic implements SessionLinkListener {
     this.changes = new ChangedAccess(session, dependencies, streams, this.endings);
   }
 
-  async onMessage(message: MessageFromTarget): Promise<void> {
-    const exchange = this.exchangeAtAgent(message.exchange);
-    const parsed = parsedOrNot(message.payload);
+  async onMessage(received: MessageFromTarget): Promise<void> {
+    const exchange = this.exchangeAtAgent(received.exchange);
+    const parsed = parsedOrNot(received.payload);
     if (parsed === undefined) {
       if (exchange) await this.endings.badTarget(exchange, "it is not a JSON-RPC message");
       return;
     }
+    const { buffer, byteOffset, byteLength } = parsed.bytes;
+    const payload = Buffer.from(buffer, byteOffset, byteLength);
+    await this.take(parsed, { ...received, payload }, exchange);
+  }
+
+  private async take(parsed: McpMessage, message: MessageFromTarget, exchange: Exchange | undefined) {
     if (parsed.kind === "response") await this.answers.take(parsed, message, exchange);
     else if (exchange && message.final) await this.endings.badTarget(exchange, "it is no response");
     else if (parsed.kind === "request") await this.requests.take(parsed, message, exchange);
@@ -103,9 +109,12 @@ export class TargetTraffic implements SessionLinkListener {
   }
 }
 
+/** Without what only we may say in `_meta`: neither clients nor recordings can tell a target's word from ours there. */
 function parsedOrNot(payload: Buffer): McpMessage | undefined {
   try {
-    return parseMessage(payload);
+    const parsed = parseMessage(payload);
+    const bytes = withoutReservedMeta(payload);
+    return bytes === payload ? parsed : parseMessage(bytes);
   } catch (error) {
     if (error instanceof MalformedMessageError) return undefined;
     throw error;

@@ -63,3 +63,45 @@ describe("calls that are held for longer than their clients wait", () => {
     expect(JSON.stringify(await call)).toContain("use the replica instead");
   });
 });
+
+describe("a held call is approved by nobody who", () => {
+  const now = Math.floor(Date.now() / 1_000);
+  const alices = { email: "alice@example.com", email_verified: true };
+  test.each<[string, Parameters<System["identity"]["issueToken"]>[0], number, string]>([
+    ["holds what an MCP client holds", { username: "bob", resource: "mcp" }, 401, "token_wrong_audience"],
+    ["asked for it", { username: "alice", resource: "api", claims: { groups: ["dba"] } }, 403, "own_request"],
+    [
+      "asked for it with another account",
+      { username: "bob", resource: "api", claims: { sub: "alice-admin", ...alices } },
+      403,
+      "own_request",
+    ],
+    ["signed in long ago", { username: "bob", resource: "api", authTime: now - 3_600 }, 403, "sign_in_again"],
+    [
+      "is a program of somebody who might",
+      { username: "bob", resource: "api", claims: { act: { sub: "assistant" } } },
+      403,
+      "machine_cannot_review",
+    ],
+    ["is an admin and nothing else", { username: "admin", resource: "api" }, 403, "not_a_reviewer"],
+  ])("%s", async (_, wish, status, code) => {
+    const [client] = HOLDING_CLIENTS;
+    const call = callUntilDecided(client!, door(), {
+      tool: "echo",
+      args: { code },
+      patienceMs: 60_000,
+    }).catch(() => undefined);
+    const { id } = await awaitApproval(system, "script");
+    const token = await system.identity.issueToken(wish);
+    const refused = await fetch(`${system.publicUrl}/api/v1/approvals/${id}/approve`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: "{}",
+    });
+    expect(refused.status).toBe(status);
+    expect(await refused.json()).toMatchObject({ code });
+    expect(await approvals(system, "script")).toMatchObject([{ id, state: "pending" }]);
+    await system.api("bob").demand("POST", `approvals/${id}/deny`, { comment: "only a test" });
+    await call;
+  });
+});

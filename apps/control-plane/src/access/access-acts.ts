@@ -5,6 +5,7 @@ import { type AuditAction, AuditLog } from "../audit/index.js";
 import { EventLog } from "../events/index.js";
 import { Clock } from "../platform/clock.js";
 import { Database, type Transaction } from "../platform/database.js";
+import { DomainError } from "../platform/errors.js";
 import { Jobs } from "../platform/jobs.js";
 import { Turns } from "../platform/turns.js";
 import type { StoredRequest } from "./access-requests.repository.js";
@@ -31,13 +32,15 @@ export const GRANT_OVER = "access-grant-over";
 
 /** Of a text, in events. */
 const SHOWN = 500;
+/** Acts on the same request or grant that are under way or wait. */
+const MOST_ABOUT_ONE = 100;
 
 /** Acts on requests and grants: each is told of in the transaction in which it happens. */
 @Injectable()
 export class AccessActs {
   // Events go to chat and e-mail, and audit events to every auditor.
   private readonly masker = createMasker();
-  private readonly turns = new Turns();
+  private readonly turns = new Turns({ atOnce: 1, most: MOST_ABOUT_ONE, tooMany });
 
   constructor(
     private readonly database: Database,
@@ -162,9 +165,10 @@ export class AccessActs {
 
   private shown(text: string | null | undefined): string | undefined {
     if (!text) return undefined;
-    const short = text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text;
     try {
-      return this.masker.maskText(short).text;
+      // Masked before it is cut: half a secret is not known for one.
+      const masked = this.masker.maskText(text).text;
+      return masked.length > SHOWN ? `${masked.slice(0, SHOWN).toWellFormed()}…` : masked;
     } catch {
       return "[not shown]";
     }
@@ -178,6 +182,13 @@ interface Told {
   readonly subject: string;
   readonly principal: string;
   readonly groups: readonly string[];
+}
+
+function tooMany(): DomainError {
+  return new DomainError(
+    "too_many_requests_pending",
+    "too many ask for the same at once: try again in a moment",
+  );
 }
 
 function present(details: Readonly<Record<string, string | number | null | undefined>>): Details {

@@ -26,6 +26,8 @@ export interface Asked extends ToCheck {
   readonly sessionId?: string | undefined;
   /** What is to be extended. */
   readonly grantId?: string | undefined;
+  /** It was taken in an emergency: without anybody's word it lasts no longer. */
+  readonly ofEmergency?: boolean | undefined;
 }
 
 interface Filed {
@@ -90,8 +92,14 @@ export class AccessFiling {
     reason,
     ticket,
     durationMs,
+    startsAt,
+    ofEmergency,
   }: Asked): boolean {
-    if (kind === "break_glass" || policy.access.activation === "self") return true;
+    if (kind === "break_glass") return true;
+    if (ofEmergency) return false;
+    if (policy.access.activation === "self") return true;
+    // A condition that holds now, such as being on call, need not hold then.
+    if (startsAt) return false;
     const now = this.acts.now();
     const durationSeconds = (durationMs ?? longestMs(termsOf(policy.access), kind)) / 1_000;
     const request = { kind, durationSeconds, reason, ticket, tools };

@@ -221,6 +221,21 @@ describe("asking for access", () => {
   });
 });
 
+describe("what is told of a request", () => {
+  test("holds nothing of a secret that is at the end of what is shown", async () => {
+    await access.policy(`${target}-write`, target, REVIEWED);
+    const key = `AKIA${"Q3WERTYU".repeat(2)}`;
+    const { body } = await ask({ reason: `${"x".repeat(484)} ${key}` });
+    for (const table of ["audit_event", "live_event"]) {
+      const { rows } = await access.platform.admin.query(`select * from ${table} where subject = $1`, [
+        body.id,
+      ]);
+      expect(rows).toHaveLength(1);
+      expect(JSON.stringify(rows)).not.toContain(key.slice(0, 8));
+    }
+  });
+});
+
 describe("access that nobody is asked about", () => {
   test("is there at once where people give it to themselves", async () => {
     await access.policy(`${target}-self`, target, "{ mode: jit, activation: self, maxDuration: 2h }");
@@ -252,6 +267,15 @@ describe("access that nobody is asked about", () => {
     await when('principal.groups.exists(g, g == "on-call")');
     access.person(alice, ["engineering", "on-call"]);
     expect(await ask({ tools: ["other"] })).toMatchObject({ body: { state: "approved" } });
+  });
+
+  test("is not booked ahead by a condition that holds now", async () => {
+    const automatic = `4h, automatic: { when: 'principal.groups.exists(g, g == "on-call")' },`;
+    await access.policy(`${target}-auto`, target, REVIEWED.replace("4h,", automatic));
+    access.person(alice, ["engineering", "on-call"]);
+    const startsAt = new Date(access.now().getTime() + 20 * 24 * HOUR).toISOString();
+    expect(await ask({ startsAt })).toMatchObject({ status: 201, body: { state: "pending", grantId: null } });
+    expect(await ask({ tools: ["now"] })).toMatchObject({ body: { state: "approved" } });
   });
 
   test("is bounded: a hundred grants", async () => {

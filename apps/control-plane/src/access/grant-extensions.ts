@@ -26,7 +26,7 @@ export class GrantExtensions {
     if (grant.principal !== principal.id)
       throw new DomainError("not_permitted", "only who has a grant asks for more of it");
     if (!["active", "scheduled"].includes(this.grants.view(grant).state)) throw grantIsOver(id);
-    requireExtendable(grant);
+    requireForMoreThanASession(grant);
     const { target, policies } = await this.requestable.of(principal, grant.targetName);
     const policy = policies.find(({ name }) => name === grant.policy);
     if (!policy || target.id !== grant.targetId) {
@@ -35,6 +35,9 @@ export class GrantExtensions {
         `the policy ${grant.policy} gives you no access to ${grant.targetName} any more`,
       );
     }
+    const ofEmergency = grant.kind === "break_glass";
+    if (ofEmergency && !policy.access.review)
+      throw invalid("nobody could agree to it: ask for access of its own (drawbridge request)");
     const request = await this.filing.file({
       kind: "extension",
       principal,
@@ -45,15 +48,17 @@ export class GrantExtensions {
       ticket: asked.ticket,
       durationMs: durationMs(asked.duration),
       grantId: grant.id,
+      ofEmergency,
     });
     return this.requests.view(request);
   }
 }
 
-function requireExtendable({ kind }: StoredGrant): void {
+function requireForMoreThanASession({ kind }: StoredGrant): void {
   if (kind === "access" || kind === "break_glass") return;
-  throw new DomainError(
-    "access_request_invalid",
-    "this grant is for one session: ask for access that lasts longer (drawbridge request)",
-  );
+  throw invalid("this grant is for one session: ask for access that lasts longer (drawbridge request)");
+}
+
+function invalid(message: string): DomainError {
+  return new DomainError("access_request_invalid", message);
 }

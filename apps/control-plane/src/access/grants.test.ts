@@ -243,6 +243,24 @@ describe("more time", () => {
     expect(Date.parse(endsAt)).toBeGreaterThan(access.now().getTime() + 4 * HOUR - MINUTE);
   });
 
+  test("of an emergency is for people to give, whatever the policy gives without them", async () => {
+    const automatic = EMERGENCY.replace("4h,", "4h, automatic: { when: 'true' },");
+    await policy(automatic);
+    const { body } = await access.ask(alice, { target, breakGlass: true, reason: "everything burns" });
+    const before = await access.grant(body.grantId);
+    expect(await extend(before.id, { duration: "4h" })).toMatchObject({
+      status: 201,
+      body: { state: "pending" },
+    });
+    expect((await access.grant(before.id)).endsAt).toBe(before.endsAt);
+    await policy(SELF);
+    expect(await extend(before.id, { duration: "2h" })).toMatchObject({
+      status: 422,
+      body: { code: "access_request_invalid" },
+    });
+    expect((await access.grant(before.id)).endsAt).toBe(before.endsAt);
+  });
+
   test("goes by what the policy says now", async () => {
     const { id } = await granted();
     await access.platform.database.prisma.policy.delete({ where: { name: `${target}-write` } });
@@ -280,6 +298,7 @@ describe("breaking the glass", () => {
   test.each([
     ["no reason", {}],
     ["a short one", { reason: "fire! " }],
+    ["one that is long and says little", { reason: `f${" ".repeat(20)}${"\u3164\u200b".repeat(10)}` }],
     ["a start in the future", { reason: "everything burns", startsAt: "2100-01-01T00:00:00Z" }],
     ["more time than the policy gives", { reason: "everything burns", duration: "61m" }],
   ])("is refused with %s", async (_, asked) => {

@@ -5,8 +5,8 @@ import { EventLog, type NewEvent } from "../events/index.js";
 import { Clock } from "../platform/clock.js";
 import { Database, type Transaction } from "../platform/database.js";
 import { Messages } from "../platform/jobs.js";
+import { Turns } from "../platform/turns.js";
 import type { StoredApproval } from "./approvals.repository.js";
-import { Turns } from "./turns.js";
 
 /** Relay topic: some approval is not what it was. A hint: whoever waits looks by themselves, too. */
 const APPROVALS_TOPIC = "approvals";
@@ -39,7 +39,7 @@ const NAMED = new Set(["tools/call", "prompts/get"]);
 @Injectable()
 export class ApprovalActs implements OnModuleInit, OnModuleDestroy {
   private readonly masker = createMasker();
-  private readonly turns = new Turns(MOST_AT_ONCE);
+  private readonly turns = new Turns({ atOnce: MOST_AT_ONCE });
   private readonly listeners: (() => void)[] = [];
   private hint: NodeJS.Timeout | undefined;
 
@@ -70,7 +70,7 @@ export class ApprovalActs implements OnModuleInit, OnModuleDestroy {
 
   /** Runs the act. Unless it did nothing, and returns undefined, who watches or waits looks when it is over. What it throws undoes it. */
   async perform<Result>(act: (act: Act) => Promise<Result>): Promise<Result> {
-    const result = await this.turns.take(() =>
+    const result = await this.turns.of("acts", () =>
       this.database.transaction((transaction) => act({ transaction, now: this.now() })),
     );
     if (result === undefined) return result;

@@ -2,11 +2,11 @@ import { Injectable } from "@nestjs/common";
 import { mayReview, type Reviewers } from "@drawbridge/policy";
 import { isPermitted, isSamePerson, type Principal } from "../identity/index.js";
 import { DomainError } from "../platform/errors.js";
+import { Turns } from "../platform/turns.js";
 import { missingOf, requireReviewer, ReviewVotes, type Verdict } from "../reviews/index.js";
 import { type Act, ApprovalActs } from "./approval-acts.js";
 import { ApprovalEndings } from "./approval-endings.js";
 import { ApprovalsRepository, isOpen, type StoredApproval } from "./approvals.repository.js";
-import { Turns } from "./turns.js";
 
 export interface Said {
   readonly verdict: Verdict;
@@ -26,7 +26,7 @@ const MOST_AT_ONCE = 4;
 /** What one person says of a held operation. */
 @Injectable()
 export class ApprovalVotes {
-  private readonly turns = new Turns(MOST_AT_ONCE);
+  private readonly turns = new Turns({ atOnce: MOST_AT_ONCE });
 
   constructor(
     private readonly repository: ApprovalsRepository,
@@ -65,7 +65,7 @@ export class ApprovalVotes {
 
   /** A transaction in which somebody votes. */
   perform<Result>(work: (act: Act) => Promise<Result>): Promise<Result> {
-    return this.turns.take(() => this.acts.perform(work));
+    return this.turns.of("votes", () => this.acts.perform(work));
   }
 
   /** Locks the approval and casts the vote. @throws as pendingFor, and already_voted */

@@ -1,31 +1,47 @@
-import { DomainError } from "./errors.js";
+/** How many get their turn. */
+export interface Room {
+  /** Of what is about the same thing. */
+  readonly atOnce: number;
+  /** Those who wait are counted, too. Everybody may wait unless it is given. */
+  readonly most?: number;
+  /** What whoever is one too many is told. */
+  readonly tooMany?: () => Error;
+}
 
-const MAX_WAITING = 100;
+interface Line {
+  underWay: number;
+  readonly waiting: (() => void)[];
+}
 
 /**
- * What is done about one thing only once at a time in this process. Others are kept out by a lock in the database; but
- * whoever waits there takes one of the few connections that everybody shares.
+ * What only so many do at once about one thing in this process; the others wait in the order in which they came. The database
+ * has locks, but whoever waits there takes one of the few connections that everybody shares.
  */
 export class Turns {
-  private readonly waiting = new Map<string, { count: number; last: Promise<unknown> }>();
+  private readonly lines = new Map<string, Line>();
 
-  /** @throws DomainError too_many_requests_pending when too much waits already, and what `work` throws */
+  constructor(private readonly room: Room) {}
+
+  /** @throws what `tooMany` makes when too many are there already, and what `work` throws */
   async of<Result>(thing: string, work: () => Promise<Result>): Promise<Result> {
-    const line = this.waiting.get(thing) ?? { count: 0, last: Promise.resolve() };
-    if (line.count >= MAX_WAITING)
-      throw new DomainError(
-        "too_many_requests_pending",
-        "too many ask for the same at once: try again in a moment",
-      );
-    const turn = line.last.then(work);
-    line.count += 1;
-    line.last = turn.catch(() => undefined);
-    this.waiting.set(thing, line);
+    const line = this.lines.get(thing) ?? { underWay: 0, waiting: [] };
+    this.refuseTooMany(line);
+    this.lines.set(thing, line);
+    if (line.underWay < this.room.atOnce) line.underWay += 1;
+    // Whoever is done hands its turn on.
+    else await new Promise<void>((resolve) => line.waiting.push(resolve));
     try {
-      return await turn;
+      return await work();
     } finally {
-      line.count -= 1;
-      if (line.count === 0) this.waiting.delete(thing);
+      const next = line.waiting.shift();
+      if (next) next();
+      else line.underWay -= 1;
+      if (line.underWay === 0) this.lines.delete(thing);
     }
+  }
+
+  private refuseTooMany({ underWay, waiting }: Line): void {
+    const { most = Infinity, tooMany = () => new Error("too many wait for their turn") } = this.room;
+    if (underWay + waiting.length >= most) throw tooMany();
   }
 }

@@ -3,11 +3,11 @@ import { Injectable } from "@nestjs/common";
 import { type Era, type McpNotification, type McpRequest, RpcErrorCode } from "@drawbridge/mcp";
 import { SelfActivation } from "../../access/index.js";
 import type { Principal } from "../../identity/index.js";
+import { Turns } from "../../platform/turns.js";
 import { SeenPrincipals } from "../../policies/index.js";
 import type { Target } from "../../targets/index.js";
 import { GatewayError } from "../gateway-error.js";
 import { GatewaySession } from "./gateway-session.js";
-import { PrincipalTurns } from "./principal-turns.js";
 import { SessionAccess } from "./session-access.js";
 import { SessionStorage } from "./session-storage.js";
 import type { StoredSession } from "./sessions.repository.js";
@@ -15,6 +15,8 @@ import { SessionsService } from "./sessions.service.js";
 
 // Half of what an agent holds unless its host says otherwise: one principal must not take all places of an agent.
 const MAX_OPEN_PER_PRINCIPAL = 100;
+/** Of one principal, being opened or waiting for it. */
+const MAX_OPENING = 100;
 const MAX_CLIENT_NAME = 200;
 
 /** A session that is wanted, with the message that opens it. */
@@ -33,7 +35,8 @@ export interface WantedSession {
 /** Makes sessions, recorded from their first event on. Nothing is started at the agent yet. */
 @Injectable()
 export class SessionOpening {
-  private readonly turns = new PrincipalTurns();
+  /** Of one principal one after the other: how many are open is counted before one more is. */
+  private readonly turns = new Turns({ atOnce: 1, most: MAX_OPENING, tooMany });
 
   constructor(
     private readonly storage: SessionStorage,
@@ -152,6 +155,12 @@ export class SessionOpening {
       return created;
     });
   }
+}
+
+function tooMany(): GatewayError {
+  const message = "too many of your sessions are being opened; try again in a moment";
+  const headers = { "Retry-After": "1" };
+  return new GatewayError({ status: 429, code: RpcErrorCode.TooManyRequests, message, headers });
 }
 
 /** A claim: for display, for the recording, and for rules that deny. */

@@ -2,6 +2,8 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { smtpOptions } from "./channels/email.js";
 import { MailReceiver } from "./fakes/mail-receiver.js";
+import { MailServers } from "./outbound/mail-servers.js";
+import { AllowedReceivers } from "./outbound/public-address.js";
 import { NotificationsUnderTest } from "./fakes/notifications-under-test.js";
 
 let notifications: NotificationsUnderTest;
@@ -122,7 +124,81 @@ describe("an e-mail", () => {
   });
 });
 
+test("tells no error of a password, however the server repeats it", async () => {
+  const refusing = new MailReceiver({
+    onAuth: (_auth, _session, callback) =>
+      callback(new Error(`wrong: ${Buffer.from("\0mailer\0very-secret").toString("base64")}`)),
+  });
+  await refusing.start();
+  await email(`smtp://mailer:very-secret@127.0.0.1:${refusing.port}?tls=off`);
+  await notifications.happens();
+  await notifications.settle();
+  const [failed] = await notifications.deliveries();
+  expect(failed?.lastError).toContain("wrong: [secret]");
+  await refusing.stop();
+});
+
 describe("the way to the mail server", () => {
+  test.each([
+    "169.254.169.254",
+    "0.0.0.0",
+    "2852039166",
+    "[fd00:ec2::254]",
+    "[::ffff:169.254.169.254]",
+    "[fe80::1]",
+  ])("does not lead to %s", async (host) => {
+    await email(`smtp://${host}:${mail.port}?tls=off`);
+    await notifications.happens();
+    await notifications.settle();
+    const [failed] = await notifications.deliveries();
+    expect(failed?.lastError).toContain("is no address of a mail server");
+    expect(mail.received).toEqual([]);
+  });
+
+  test("does not lead to a host that has such an address, and leads to the very one that was judged", async () => {
+    const answers = [["127.0.0.1"], ["127.0.0.1", "169.254.169.254"]];
+    const servers = new MailServers(new AllowedReceivers([]), () => Promise.resolve(answers.shift() ?? []));
+    const to = { host: "mail.test", port: mail.port };
+    const socket = await servers.connect(to, AbortSignal.timeout(3_000));
+    expect(socket.remoteAddress).toBe("127.0.0.1");
+    socket.destroy();
+    await expect(servers.connect(to, AbortSignal.timeout(3_000))).rejects.toThrow("mail.test is no address");
+    await expect(servers.connect(to, AbortSignal.timeout(3_000))).rejects.toThrow("has no address");
+    const named = new MailServers(new AllowedReceivers(["mail.test"]), () => Promise.resolve(["127.0.0.1"]));
+    (await named.connect(to, AbortSignal.timeout(3_000))).destroy();
+  });
+
+  test.each([
+    "10.1.2.3",
+    "192.168.0.1",
+    "127.0.0.1",
+    "::1",
+    "fd12::1",
+    "100.64.0.1",
+    "8.8.8.8",
+    "2606:4700::1111",
+  ])("may lead to %s", (address) => expect(new AllowedReceivers([]).allowsMailServer(address)).toBe(true));
+
+  test.each([
+    "169.254.169.254",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "0.0.0.0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::",
+    "fe80::1%lo",
+    "ff02::1",
+    "::7f00:1",
+    "::ffff:169.254.169.254",
+    "64:ff9b::169.254.169.254",
+    "2002:a9fe:a9fe::",
+    "2001::1",
+  ])("may not lead to %s", (address) =>
+    expect(new AllowedReceivers([]).allowsMailServer(address)).toBe(false),
+  );
+
   test("is encrypted where the server offers it, and a certificate nobody vouches for is refused", async () => {
     await email(`smtp://127.0.0.1:${encrypting.port}`);
     await notifications.happens();

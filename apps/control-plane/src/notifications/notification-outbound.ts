@@ -1,4 +1,5 @@
 import { Injectable } from "@nestjs/common";
+import { MailServers } from "./outbound/mail-servers.js";
 import { OutboundHttp } from "./outbound/outbound-http.js";
 import { DenyValues } from "./slack/deny-value.js";
 
@@ -7,6 +8,7 @@ import { DenyValues } from "./slack/deny-value.js";
 export class NotificationOutbound {
   constructor(
     readonly http: OutboundHttp,
+    readonly mail: MailServers,
     readonly denyValues: DenyValues,
   ) {}
 }

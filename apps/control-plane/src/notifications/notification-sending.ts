@@ -52,7 +52,10 @@ export class NotificationSending {
       case "slack":
         return sendSlack(document, { notice, denyValue: this.denyValue(channel, document, notice) }, sending);
       case "email":
-        return sendEmail(document, notice, signal);
+        return sendEmail(document, notice, {
+          connect: (server, until) => this.outbound.mail.connect(server, until),
+          signal,
+        });
     }
   }
 
@@ -94,7 +97,10 @@ function secretsOf(document: ChannelDocument): string[] {
     }
     case "email": {
       const { username, password } = new URL(document.smtpUrl);
-      return [password, decodeURIComponent(password), username, decodeURIComponent(username)];
+      const [user, pass] = [decodeURIComponent(username), decodeURIComponent(password)];
+      // As they are said to the server (RFC 4616, and AUTH LOGIN), which may repeat what it was told.
+      const said = [`\0${user}\0${pass}`, pass, user].map((text) => Buffer.from(text).toString("base64"));
+      return [...said, password, pass, username, user];
     }
   }
 }

@@ -22,6 +22,7 @@ import { NotificationSending } from "./notification-sending.js";
 import { NotificationSweep } from "./notification-sweep.js";
 import { NotificationTimes } from "./notification-times.js";
 import { NotifiedApprovals } from "./notified-approvals.js";
+import { MailServers } from "./outbound/mail-servers.js";
 import { OutboundHttp } from "./outbound/outbound-http.js";
 import { AllowedReceivers } from "./outbound/public-address.js";
 import { DenyValues } from "./slack/deny-value.js";
@@ -40,6 +41,11 @@ import { SlackInteractionsController } from "./slack/slack-interactions.controll
     {
       provide: OutboundHttp,
       useFactory: ({ notifyAllow }: Config) => new OutboundHttp(new AllowedReceivers(notifyAllow)),
+      inject: [CONFIG],
+    },
+    {
+      provide: MailServers,
+      useFactory: ({ notifyAllow }: Config) => new MailServers(new AllowedReceivers(notifyAllow)),
       inject: [CONFIG],
     },
     DenyValues,

@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { isIP, type Socket } from "node:net";
 import { createTransport } from "nodemailer";
 import type { EmailDocument } from "../notification-channel.js";
 import { type Notice, shortened } from "../notice.js";
@@ -7,13 +7,28 @@ import type { SendOutcome } from "./sending.js";
 const TIMEOUT_MS = 8_000;
 const MAX_SUBJECT = 200;
 
+export interface SendingMail {
+  /** Opens the connection to the mail server. */
+  readonly connect: (server: { host: string; port: number }, signal: AbortSignal) => Promise<Socket>;
+  readonly signal: AbortSignal;
+}
+
 /** A message to all of its addresses, as text and as HTML. */
 export async function sendEmail(
   channel: EmailDocument,
   notice: Notice,
-  signal: AbortSignal,
+  { connect, signal }: SendingMail,
 ): Promise<SendOutcome> {
-  const transport = createTransport(smtpOptions(channel.smtpUrl));
+  const options = smtpOptions(channel.smtpUrl);
+  const transport = createTransport({
+    ...options,
+    getSocket: (_options, callback) => {
+      connect(options, signal).then(
+        (connection) => callback(null, { connection }),
+        (error: Error) => callback(error),
+      );
+    },
+  });
   const cut = () => transport.close();
   signal.addEventListener("abort", cut, { once: true });
   try {

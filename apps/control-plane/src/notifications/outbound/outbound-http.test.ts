@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { HttpReceiver } from "../fakes/http-receiver.js";
-import { type FindAddresses, OutboundHttp } from "./outbound-http.js";
+import type { FindAddresses } from "./judged-addresses.js";
+import { OutboundHttp } from "./outbound-http.js";
 import { AllowedReceivers } from "./public-address.js";
 
 const receiver = new HttpReceiver();

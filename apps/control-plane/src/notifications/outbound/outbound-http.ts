@@ -1,27 +1,22 @@
-import dns from "node:dns";
-import { isIP, type LookupFunction } from "node:net";
 import { Agent, request } from "undici";
-import { AllowedReceivers } from "./public-address.js";
+import {
+  type FindAddresses,
+  findAddresses,
+  type Judging,
+  judgedLookup,
+  RefusedReceiverError,
+  requireGoodAddress,
+} from "./judged-addresses.js";
+import type { AllowedReceivers } from "./public-address.js";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_READ_BYTES = 64 * 1024;
-
-/** A receiver that must not be sent to. */
-export class RefusedReceiverError extends Error {
-  override readonly name = "RefusedReceiverError";
-}
 
 export interface OutboundAnswer {
   readonly status: number;
   /** The header Retry-After, as it came. */
   readonly retryAfter: string | undefined;
 }
-
-/** Finds the addresses of a host; `dns.lookup` but in tests. */
-export type FindAddresses = (host: string) => Promise<readonly string[]>;
-
-const findAddresses: FindAddresses = async (host) =>
-  (await dns.promises.lookup(host, { all: true })).map(({ address }) => address);
 
 /**
  * Posts to receivers outside: whoever sets up a channel names the address, and must not reach by it what only the control
@@ -30,21 +25,12 @@ const findAddresses: FindAddresses = async (host) =>
  */
 export class OutboundHttp {
   private readonly agent: Agent;
+  private readonly judging: Judging;
 
-  constructor(
-    private readonly allowed: AllowedReceivers,
-    private readonly find: FindAddresses = findAddresses,
-  ) {
-    const lookup: LookupFunction = (host, options, callback) => {
-      this.judged(host).then(
-        (addresses) => {
-          const [first = { address: "", family: 4 }] = addresses;
-          if (options.all) callback(null, addresses);
-          else callback(null, first.address, first.family);
-        },
-        (error: unknown) => callback(error as Error, [], 0),
-      );
-    };
+  constructor(allowed: AllowedReceivers, find: FindAddresses = findAddresses) {
+    const isGood = (address: string) => allowed.allowsAddress(address);
+    this.judging = { allowed, isGood, find, refusal: refused };
+    const lookup = judgedLookup(this.judging);
     // A connection for each message: a receiver is judged each time.
     this.agent = new Agent({ pipelining: 0, connect: { lookup, timeout: CONNECT_TIMEOUT_MS } });
   }
@@ -71,22 +57,11 @@ export class OutboundHttp {
 
   /** Of a URL that names an address. One that names a host is judged when it is resolved. @throws RefusedReceiverError */
   requireAddress(url: string): void {
-    const host = new URL(url).hostname.replace(/^\[|\]$/g, "");
-    if (isIP(host) !== 0 && !this.allowed.allowsAddress(host)) throw refused(host);
+    requireGoodAddress(new URL(url).hostname.replace(/^\[|\]$/g, ""), this.judging);
   }
 
   async close(): Promise<void> {
     await this.agent.destroy();
-  }
-
-  private async judged(host: string): Promise<{ address: string; family: number }[]> {
-    const addresses = await this.find(host);
-    if (addresses.length === 0) throw new Error(`the host ${host} has no address`);
-    const anyIsAllowed = this.allowed.allowsHost(host);
-    // One that is not allowed among others is no oversight.
-    const bad = anyIsAllowed ? undefined : addresses.find((address) => !this.allowed.allowsAddress(address));
-    if (bad !== undefined) throw refused(host);
-    return addresses.map((address) => ({ address, family: isIP(address) }));
   }
 }
 

@@ -24,8 +24,17 @@ export class AllowedReceivers {
   }
 
   allowsAddress(address: string): boolean {
+    return this.allows(address, isPublic);
+  }
+
+  /** Mail servers may be in private networks, and on this host. */
+  allowsMailServer(address: string): boolean {
+    return this.allows(address, (meant) => isPublic(meant) || isPrivate(meant));
+  }
+
+  private allows(address: string, isGood: (meant: ipaddr.IPv4 | ipaddr.IPv6) => boolean): boolean {
     const meant = meantBy(address);
-    return meant !== undefined && (isPublic(meant) || this.networks.some((network) => isIn(meant, network)));
+    return meant !== undefined && (isGood(meant) || this.networks.some((network) => isIn(meant, network)));
   }
 }
 
@@ -49,6 +58,14 @@ function meantBy(text: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
 function isPublic(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
   if (address.range() !== "unicast") return false;
   return address.kind() === "ipv4" ? !NOT_PUBLIC.has(address.toString()) : isIn(address, GLOBAL_UNICAST);
+}
+
+const PRIVATE = new Set(["private", "uniqueLocal", "carrierGradeNat", "loopback"]);
+// Where clouds keep what a machine may know of itself, in networks that are private otherwise: Amazon, Alibaba.
+const METADATA = new Set(["fd00:ec2::254", "100.100.100.200"]);
+
+function isPrivate(address: ipaddr.IPv4 | ipaddr.IPv6): boolean {
+  return PRIVATE.has(address.range()) && !METADATA.has(address.toString());
 }
 
 function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, [network, bits]: Network): boolean {

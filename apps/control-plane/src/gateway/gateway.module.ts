@@ -14,13 +14,12 @@ import { TargetsModule } from "../targets/index.js";
 import { ToolsModule } from "../tools/index.js";
 import { AccessOnCall } from "./holding/access-on-call.js";
 import { ApprovedRuns } from "./holding/approved-runs.js";
-import { CalledAccess } from "./holding/called-access.js";
+import { CallsWithoutAccess } from "./holding/calls-without-access.js";
 import { EditJudge } from "./holding/edit-judge.js";
 import { HeldCalls } from "./holding/held-calls.js";
 import { HeldRecovery } from "./holding/held-recovery.js";
 import { HeldTasks } from "./holding/held-tasks.js";
 import { LegEndings } from "./holding/leg-endings.js";
-import { LegTaskRuns } from "./holding/leg-task-runs.js";
 import { LegTimes } from "./holding/leg-times.js";
 import { RequestStates } from "./holding/request-states.js";
 import { RunOutcomes } from "./holding/run-outcomes.js";
@@ -92,7 +91,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     ApprovedRuns,
     Authorization,
     Batches,
-    CalledAccess,
+    CallsWithoutAccess,
     CallLimits,
     ClientRequests,
     ClientResponses,
@@ -133,7 +132,7 @@ import { TasksRepository } from "./decisions/tasks.repository.js";
     SessionUpkeep,
     TaskDelivery,
     TaskOwnership,
-    { provide: TaskRuns, useClass: LegTaskRuns },
+    TaskRuns,
     TasksRepository,
     TaskStandings,
     ToTarget,

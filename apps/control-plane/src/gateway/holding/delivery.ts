@@ -22,8 +22,12 @@ export interface Waiter {
 
 /** SDKs give up at the tenth round. */
 export const MOST_LEGS = 9;
-// 2026-07-28, MRTR: no other request may be answered with input_required.
-const MAY_REQUIRE_INPUT = new Set(["tools/call", "prompts/get", "resources/read"]);
+/** 2026-07-28, MRTR: no other request may be answered with `input_required`. */
+export const MAY_REQUIRE_INPUT: ReadonlySet<string> = new Set([
+  "tools/call",
+  "prompts/get",
+  "resources/read",
+]);
 
 /** Of those who do not wait by a task (ADR 0010). */
 export function deliveryOf(

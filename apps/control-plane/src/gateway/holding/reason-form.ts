@@ -1,11 +1,10 @@
 import { jsonView, type JsonView, type McpRequest } from "@drawbridge/mcp";
+import { MAY_REQUIRE_INPUT } from "./delivery.js";
 
 const KEY = "reason";
 /** As the REST API takes them (contracts, CreateAccessRequest). */
 const MAX_REASON = 2_000;
 const MAX_TICKET = 200;
-// 2026-07-28, MRTR: no other request may be answered with input_required.
-const MAY_REQUIRE_INPUT: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
 /** Why somebody wants access, in their own words. */
 export interface Reason {

@@ -23,7 +23,7 @@ export interface CallWithoutAccess {
 
 /** Calls that wait for access: from the denial until it is decided about them again, or they are answered. */
 @Injectable()
-export class CalledAccess {
+export class CallsWithoutAccess {
   constructor(
     private readonly access: AccessOnCall,
     private readonly authorization: Authorization,

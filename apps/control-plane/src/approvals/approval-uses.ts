@@ -7,6 +7,7 @@ import type { ApprovedOperation, Consumed, OperationToHold } from "./approvals.j
 import { ApprovalsRepository, type Consumption } from "./approvals.repository.js";
 import { OperationSeal } from "./operation-seal.js";
 import { RepeatGrants } from "./repeat-grants.js";
+import type { RepeatGrant } from "./repeat-grants.repository.js";
 
 /** What becomes of an approval when its operation is to run. */
 @Injectable()
@@ -55,20 +56,20 @@ export class ApprovalUses {
     return approval?.escalatedAt != null && missingOf([onExpiry.escalateTo], votes).length === 0;
   }
 
-  /** See Approvals.useAgain. Whoever approved it then must be whom the review asks for now. */
-  async useAgain(operation: OperationToHold, epoch: bigint): Promise<string | undefined> {
-    const { sessionId, principal, decision } = operation;
-    const now = this.acts.now();
-    const digest = this.seal.digestOf(operation);
-    const repeats = await this.repeats.usable({ sessionId, principal: principal.id, digest, now });
-    for (const { id, approvalId } of repeats) {
-      if (!(await this.satisfies(approvalId, decision.review))) continue;
-      const left = await this.repeats.use(id, { epoch, now });
-      if (left === undefined) continue;
-      if (left === 0) await this.endUsedUp(approvalId);
-      return id;
-    }
+  /** See Approvals.repeatOf. */
+  async repeatOf(operation: OperationToHold): Promise<RepeatGrant | undefined> {
+    for (const repeat of await this.repeats.usable(operation, this.acts.now()))
+      if (await this.satisfies(repeat.approvalId, operation.decision.review)) return repeat;
     return undefined;
+  }
+
+  /** See Approvals.useAgain. */
+  async useAgain({ id, approvalId }: RepeatGrant, epoch: bigint): Promise<Consumed> {
+    const at = { epoch, now: this.acts.now() };
+    const left = await this.repeats.use(id, at);
+    if (left === 0) await this.endUsedUp(approvalId);
+    if (left !== undefined) return "consumed";
+    return (await this.repeats.isOfAnotherEpoch(id, at)) ? "moved" : "gone";
   }
 
   /** For whoever looks at grants: it could not be used again anyway. */

@@ -241,8 +241,11 @@ export class ApprovalsRepository {
   }
 
   /** Undefined when it has ended. */
-  async sealed(id: string): Promise<Uint8Array | undefined> {
-    const [row] = await this.database.prisma.$queryRaw<{ sealed: Uint8Array | null }[]>`
+  async sealed(
+    id: string,
+    within: Pick<Transaction, "$queryRaw"> = this.database.prisma,
+  ): Promise<Uint8Array | undefined> {
+    const [row] = await within.$queryRaw<{ sealed: Uint8Array | null }[]>`
       SELECT sealed FROM approval WHERE id = ${id}::uuid`;
     return row?.sealed ?? undefined;
   }

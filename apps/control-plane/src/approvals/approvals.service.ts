@@ -14,6 +14,7 @@ import { ApprovalUses } from "./approval-uses.js";
 import { ArgumentEdits } from "./argument-edits.js";
 import { OperationHolding } from "./operation-holding.js";
 import type { DigestedOperation } from "./operation-seal.js";
+import type { RepeatGrant } from "./repeat-grants.repository.js";
 
 /** One leg of one approval: a request of its caller that waits for it. */
 export type EndLeg = () => Promise<void>;
@@ -114,11 +115,16 @@ export class Approvals {
   }
 
   /**
-   * The id of the grant by which the very same operation runs again in its session; one use of it is taken. Undefined also
-   * when the epoch is another by now. Those who approved it must be whom `operation.decision.review` asks for.
+   * The grant by which the very same operation may run again in its session; those who approved it are whom
+   * `operation.decision.review` asks for. Whoever runs it decides about it, and takes one use of it then (useAgain).
    */
-  useAgain(operation: OperationToHold, epoch: bigint): Promise<string | undefined> {
-    return this.uses.useAgain(operation, epoch);
+  repeatOf(operation: OperationToHold): Promise<RepeatGrant | undefined> {
+    return this.uses.repeatOf(operation);
+  }
+
+  /** Takes one use, at the epoch of the decision that the operation may run. Whoever gets "consumed" sends it. */
+  useAgain(repeat: RepeatGrant, epoch: bigint): Promise<Consumed> {
+    return this.uses.useAgain(repeat, epoch);
   }
 
   /** Said once, by the gateway, at start. */

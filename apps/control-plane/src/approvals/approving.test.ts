@@ -439,20 +439,33 @@ describe("an approval for the session", () => {
     const others = [
       { ...asked, sessionId: randomUUID() },
       { ...asked, message: toolCall('{"sql":"delete from orders","limit":6}') },
+      {
+        ...asked,
+        message: toolCall('{"sql":"delete from orders","limit":5}', ',"_meta":{"acme/dry-run":false}'),
+      },
+      { ...asked, parameterHeaders: { "mcp-param-limit": "6" } },
       { ...asked, principal: { ...asked.principal, id: "mallory" } },
       { ...asked, toolDigest: Buffer.alloc(32, 5) },
       stricter,
     ];
-    for (const each of others) expect(await held.approvals.useAgain(each, now)).toBeUndefined();
-    expect(await held.approvals.useAgain(asked, now - 1n)).toBeUndefined();
+    for (const each of others) expect(await held.approvals.repeatOf(each)).toBeUndefined();
+    const own = toolCall(
+      '{"sql":"delete from orders","limit":5}',
+      ',"_meta":{"progressToken":9,"traceparent":"00-1-2-01"}',
+    );
+    const repeat = await held.approvals.repeatOf({ ...asked, message: own, exchange: 2 });
+    if (!repeat) throw new Error("what differs only in what each request has of its own is the same");
+    expect(repeat.approvalId).toBe(id);
+    expect(await held.approvals.useAgain(repeat, now - 1n)).toBe("moved");
     const taken = await Promise.all(
       Array.from({ length: 8 }, (_, index) =>
-        (index % 2 === 0 ? held : other).approvals.useAgain(asked, now),
+        (index % 2 === 0 ? held : other).approvals.useAgain(repeat, now),
       ),
     );
-    expect(taken.filter((each) => each !== undefined).length).toBeLessThanOrEqual(3);
-    for (let left = 0; left < 3; left++) await held.approvals.useAgain(asked, await epoch());
-    expect(await held.approvals.useAgain(asked, await epoch())).toBeUndefined();
+    expect(taken.filter((each) => each === "consumed").length).toBeLessThanOrEqual(3);
+    for (let left = 0; left < 3; left++) await held.approvals.useAgain(repeat, await epoch());
+    expect(await held.approvals.useAgain(repeat, await epoch())).toBe("gone");
+    expect(await held.approvals.repeatOf(asked)).toBeUndefined();
     expect(await grants(id)).toMatchObject([
       { state: "ended", uses_left: 0, end_reason: "all its uses are taken" },
     ]);
@@ -463,7 +476,7 @@ describe("an approval for the session", () => {
     const { id } = await held.approvals.hold(asked);
     await approve(id, "bob", { sessionUses: 3 });
     clock.advance(12 * 3_600_000);
-    expect(await held.approvals.useAgain(asked, await epoch())).toBeUndefined();
+    expect(await held.approvals.repeatOf(asked)).toBeUndefined();
   });
 
   test("takes everybody who approves: the least that they say", async () => {
@@ -495,8 +508,10 @@ describe("an approval for the session", () => {
     const asked = operation();
     const { id } = await held.approvals.hold(asked);
     await approve(id, "bob", { sessionUses: 3 });
+    const repeat = await held.approvals.repeatOf(asked);
     await held.denials.revoke(someone("bob"), id, "a mistake");
-    expect(await held.approvals.useAgain(asked, await epoch())).toBeUndefined();
+    expect(await held.approvals.repeatOf(asked)).toBeUndefined();
+    expect(repeat && (await held.approvals.useAgain(repeat, await epoch()))).toBe("gone");
     expect(await grants(id)).toMatchObject([{ state: "revoked", ended_by: "bob" }]);
   });
 });

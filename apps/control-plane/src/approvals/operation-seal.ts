@@ -8,6 +8,19 @@ import type { OperationToHold } from "./approvals.js";
 /** What the digest of an operation is made from. */
 export type DigestedOperation = Pick<OperationToHold, "target" | "message" | "toolDigest" | "principal">;
 
+export type RepeatableOperation = DigestedOperation & Pick<OperationToHold, "parameterHeaders">;
+
+// Another one with each request, or about the client and not the call.
+const META_OF_ONE_REQUEST = [
+  "progressToken",
+  "traceparent",
+  "tracestate",
+  "baggage",
+  "claudecode/toolUseId",
+  "io.modelcontextprotocol/clientInfo",
+  "io.modelcontextprotocol/logLevel",
+];
+
 const Requester = z.strictObject({
   id: z.string(),
   email: z.string().optional(),
@@ -49,17 +62,20 @@ export class OperationSeal {
   }
 
   /** HMAC-SHA-256, see Approvals.digestOf. */
-  digestOf({ target, message, toolDigest, principal }: DigestedOperation): Uint8Array<ArrayBuffer> {
-    const parts = [
-      target.id,
-      message.method,
-      JSON.stringify(message.name ?? null),
-      paramsText(message),
-      toolDigest ?? "",
-      principal.id,
-      principal.client,
-      JSON.stringify(principal.identities.toSorted()),
-    ];
+  digestOf(operation: DigestedOperation): Uint8Array<ArrayBuffer> {
+    return this.digest(partsOf(operation));
+  }
+
+  /**
+   * As digestOf, of an operation that may run again as it comes then, and not as it was sealed: with its headers and all that
+   * `_meta` says to the target, of which nobody knows what it means there.
+   */
+  repeatDigestOf(operation: RepeatableOperation): Uint8Array<ArrayBuffer> {
+    const headers = canonicalJson(operation.parameterHeaders);
+    return this.digest([...partsOf(operation), "again", headers, metaText(operation.message)]);
+  }
+
+  private digest(parts: readonly (string | Uint8Array)[]): Uint8Array<ArrayBuffer> {
     const digest = createHmac("sha256", this.#digestKey);
     for (const part of parts) {
       const bytes = Buffer.from(part);
@@ -104,12 +120,34 @@ function lengthOf(bytes: Uint8Array): Buffer {
   return length;
 }
 
+function partsOf({ target, message, toolDigest, principal }: DigestedOperation) {
+  return [
+    target.id,
+    message.method,
+    JSON.stringify(message.name ?? null),
+    paramsText(message),
+    toolDigest ?? "",
+    principal.id,
+    principal.client,
+    JSON.stringify(principal.identities.toSorted()),
+  ];
+}
+
 /** What is asked for, and not how its answer is to be delivered. What ties it to a leg of ours is taken off before. */
-function paramsText({ bytes, ranges }: McpRequest): string {
-  if (ranges.params === undefined) return "";
+function paramsText(message: McpRequest): string {
+  return message.ranges.params === undefined ? "" : without(objectAt(message, "params"), ["_meta"]);
+}
+
+function metaText(message: McpRequest): string {
+  return message.ranges.meta === undefined ? "{}" : without(objectAt(message, "meta"), META_OF_ONE_REQUEST);
+}
+
+function objectAt({ bytes, ranges }: McpRequest, place: "params" | "meta"): JsonView {
   const { buffer, byteOffset, byteLength } = bytes;
-  const text = Buffer.from(buffer, byteOffset, byteLength).toString("utf8", ...ranges.params);
-  const params = jsonView(text) as { readonly [key: string]: JsonView };
-  const said = Object.entries(params).filter(([key]) => key !== "_meta");
-  return canonicalJson(Object.fromEntries(said));
+  return jsonView(Buffer.from(buffer, byteOffset, byteLength).toString("utf8", ...(ranges[place] ?? [0, 0])));
+}
+
+function without(value: JsonView, left: readonly string[]): string {
+  if (typeof value !== "object" || value === null) return canonicalJson(value);
+  return canonicalJson(Object.fromEntries(Object.entries(value).filter(([key]) => !left.includes(key))));
 }

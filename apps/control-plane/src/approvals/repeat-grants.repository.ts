@@ -15,6 +15,14 @@ export interface Repeat {
   readonly now: Date;
 }
 
+export interface NewRepeat {
+  /** Of what may run again, see OperationSeal.repeatDigestOf. */
+  readonly digest: Uint8Array<ArrayBuffer>;
+  readonly uses: number;
+  readonly now: Date;
+  readonly endsAt: Date;
+}
+
 /** Grants of kind repeat: that the very same operation may run again in its session. They open nothing by themselves. */
 @Injectable()
 export class RepeatGrantsRepository {
@@ -23,7 +31,7 @@ export class RepeatGrantsRepository {
   async insert(
     transaction: Transaction,
     approval: StoredApproval,
-    { uses, now, endsAt }: { readonly uses: number; readonly now: Date; readonly endsAt: Date },
+    { digest, uses, now, endsAt }: NewRepeat,
   ): Promise<string> {
     const { id } = await transaction.accessGrant.create({
       data: {
@@ -37,7 +45,7 @@ export class RepeatGrantsRepository {
         policy: approval.policy,
         reason: approval.comment,
         sessionId: approval.sessionId,
-        operationDigest: approval.requestedDigest,
+        operationDigest: digest,
         usesLeft: uses,
         createdAt: now,
         startsAt: now,
@@ -69,6 +77,18 @@ export class RepeatGrantsRepository {
         AND (SELECT value FROM authorization_epoch WHERE id = 1 FOR SHARE) = ${epoch}
       RETURNING uses_left AS "usesLeft"`;
     return row?.usesLeft;
+  }
+
+  /** Whether all would let it be used but for the epoch, which is another. */
+  async isOfAnotherEpoch(
+    id: string,
+    { epoch, now }: { readonly epoch: bigint; readonly now: Date },
+  ): Promise<boolean> {
+    const rows = await this.database.prisma.$queryRaw<unknown[]>`
+      SELECT FROM access_grant
+      WHERE id = ${id}::uuid AND kind = 'repeat' AND state = 'active' AND uses_left > 0 AND ends_at > ${now}
+        AND (SELECT value FROM authorization_epoch WHERE id = 1) <> ${epoch}`;
+    return rows.length > 0;
   }
 
   /** Those of one approval that are active. */

@@ -1,10 +1,15 @@
 import { Injectable } from "@nestjs/common";
 import { type McpRequest, parseMessage, removeMember, rewriteIds, RpcErrorCode } from "@drawbridge/mcp";
-import { Approvals, type ApprovedOperation, type HeldApproval } from "../../approvals/index.js";
+import {
+  Approvals,
+  type ApprovedOperation,
+  type Consumed,
+  type HeldApproval,
+  type RepeatGrant,
+} from "../../approvals/index.js";
 import type { Hold } from "../../limits/index.js";
 import { DomainError } from "../../platform/errors.js";
-import { decideNow, type GatewayDecision, type Question } from "../decisions/decide.js";
-import type { LiveSnapshot } from "../decisions/live-state.js";
+import { decideNow, type GatewayDecision } from "../decisions/decide.js";
 import { TASKS } from "../decisions/task-capability.js";
 import { GatewayError } from "../gateway-error.js";
 import type { Exchange, GatewaySession } from "../sessions/gateway-session.js";
@@ -35,6 +40,23 @@ export type Attempt =
   /** Nobody could take it to the target now. It stays approved. */
   | { readonly became: "unreachable" }
   /** It may not run any more; the approval is revoked. */
+  | { readonly became: "refused"; readonly decision: GatewayDecision };
+
+/** A call that may run again by what an approver said of the very same one before. */
+export interface Repetition {
+  readonly incoming: Incoming<McpRequest>;
+  readonly exchange: Exchange;
+  readonly repeat: RepeatGrant;
+  /** Of the tool as it was when the grant was looked for. */
+  readonly toolDigest: Uint8Array | undefined;
+}
+
+export type Repeated =
+  | { readonly became: "sent" }
+  /** That grant is not to be had any more. */
+  | { readonly became: "gone" }
+  /** By now others have to approve it. */
+  | { readonly became: "asks"; readonly decision: GatewayDecision }
   | { readonly became: "refused"; readonly decision: GatewayDecision };
 
 /** What is known when it is about to be sent. */
@@ -72,26 +94,50 @@ export class ApprovedRuns {
     }
   }
 
-  /** The very same operation, for which an approver has said that it may run again in this session. */
-  async again(incoming: Incoming<McpRequest>, exchange: Exchange, grant: string): Promise<Attempt> {
-    const { number } = exchange;
-    const asked = this.authorization.questionOf(incoming);
-    const judge = (live: LiveSnapshot, question: Question): GatewayDecision => {
-      const decision = decideNow(live, question);
-      if (decision.effect !== "require_approval") return decision;
-      return { ...decision, effect: "allow", reason: `approved for this session; ${decision.reason}` };
-    };
-    const attributes = { grant };
-    const decided = await this.authorization.decideAgain(incoming, asked, {
-      exchange: number,
-      judge,
-      attributes,
+  /**
+   * The very same operation, for which an approver has said that it may run again in this session. The use is taken last, at
+   * the very epoch of the decision, as an approval is.
+   * @throws GatewayError as `attempt` does
+   */
+  async again(repetition: Repetition): Promise<Repeated> {
+    for (;;) {
+      const repeated = await this.onceAgain(repetition);
+      if (repeated.became !== "moved") return repeated;
+    }
+  }
+
+  private async onceAgain(repetition: Repetition): Promise<Repeated | { readonly became: "moved" }> {
+    const { incoming, exchange, repeat } = repetition;
+    const decided = await this.authorization.decideAgain(incoming, this.authorization.questionOf(incoming), {
+      exchange: exchange.number,
+      attributes: { grant: repeat.id },
+      judge: (live, question) => this.judgeAgain(decideNow(live, question), repetition),
     });
-    if (decided.decision.effect !== "allow") return { became: "refused", decision: decided.decision };
-    const hold = await this.limits.holdOf(incoming, decided.decision, number);
-    await this.begin(exchange, decided, { session: incoming.session, approval: grant, hold });
-    await this.target.dispatch(incoming, number, decided.decision.toolDigest);
+    const { decision, epoch } = decided;
+    if (decision.effect === "deny") return { became: "refused", decision };
+    if (decision.effect === "require_approval") return { became: "asks", decision };
+    const hold = await this.limits.holdOf(incoming, decision, exchange.number);
+    let became: Consumed | "failed" = "failed";
+    try {
+      became = await this.approvals.useAgain(repeat, epoch);
+    } finally {
+      if (became !== "consumed") await this.takeBack(incoming, hold);
+    }
+    if (became !== "consumed") return { became };
+    await this.begin(exchange, decided, { session: incoming.session, approval: repeat.id, hold });
+    await this.target.dispatch(incoming, exchange.number, decision.toolDigest);
     return { became: "sent" };
+  }
+
+  /** What it asks for now may be more than those have approved who did, or be asked for another definition of the tool. */
+  private async judgeAgain(
+    decision: GatewayDecision,
+    { repeat, toolDigest }: Repetition,
+  ): Promise<GatewayDecision> {
+    if (decision.effect !== "require_approval" || !decision.review) return decision;
+    if (!isSame(decision.toolDigest, toolDigest)) return decision;
+    if (!(await this.approvals.satisfies(repeat.approvalId, decision.review))) return decision;
+    return { ...decision, effect: "allow", reason: `approved for this session; ${decision.reason}` };
   }
 
   private async once(ready: Ready): Promise<Attempt | { readonly became: "moved" }> {

@@ -30,8 +30,8 @@ export class HeldCalls {
       await this.comeBack(call, comesBack);
       return;
     }
-    const operation = await this.operations.operationOf(call);
-    if (await this.runAgain(call, operation)) return;
+    const operation = await this.runAgain(call);
+    if (!operation) return;
     if (this.tasks.areWaitedBy(incoming)) {
       const taskId = this.tasks.newId();
       const approval = await this.operations.hold(incoming, { ...operation, taskId });
@@ -62,14 +62,20 @@ export class HeldCalls {
     await this.legs.wait({ incoming, exchange, approval, number: leg + 1, toolDigest });
   }
 
-  /** What an approver has allowed for the whole session runs. */
-  private async runAgain(call: CallToHold, operation: OperationToHold): Promise<boolean> {
-    const { incoming, exchange } = call;
-    const grant = await this.approvals.useAgain(operation, exchange.epoch);
-    if (grant === undefined) return false;
-    const attempt = await this.runs.again(incoming, exchange, grant);
-    if (attempt.became === "refused") throw await this.operations.refusedBy(call, attempt.decision);
-    return true;
+  /** What an approver has allowed for the whole session runs. Otherwise, as it is to be held by now. */
+  private async runAgain(call: CallToHold): Promise<OperationToHold | undefined> {
+    const { incoming, exchange, decision } = call;
+    const { toolDigest } = decision;
+    const operation = await this.operations.operationOf(call);
+    for (;;) {
+      const repeat = await this.approvals.repeatOf(operation);
+      if (!repeat) return operation;
+      const repeated = await this.runs.again({ incoming, exchange, repeat, toolDigest });
+      if (repeated.became === "sent") return undefined;
+      if (repeated.became === "refused") throw await this.operations.refusedBy(call, repeated.decision);
+      if (repeated.became === "asks")
+        return this.operations.operationOf({ ...call, decision: repeated.decision });
+    }
   }
 }
 

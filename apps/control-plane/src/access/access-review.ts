@@ -39,7 +39,7 @@ export class AccessReview {
       const pending = await this.transitions.lockPending(transaction, id);
       // Others may be asked by now.
       this.requireReviewerOf(pending, principal, review);
-      await this.votes.add(transaction, id, principal, review);
+      await this.votes.add(transaction, id, principal, { ...review, requester: pending.identities });
       const acting = { by: principal.id, comment: review.comment };
       if (review.verdict === "deny")
         return { request: await this.transitions.deny(transaction, pending, acting) };

@@ -2,6 +2,7 @@ import { Injectable } from "@nestjs/common";
 import type { EndGrant, GrantView, ReviewBreakGlass } from "@drawbridge/contracts";
 import { isPermitted, isSamePerson, type Principal, requireRecentSignIn } from "../identity/index.js";
 import { DomainError } from "../platform/errors.js";
+import { ReviewVotes } from "../reviews/index.js";
 import { AccessActs } from "./access-acts.js";
 import { grantIsOver } from "./grant-giving.js";
 import { GrantReader, isAsked, type KnownGrant } from "./grant-reader.js";
@@ -13,6 +14,7 @@ export class GrantActs {
   constructor(
     private readonly reader: GrantReader,
     private readonly grants: GrantsRepository,
+    private readonly votes: ReviewVotes,
     private readonly acts: AccessActs,
   ) {}
 
@@ -47,6 +49,7 @@ export class GrantActs {
     const state = verdict === "accept" ? "accepted" : "objected";
     const reviewed = await this.acts.perform(id, async (transaction) => {
       const by = principal.id;
+      await this.votes.requireSomebodyElse(transaction, principal, holderOf({ grant, request }));
       const decided = await this.grants.review(transaction, id, { state, by, now: this.acts.now(), comment });
       if (!decided) throw new DomainError("already_decided", `grant ${id} waits for no review`);
       const groups = request?.terms.groups ?? [];
@@ -73,10 +76,13 @@ export class GrantActs {
   }
 }
 
+function holderOf({ grant, request }: KnownGrant): readonly string[] {
+  return request?.identities ?? [`sub:${grant.principal}`];
+}
+
 /** Somebody else, a person, whose office it is or whom the policy asks about such access. */
 function requireReviewerAfterwards(principal: Principal, { grant, request }: KnownGrant): void {
-  const holder = request?.identities ?? [`sub:${grant.principal}`];
-  if (isSamePerson(principal.identities, holder))
+  if (isSamePerson(principal.identities, holderOf({ grant, request })))
     throw new DomainError("own_request", "nobody reviews their own emergency");
   if (principal.isMachine)
     throw new DomainError("machine_cannot_review", "only people decide about others, not programs");

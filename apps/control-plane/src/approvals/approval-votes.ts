@@ -74,7 +74,7 @@ export class ApprovalVotes {
     const approval = await this.repository.lock(transaction, id);
     if (!approval) throw new DomainError("approval_not_found", `there is no approval ${id}`);
     this.check(voter, approval, verdict);
-    await this.votes.add(transaction, id, voter, { verdict, comment });
+    await this.votes.add(transaction, id, voter, { verdict, comment, requester: approval.identities });
     const votes = (await this.votes.of(transaction, [id])).get(id) ?? [];
     const details = { verdict };
     await this.acts.record(transaction, approval, {

@@ -70,13 +70,14 @@ test("a held call is denied from Slack by whoever may, and by nobody else, not e
     events: ["approval.requested"],
     webhookUrl: slack.url("/hook"),
     signingSecret: SIGNING_SECRET,
-    users: { U_ADA: "ada", U_BOB: "bob", U_EVE: "eve" },
+    users: { U_ADA: "ada", U_BOB: "bob", U_EVE: "eve", U_EVE2: "eve-2" },
   });
   const seenAt = new Date(notifications.clock.at.getTime() - 3_600_000);
   for (const [who, groups] of [
     ["ada", ["dba"]],
     ["bob", ["staff"]],
     ["eve", ["dba"]],
+    ["eve-2", ["dba"]],
   ] as const) {
     await rows(
       "insert into seen_principal (principal, oauth_client, groups, last_seen_at) values ($1, 'cli', $2, $3)",
@@ -85,6 +86,7 @@ test("a held call is denied from Slack by whoever may, and by nobody else, not e
       seenAt,
     );
   }
+  await rows("update seen_principal set identities = '{person:eve}' where principal like 'eve%'");
   const id = await held();
   expect(slack.received[0]?.body).toContain("delete from orders");
   const stateOf = async () =>
@@ -92,7 +94,7 @@ test("a held call is denied from Slack by whoever may, and by nobody else, not e
       await rows<{ state: string; sealed: unknown }>("select state, sealed from approval where id = $1", id)
     )[0];
 
-  for (const user of ["U_BOB", "U_EVE"]) {
+  for (const user of ["U_BOB", "U_EVE", "U_EVE2"]) {
     expect(await pressDeny(user)).toBe(200);
     expect((await stateOf())?.state).toBe("pending");
   }

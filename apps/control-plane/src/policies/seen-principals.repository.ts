@@ -7,16 +7,19 @@ export interface SeenPrincipal {
   readonly client: string;
   readonly email?: string | undefined;
   readonly groups: readonly string[];
+  /** Principal.identities. */
+  readonly identities?: readonly string[] | undefined;
 }
 
 // One statement for all, in the order of the key, so that two processes never wait for each other's rows.
 const PUT = `
-  INSERT INTO seen_principal AS seen (principal, oauth_client, email, groups, last_seen_at)
-  SELECT principal, client, email, array(SELECT jsonb_array_elements_text(groups)), $2::timestamptz
-  FROM jsonb_to_recordset($1::jsonb) AS row(principal text, client text, email text, groups jsonb)
+  INSERT INTO seen_principal AS seen (principal, oauth_client, email, groups, identities, last_seen_at)
+  SELECT principal, client, email, array(SELECT jsonb_array_elements_text(groups)),
+    array(SELECT jsonb_array_elements_text(identities)), $2::timestamptz
+  FROM jsonb_to_recordset($1::jsonb) AS row(principal text, client text, email text, groups jsonb, identities jsonb)
   ORDER BY principal, client
   ON CONFLICT (principal, oauth_client) DO UPDATE
-  SET email = excluded.email, groups = excluded.groups, last_seen_at = excluded.last_seen_at
+  SET email = excluded.email, groups = excluded.groups, identities = excluded.identities, last_seen_at = excluded.last_seen_at
   WHERE seen.last_seen_at <= excluded.last_seen_at`;
 
 @Injectable()
@@ -24,7 +27,13 @@ export class SeenPrincipalsRepository {
   constructor(private readonly database: Database) {}
 
   async put(seen: readonly SeenPrincipal[], at: Date): Promise<void> {
-    const rows = seen.map(({ principal, client, email, groups }) => ({ principal, client, email, groups }));
+    const rows = seen.map(({ principal, client, email, groups, identities = [] }) => ({
+      principal,
+      client,
+      email,
+      groups,
+      identities: identities.filter((identity) => !identity.startsWith("sub:")),
+    }));
     await this.database.pool.query(PUT, [JSON.stringify(rows, storable), at]);
   }
 

@@ -36,15 +36,15 @@ export class SeenPrincipals implements OnModuleInit, OnModuleDestroy {
   }
 
   /** Somebody opened a session, or voted. Returns at once and never throws. */
-  seen({ principal, client, email, groups }: SeenPrincipal): void {
+  seen({ principal, client, email, groups, identities }: SeenPrincipal): void {
     const key = JSON.stringify([principal, client]);
-    const what = JSON.stringify([email, groups]);
+    const what = JSON.stringify([email, groups, identities]);
     const at = this.clock.now().getTime();
     const known = this.remembered.get(key);
     if (known?.what === what && at - known.at < WRITTEN_AGAIN_AFTER_MS) return;
     if (this.waiting.size >= WAITING && !this.waiting.has(key)) return;
     this.remember(key, { what, at });
-    this.waiting.set(key, { principal, client, email, groups: groups.slice(0, GROUPS) });
+    this.waiting.set(key, { principal, client, email, groups: groups.slice(0, GROUPS), identities });
     this.writing ??= this.writeAll();
   }
 

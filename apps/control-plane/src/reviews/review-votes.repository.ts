@@ -38,6 +38,15 @@ export class ReviewVotesRepository {
     return new Set(locks.map(({ subject }) => subject));
   }
 
+  /** By what else these accounts are known: what the last token for each of their clients said. */
+  async knownAs(transaction: Transaction, principals: readonly string[]): Promise<string[]> {
+    const rows = await transaction.seenPrincipal.findMany({
+      where: { principal: { in: [...principals] } },
+      select: { identities: true },
+    });
+    return rows.flatMap(({ identities }) => identities);
+  }
+
   /** What the newest token of each said, and when; none for who was not seen. */
   async lastSeen(
     transaction: Transaction | undefined,

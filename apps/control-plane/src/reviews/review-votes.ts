@@ -21,6 +21,16 @@ export interface StoredVote {
   readonly counts: boolean;
 }
 
+export interface NewVote {
+  readonly verdict: Verdict;
+  readonly comment?: string | undefined;
+  /** Principal.identities of who asked. */
+  readonly requester: readonly string[];
+}
+
+/** Of Principal.identities those that are accounts. */
+const ACCOUNT = "sub:";
+
 /** The votes on approvals and access requests. A person has one, however many accounts and groups. */
 @Injectable()
 export class ReviewVotes {
@@ -32,29 +42,56 @@ export class ReviewVotes {
 
   /**
    * To be called while the row of the subject is locked by `transaction`, so that no two accounts of a person vote at once.
-   * @throws DomainError already_voted
+   * @throws DomainError own_request, already_voted
    */
   async add(
     transaction: Transaction,
     subjectId: string,
     voter: Principal,
-    { verdict, comment }: { readonly verdict: Verdict; readonly comment?: string | undefined },
+    { verdict, comment, requester }: NewVote,
   ): Promise<void> {
+    const identities = await this.requireSomebodyElse(transaction, voter, requester);
     const before = await this.repository.of(transaction, [subjectId]);
-    if (before.some(({ identities }) => isSamePerson(identities, voter.identities)))
+    if (before.some((vote) => isSamePerson(vote.identities, identities)))
       throw new DomainError("already_voted", "you have voted on this already; a person has one vote");
-    const { id: principal, client, email, groups, identities } = voter;
+    const { id: principal, client, email, groups } = voter;
     await this.repository.insert(transaction, {
       subjectId,
       principal,
-      identities: [...identities],
+      identities,
       groups: [...groups],
       verdict,
       comment: comment ?? null,
       at: this.clock.now(),
     });
     // Without a token in force, as from Slack, the groups are those of before: nobody has seen them now.
-    if (voter.expiresAt > this.clock.now()) this.seen.seen({ principal, client, email, groups });
+    if (voter.expiresAt > this.clock.now())
+      this.seen.seen({ principal, client, email, groups, identities: voter.identities });
+  }
+
+  /**
+   * Also by what other tokens of the same accounts have said of their person: one for an MCP client may say less than one
+   * for the API, and of who presses a button in Slack there is none. All by which this person is known.
+   * @throws DomainError own_request
+   */
+  async requireSomebodyElse(
+    transaction: Transaction,
+    { identities }: Pick<Principal, "identities">,
+    requester: readonly string[],
+  ): Promise<string[]> {
+    const known = await this.knownAs(transaction, identities);
+    if (isSamePerson(known, await this.knownAs(transaction, requester)))
+      throw new DomainError("own_request", "nobody decides about what they asked for themselves");
+    return known;
+  }
+
+  private async knownAs(transaction: Transaction, identities: readonly string[]): Promise<string[]> {
+    const accounts = identities.filter((identity) => identity.startsWith(ACCOUNT));
+    const others = await this.repository.knownAs(
+      transaction,
+      accounts.map((account) => account.slice(ACCOUNT.length)),
+    );
+    return [...new Set([...identities, ...others])];
   }
 
   /**

@@ -60,7 +60,9 @@ const asked = (verdict: "approve" | "deny" = "approve") => ({
   now: clock.now(),
 });
 const vote = (subject: string, who: Principal, verdict: "approve" | "deny" = "approve") =>
-  platform.database.transaction((transaction) => votes.add(transaction, subject, who, { verdict }));
+  platform.database.transaction((transaction) =>
+    votes.add(transaction, subject, who, { verdict, requester: ["sub:alice"] }),
+  );
 
 describe("who may decide", () => {
   test.each([
@@ -109,6 +111,34 @@ describe("a vote", () => {
     await expect(vote(subject, person("bob"), "deny")).rejects.toMatchObject({ code: "already_voted" });
     expect((await votes.of(undefined, [subject])).get(subject)).toHaveLength(1);
   });
+
+  test.each([
+    ["of who asked", "gina", { requester: ["sub:gina"] }, "own_request"],
+    ["of who has voted", "hugo", { requester: ["sub:alice"] }, "already_voted"],
+  ])(
+    "is refused to another account %s, also when only an earlier token said so",
+    async (_, name, said, code) => {
+      const subject = randomUUID();
+      const add = (who: Principal) =>
+        platform.database.transaction((transaction) =>
+          votes.add(transaction, subject, who, { verdict: "approve", ...said }),
+        );
+      const known = [`person:${name}`];
+      for (const id of [name, `${name}-2`])
+        seen.seen({
+          principal: id,
+          client: "api",
+          groups: [],
+          identities: [`sub:${id}`, "sub:bot", ...known],
+        });
+      // Whoever uses the same program is somebody else.
+      seen.seen({ principal: "ivy", client: "api", groups: ["dba"], identities: ["sub:ivy", "sub:bot"] });
+      await seen.settled();
+      if (code === "already_voted") await add(person(name));
+      await expect(add(person(`${name}-2`))).rejects.toMatchObject({ code });
+      await add(person("ivy"));
+    },
+  );
 
   test("of one person in both groups fills one place", async () => {
     const subject = randomUUID();

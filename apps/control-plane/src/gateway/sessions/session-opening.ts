@@ -86,8 +86,8 @@ export class SessionOpening {
       await this.sessions.end(session, "its opening could not be recorded");
       throw error;
     }
-    const { email, groups } = principal;
-    this.seen.seen({ principal: principal.id, client: principal.client, email, groups });
+    const { email, groups, identities } = principal;
+    this.seen.seen({ principal: principal.id, client: principal.client, email, groups, identities });
     return session;
   }
 

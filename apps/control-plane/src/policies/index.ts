@@ -1,4 +1,4 @@
 export { LivePolicies } from "./live-policies.js";
 export { operationFrom, type OperationParts } from "./operation-from.js";
 export { PoliciesModule } from "./policies.module.js";
-export { SeenPrincipals } from "./seen-principals.js";
+export { type LastSeen, SeenPrincipals } from "./seen-principals.js";

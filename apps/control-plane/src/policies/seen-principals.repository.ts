@@ -1,5 +1,5 @@
 import { Injectable } from "@nestjs/common";
-import { Database } from "../platform/database.js";
+import { Database, type Transaction } from "../platform/database.js";
 
 /** Somebody who opened a session, with what the token of then said. */
 export interface SeenPrincipal {
@@ -42,16 +42,29 @@ export class SeenPrincipalsRepository {
     await this.database.prisma.seenPrincipal.deleteMany({ where: { lastSeenAt: { lt: before } } });
   }
 
-  /** The newest of each. */
+  /** Of those clients through which each was seen, the last. */
   newestOf(
     principals: readonly string[],
+    transaction: Transaction = this.database.prisma,
   ): Promise<{ principal: string; groups: string[]; lastSeenAt: Date }[]> {
-    return this.database.prisma.seenPrincipal.findMany({
+    return transaction.seenPrincipal.findMany({
       where: { principal: { in: [...principals] } },
       orderBy: [{ principal: "asc" }, { lastSeenAt: "desc" }],
       distinct: ["principal"],
       select: { principal: true, groups: true, lastSeenAt: true },
     });
+  }
+
+  /** Of all of them and of all their clients. */
+  async identitiesOf(
+    principals: readonly string[],
+    transaction: Transaction = this.database.prisma,
+  ): Promise<string[]> {
+    const rows = await transaction.seenPrincipal.findMany({
+      where: { principal: { in: [...principals] } },
+      select: { identities: true },
+    });
+    return rows.flatMap(({ identities }) => identities);
   }
 
   /** Newest first. */

@@ -1,5 +1,6 @@
 import { Injectable, Logger, type OnModuleDestroy, type OnModuleInit } from "@nestjs/common";
 import { Clock } from "../platform/clock.js";
+import type { Transaction } from "../platform/database.js";
 import { Jobs } from "../platform/jobs.js";
 import { type SeenPrincipal, SeenPrincipalsRepository } from "./seen-principals.repository.js";
 
@@ -11,6 +12,9 @@ const GROUPS = 1_000;
 /** Longer than anybody looks back. */
 const KEPT_MS = 90 * 86_400_000;
 const FORGET_EVERY_MS = 3_600_000;
+
+/** By principal. */
+export type LastSeen = ReadonlyMap<string, { readonly groups: readonly string[]; readonly at: Date }>;
 
 /**
  * Who has been here lately: to tell whom a change of a policy would affect, and whether a reviewer has lost a group since.
@@ -49,15 +53,16 @@ export class SeenPrincipals implements OnModuleInit, OnModuleDestroy {
   }
 
   /** What the newest token of each said, and when; none for who was not seen. */
-  async lastSeen(
-    principals: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly groups: readonly string[]; readonly at: Date }>> {
+  async lastSeen(principals: readonly string[], transaction?: Transaction): Promise<LastSeen> {
+    const newest = await this.repository.newestOf(principals, transaction);
     return new Map(
-      (await this.repository.newestOf(principals)).map(({ principal, groups, lastSeenAt }) => [
-        principal,
-        { groups, at: lastSeenAt },
-      ]),
+      newest.map(({ principal, groups, lastSeenAt }) => [principal, { groups, at: lastSeenAt }]),
     );
+  }
+
+  /** By what else these accounts are known: what the last token for each of their clients said. */
+  knownAs(principals: readonly string[], transaction: Transaction): Promise<readonly string[]> {
+    return this.repository.identitiesOf(principals, transaction);
   }
 
   /** Resolves when what was seen so far is written, or is known not to be. */

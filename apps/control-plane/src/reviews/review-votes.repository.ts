@@ -37,27 +37,4 @@ export class ReviewVotesRepository {
     });
     return new Set(locks.map(({ subject }) => subject));
   }
-
-  /** By what else these accounts are known: what the last token for each of their clients said. */
-  async knownAs(transaction: Transaction, principals: readonly string[]): Promise<string[]> {
-    const rows = await transaction.seenPrincipal.findMany({
-      where: { principal: { in: [...principals] } },
-      select: { identities: true },
-    });
-    return rows.flatMap(({ identities }) => identities);
-  }
-
-  /** What the newest token of each said, and when; none for who was not seen. */
-  async lastSeen(
-    transaction: Transaction | undefined,
-    principals: readonly string[],
-  ): Promise<ReadonlyMap<string, { readonly groups: readonly string[]; readonly at: Date }>> {
-    const rows = await (transaction ?? this.database.prisma).seenPrincipal.findMany({
-      where: { principal: { in: [...principals] } },
-      orderBy: [{ principal: "asc" }, { lastSeenAt: "desc" }],
-      distinct: ["principal"],
-      select: { principal: true, groups: true, lastSeenAt: true },
-    });
-    return new Map(rows.map(({ principal, groups, lastSeenAt }) => [principal, { groups, at: lastSeenAt }]));
-  }
 }

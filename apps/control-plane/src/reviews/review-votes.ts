@@ -3,7 +3,7 @@ import { isSamePerson, type Principal } from "../identity/index.js";
 import { Clock } from "../platform/clock.js";
 import type { Transaction } from "../platform/database.js";
 import { DomainError } from "../platform/errors.js";
-import { SeenPrincipals } from "../policies/index.js";
+import { type LastSeen, SeenPrincipals } from "../policies/index.js";
 import { ReviewVotesRepository, type StoredVoteRow } from "./review-votes.repository.js";
 
 export type Verdict = "approve" | "deny";
@@ -87,9 +87,9 @@ export class ReviewVotes {
 
   private async knownAs(transaction: Transaction, identities: readonly string[]): Promise<string[]> {
     const accounts = identities.filter((identity) => identity.startsWith(ACCOUNT));
-    const others = await this.repository.knownAs(
-      transaction,
+    const others = await this.seen.knownAs(
       accounts.map((account) => account.slice(ACCOUNT.length)),
+      transaction,
     );
     return [...new Set([...identities, ...others])];
   }
@@ -107,7 +107,7 @@ export class ReviewVotes {
     if (rows.length === 0) return new Map();
     const voters = [...new Set(rows.map(({ principal }) => principal))];
     const locked = await this.repository.lockedOf(transaction, voters, this.clock.now());
-    const lastSeen = await this.repository.lastSeen(transaction, voters);
+    const lastSeen = await this.seen.lastSeen(voters, transaction);
     const bySubject = new Map<string, StoredVote[]>();
     for (const row of rows) {
       const votes = bySubject.get(row.subjectId) ?? [];
@@ -120,7 +120,7 @@ export class ReviewVotes {
 
 interface KnownSince {
   readonly locked: ReadonlySet<string>;
-  readonly lastSeen: Awaited<ReturnType<ReviewVotesRepository["lastSeen"]>>;
+  readonly lastSeen: LastSeen;
 }
 
 /** Whoever has lost a group since they voted does not count for it any more. */

@@ -14,8 +14,8 @@ const TOLD_WITHIN_MS = 400;
 
 /**
  * Has every change reach what is open in this process within a second, also where nobody says anything: sessions that
- * were ended elsewhere, that nobody may use any more or whose target is gone, calls under way that would be denied now, and streams of those who may
- * not listen any more.
+ * were ended elsewhere, that nobody may use any more or whose target is gone, calls under way that would be denied now,
+ * and streams of those who may not listen any more.
  */
 @Injectable()
 export class LiveChanges implements OnModuleInit, OnApplicationBootstrap {

@@ -167,13 +167,14 @@ export class ApprovedRuns {
 
   private decide({ run, operation, incoming }: Ready): Promise<Authorized> {
     const { approval, exchange, isOwnExchange = false } = run;
-    const { id, decidedBy = "nobody", edited } = approval;
+    const { id, decidedBy = "nobody" } = approval;
     return this.authorization.decideAgain(incoming, this.authorization.questionOf(incoming), {
       exchange: exchange.number,
       attributes: { approval: id, decidedBy },
       judge: (live, question) => this.judge(decideNow(live, question), approval, operation),
       asRequest: isOwnExchange,
-      isNew: edited,
+      // The request of a leg may say other things in its _meta than the first one did, or say the same in another way.
+      isNew: !isSame(incoming.message.bytes, run.incoming.message.bytes),
     });
   }
 

@@ -82,7 +82,12 @@ export class Leg implements HeldExchange {
   }
 
   private get hasCaller(): boolean {
-    return !this.isClosed && !this.exchange.cancelled && this.exchange.reply.open;
+    return !this.isClosed && !this.exchange.cancelled && this.exchange.reply.open && this.mayAct;
+  }
+
+  /** Timers may be late, and a run that has begun takes its time: nothing runs with a token that has expired. */
+  private get mayAct(): boolean {
+    return this.shown.principal.expiresAt.getTime() > Date.now();
   }
 
   /** Resolves when it is over, or its caller has left or come back. */
@@ -131,8 +136,9 @@ export class Leg implements HeldExchange {
   private disconnected(): void {
     if (this.isClosed) return;
     this.depart();
-    // At 2026-07-28 that is how a client cancels.
-    if (this.options.incoming.session.era === "modern") this.end({ why: "unwanted" });
+    // At 2026-07-28 that is how a client cancels. Others may have done so before anybody knew that it would wait.
+    const isUnwanted = this.options.incoming.session.era === "modern" || this.exchange.cancelled;
+    if (isUnwanted) this.end({ why: "unwanted" });
     else if (!this.exchange.reply.resumable) this.end({ why: "left" });
     this.stir();
   }

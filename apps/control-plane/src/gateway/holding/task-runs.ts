@@ -32,7 +32,7 @@ export class TaskRuns {
     const exchange = newExchange(incoming, session.nextExchangeNumber(), question);
     session.begin(exchange);
     try {
-      const isWanted = () => !session.ended && poll.reply.open;
+      const isWanted = () => !session.ended && poll.reply.open && principal.expiresAt.getTime() > Date.now();
       const run = { incoming, exchange, approval, isWanted, isOwnExchange: true };
       const { became } = await this.runs.attempt(run);
       if (became === "sent") return;

@@ -106,6 +106,19 @@ describe("setting a lock", () => {
     ]);
   });
 
+  test("tells its reason masked, and shows it as it was written", async () => {
+    const reason = `leaked AKIA${"Q3WERTYU".repeat(2)} ${"x".repeat(900)}`;
+    const { body } = await lock("principal", "mallory", { reason });
+    expect(body).toMatchObject({ reason });
+    for (const table of ["audit_event", "live_event"]) {
+      const { rows } = await platform.admin.query(`select * from ${table} where subject = $1`, [body["id"]]);
+      expect(rows).toHaveLength(1);
+      expect(JSON.stringify(rows)).toContain("leaked");
+      expect(JSON.stringify(rows)).not.toContain("AKIAQ3");
+      expect(JSON.stringify(rows)).not.toContain("x".repeat(600));
+    }
+  });
+
   test("tells whose session it is about", async () => {
     const session = await addSession("mallory");
     const { body } = await lock("session", session.toUpperCase());

@@ -40,6 +40,15 @@ test("a notice leaves out what is not known and shortens what is long", () => {
   expect(facts[0]?.[1]).toHaveLength(500);
 });
 
+test("a notice reads as it runs, and is bounded", () => {
+  const preview = `{"sql":"\u202Edelete\u2066\u200F"}${"x".repeat(100_000)}`;
+  const approval = { state: "pending", preview, email: undefined } as const;
+  const notice = noticeOf(delivery("approval.requested", { reason: "\u202Eon\u061C" }), approval, "");
+  expect(notice.preview).toHaveLength(32_000);
+  expect(notice.preview).toContain(String.raw`{"sql":"\u202edelete\u2066\u200f"}`);
+  expect(notice.facts).toEqual([["Reason", String.raw`\u202eon\u061c`]]);
+});
+
 test("a notice has a link where there is something to decide, which its subject cannot change", () => {
   const linkOf = (kind: string) => noticeOf(delivery(kind, {}), undefined, "https://gate.example").link;
   expect(linkOf("approval.requested")).toBe("https://gate.example/approvals/a%2Fb");

@@ -21,6 +21,8 @@ export interface Notice {
 
 export const TEST_KIND = "test";
 const MAX_FACT = 500;
+/** Operations may be megabytes; mail servers and chats take less, and nobody reads more here. */
+const MAX_PREVIEW = 32_000;
 
 const TITLES: Readonly<Record<EventKind | typeof TEST_KIND, string>> = {
   "approval.requested": "An operation waits for approval",
@@ -73,7 +75,7 @@ export function noticeOf(
     at: event.at,
     title: TITLES[kind as EventKind] ?? kind,
     facts: factsOf({ ...event.data, ...known }),
-    preview: approval?.preview,
+    preview: approval && shortened(inOneDirection(approval.preview), MAX_PREVIEW),
     link: isApproval ? `${publicUrl}/approvals/${encodeURIComponent(subject)}` : undefined,
     open: WAITING.has(kind) && approval?.state === "pending",
     data: event.data,
@@ -88,7 +90,17 @@ function factsOf(data: NotificationDelivery["event"]["data"]): [string, string][
   return Object.entries(data)
     .filter(([, value]) => value !== null)
     .toSorted(([one], [other]) => rank(one) - rank(other))
-    .map(([key, value]) => [labelOf(key), shortened(String(value), MAX_FACT)]);
+    .map(([key, value]) => [labelOf(key), shortened(inOneDirection(String(value)), MAX_FACT)]);
+}
+
+const DIRECTIONS = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/g;
+
+/** What turns the direction of writing makes a text read otherwise than it runs: it is shown as what it is. */
+function inOneDirection(text: string): string {
+  return text.replaceAll(
+    DIRECTIONS,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** expiresAt: Expires at. */

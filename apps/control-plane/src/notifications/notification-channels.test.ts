@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { HttpReceiver } from "./fakes/http-receiver.js";
@@ -99,6 +100,18 @@ describe("a channel", () => {
     expect(() =>
       new Webhook(secret).verify(message?.body ?? "", message?.headers as Record<string, string>),
     ).not.toThrow();
+  });
+
+  test("that was deleted while something was put into the outbox for it leaves nothing that is tried for ever", async () => {
+    const [left, count] = [randomUUID(), "select count(*)::int as left from notification_delivery"];
+    const now = notifications.clock.now();
+    await notifications.platform.admin.query(
+      `insert into notification_delivery (id, channel_id, event_id, kind, subject, payload, next_attempt_at, created_at)
+       values (gen_random_uuid(), $1, 1, 'lock.set', 'x', '{"at":"2026-11-23T00:00:00Z","data":{}}', $2, $2)`,
+      [left, now],
+    );
+    await notifications.settle();
+    expect((await notifications.platform.admin.query(count)).rows).toEqual([{ left: 0 }]);
   });
 
   test("is deleted with all that was to be sent to it, and is made anew by another document", async () => {

@@ -98,6 +98,11 @@ export class NotificationDeliveriesRepository {
     });
   }
 
+  /** Of a channel that is gone. */
+  async drop(id: string): Promise<void> {
+    await this.database.prisma.notificationDelivery.deleteMany({ where: { id } });
+  }
+
   /** A dead one is tried again from the first attempt on. False when it is not dead. */
   async revive(transaction: Transaction, id: string, now: Date): Promise<boolean> {
     const { count } = await transaction.notificationDelivery.updateMany({

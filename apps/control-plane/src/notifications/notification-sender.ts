@@ -98,8 +98,8 @@ export class NotificationSender implements OnModuleInit, OnModuleDestroy {
   private async attempt(delivery: NotificationDelivery): Promise<void> {
     try {
       const channel = await this.channels.byId(delivery.channelId);
-      // Deleted meanwhile, and its deliveries with it.
-      if (!channel) return;
+      // Deleted meanwhile, and its deliveries with it but for those that were just being made.
+      if (!channel) return await this.deliveries.drop(delivery.id);
       await this.outcomes.take(channel, delivery, await this.outcomeOf(channel, delivery));
     } catch (error) {
       // It is tried again when its lease is over.

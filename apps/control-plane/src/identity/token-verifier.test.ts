@@ -120,6 +120,11 @@ describe("a token", () => {
     ["an account of a person", { person: "p7" }, { identities: ["sub:u1", "person:p7"], isMachine: false }],
     ["an e-mail address nobody verified", { email: "a@example.test" }, { identities: ["sub:u1"] }],
     ["a program of its own", { sub: "c1" }, { isMachine: true }],
+    ["a program at Auth0", { sub: "c1@clients", gty: "client-credentials" }, { isMachine: true }],
+    ["a program at Entra ID", { idtyp: "app" }, { isMachine: true }],
+    ["a program at Okta", { sub: "c9", client_id: undefined, cid: "c9" }, { isMachine: true }],
+    ["a program at Keycloak", { preferred_username: "service-account-c1" }, { isMachine: true }],
+    ["a person at any of them", { gty: "password", idtyp: "user", cid: "c1" }, { isMachine: false }],
     ["somebody's program", { sub: "bot", owner: "u1" }, { identities: ["sub:bot", "sub:u1"] }],
     [
       "programs that act for somebody",

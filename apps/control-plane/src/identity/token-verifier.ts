@@ -146,8 +146,7 @@ export class TokenVerifier {
       email,
       groups,
       identities: identitiesOf({ id, email }, claims, this.config.oidc),
-      // RFC 9068 section 2.2: without a resource owner the subject is the client. RFC 8693 section 4.1: act is who acts for the subject.
-      isMachine: id === client || claims["act"] !== undefined,
+      isMachine: isMachine(claims, { id, client }),
       client,
       roles: this.rolesOf(groups),
       expiresAt,
@@ -169,6 +168,21 @@ export class TokenVerifier {
     }
     this.verified.set(cacheKey, verified);
   }
+}
+
+/**
+ * RFC 9068 section 2.2: without a resource owner the subject is the client. RFC 8693 section 4.1: act is who acts for the
+ * subject. The rest is how issuers say it that have accounts for programs: Auth0, Entra ID, Okta, Keycloak.
+ */
+function isMachine(claims: JWTPayload, { id, client }: Pick<Principal, "id" | "client">): boolean {
+  return (
+    id === client ||
+    claims["act"] !== undefined ||
+    claims["gty"] === "client-credentials" ||
+    claims["idtyp"] === "app" ||
+    claims["cid"] === id ||
+    claims["preferred_username"] === `service-account-${client.toLowerCase()}`
+  );
 }
 
 const MAX_ACTORS = 8;

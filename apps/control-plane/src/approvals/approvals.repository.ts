@@ -291,6 +291,8 @@ export class ApprovalsRepository {
     transaction: Transaction,
     { id, owner, epoch, exchange, now }: Consumption,
   ): Promise<StoredApproval | undefined> {
+    // First the row, then the epoch, as whoever ends it: in the other order each could wait for the other for ever.
+    await transaction.$queryRaw`SELECT FROM approval WHERE id = ${id}::uuid FOR UPDATE`;
     const [row] = await transaction.$queryRaw<StoredApproval[]>`
       UPDATE approval SET state = 'consumed', sealed = NULL, exchange = ${exchange}, ended_at = ${now},
         session_id = ${owner.sessionId}::uuid

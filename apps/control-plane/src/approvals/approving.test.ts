@@ -57,6 +57,26 @@ async function run(asked: OperationToHold, id: string, by = held) {
   return by.approvals.consume(id, ownerOf(asked), { epoch: await epoch(), exchange: 2 });
 }
 
+/** What becomes of `work` beside a transaction that locks a row by `statement`, and then moves the epoch. */
+async function whileLocked<Result>(
+  statement: string,
+  id: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const revoker = await platform.admin.connect();
+  try {
+    await revoker.query("BEGIN");
+    await revoker.query(statement, [id]);
+    const done = work();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await revoker.query("UPDATE authorization_epoch SET value = value + 1 WHERE id = 1");
+    await revoker.query("COMMIT");
+    return await done;
+  } finally {
+    revoker.release();
+  }
+}
+
 describe("of any number at once", () => {
   test("one decides: eight approve and deny on two replicas", async () => {
     for (let round = 0; round < 5; round++) {
@@ -135,6 +155,17 @@ describe("an approved operation runs", () => {
     } finally {
       revoker.release();
     }
+  });
+
+  test("not beside somebody who ends it and moves the epoch: neither waits for the other for ever", async () => {
+    const asked = operation();
+    const { id } = await held.approvals.hold(asked);
+    await approve(id);
+    const at = { epoch: await epoch(), exchange: 3 };
+    const consumed = await whileLocked("UPDATE approval SET comment = 'no' WHERE id = $1", id, () =>
+      held.approvals.consume(id, ownerOf(asked), at),
+    );
+    expect(consumed).toBe("moved");
   });
 
   test("not after a minute without its caller, nor after its time", async () => {
@@ -502,6 +533,20 @@ describe("an approval for the session", () => {
     await expect(approve(id, "carol", { sessionUses: 2 })).rejects.toMatchObject({ code: "edit_invalid" });
     await approve(id, "carol", { seen: "edited" });
     expect(await grants(id)).toEqual([]);
+  });
+
+  test("is not used beside somebody who ends it and moves the epoch", async () => {
+    const asked = operation();
+    const { id } = await held.approvals.hold(asked);
+    await approve(id, "bob", { sessionUses: 3 });
+    const repeat = await held.approvals.repeatOf(asked);
+    if (!repeat) throw new Error("there is no grant");
+    const now = await epoch();
+    const used = await whileLocked("UPDATE access_grant SET reason = 'no' WHERE id = $1", repeat.id, () =>
+      held.approvals.useAgain(repeat, now),
+    );
+    expect(used).toBe("moved");
+    expect(await grants(id)).toMatchObject([{ uses_left: 3 }]);
   });
 
   test("is over when the approval is revoked", async () => {

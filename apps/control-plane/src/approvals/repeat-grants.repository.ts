@@ -71,12 +71,16 @@ export class RepeatGrantsRepository {
     id: string,
     { epoch, now }: { readonly epoch: bigint; readonly now: Date },
   ): Promise<number | undefined> {
-    const [row] = await this.database.prisma.$queryRaw<{ usesLeft: number }[]>`
-      UPDATE access_grant SET uses_left = uses_left - 1
-      WHERE id = ${id}::uuid AND kind = 'repeat' AND state = 'active' AND uses_left > 0 AND ends_at > ${now}
-        AND (SELECT value FROM authorization_epoch WHERE id = 1 FOR SHARE) = ${epoch}
-      RETURNING uses_left AS "usesLeft"`;
-    return row?.usesLeft;
+    return this.database.transaction(async (transaction) => {
+      // First the row, then the epoch, as whoever ends it: in the other order each could wait for the other for ever.
+      await transaction.$queryRaw`SELECT FROM access_grant WHERE id = ${id}::uuid FOR UPDATE`;
+      const [row] = await transaction.$queryRaw<{ usesLeft: number }[]>`
+        UPDATE access_grant SET uses_left = uses_left - 1
+        WHERE id = ${id}::uuid AND kind = 'repeat' AND state = 'active' AND uses_left > 0 AND ends_at > ${now}
+          AND (SELECT value FROM authorization_epoch WHERE id = 1 FOR SHARE) = ${epoch}
+        RETURNING uses_left AS "usesLeft"`;
+      return row?.usesLeft;
+    });
   }
 
   /** Whether all would let it be used but for the epoch, which is another. */

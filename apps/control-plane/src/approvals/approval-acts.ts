@@ -112,6 +112,15 @@ export class ApprovalActs implements OnModuleInit, OnModuleDestroy {
     });
   }
 
+  /** Of a text that others wrote: masked, and only so much of it that it can be told anywhere. */
+  short(text: string): string {
+    try {
+      return this.masker.maskText(text).text.slice(0, SHORT_TEXT).toWellFormed();
+    } catch {
+      return "[not maskable]";
+    }
+  }
+
   /** Nobody waits for hints to have arrived. */
   private tellOthers(): void {
     this.hint = undefined;
@@ -121,13 +130,5 @@ export class ApprovalActs implements OnModuleInit, OnModuleDestroy {
 
   private tell(): void {
     for (const listener of this.listeners) listener();
-  }
-
-  private short(text: string): string {
-    try {
-      return this.masker.maskText(text).text.slice(0, SHORT_TEXT).toWellFormed();
-    } catch {
-      return "[not maskable]";
-    }
   }
 }

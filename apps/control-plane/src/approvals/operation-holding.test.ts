@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { type McpRequest, parseMessage } from "@drawbridge/mcp";
 import { HeldClock, startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";
 import {
   operation,
@@ -88,6 +89,19 @@ describe("holding an operation", () => {
     });
     const { message } = await held.approvals.operation(approval.id);
     expect(Buffer.from(message).equals(asked.message.bytes)).toBe(true);
+  });
+
+  test("keeps its name masked: of a resource that is its address", async () => {
+    const secret = `AKIA${"Q3WERTYU".repeat(2)}`;
+    const params = { uri: `https://store.example.test/${secret}/${"x".repeat(900)}` };
+    const message = parseMessage(
+      Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 7, method: "resources/read", params })),
+    ) as McpRequest;
+    const { id } = await held.approvals.hold(operation({ message }));
+    const { name } = await row(id);
+    expect(name).toMatch(/^https:\/\/store\.example\.test\//);
+    expect(name).not.toContain("AKIAQ3");
+    expect(String(name).length).toBeLessThanOrEqual(300);
   });
 
   test("tells nothing of it in what is audited and told live", async () => {

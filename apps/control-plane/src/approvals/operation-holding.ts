@@ -108,7 +108,8 @@ export class OperationHolding {
       identities: principal.identities,
       target,
       method: message.method,
-      name: message.name,
+      // Of a resource it is an address, which may hold a secret.
+      name: message.name === undefined ? undefined : this.acts.short(message.name),
       sealed: this.sealed(id, operation),
       preview: Uint8Array.from(operation.preview),
       policy,

@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from "node:crypto";
 import { Inject, Injectable, Logger, type OnModuleDestroy } from "@nestjs/common";
 import {
   type ConnectionOptions,
@@ -57,7 +58,9 @@ export class Jobs implements OnModuleDestroy {
    */
   async later(name: string, subject: string, delayMs: number): Promise<void> {
     try {
-      const options = { delay: Math.max(0, delayMs), removeOnComplete: true, removeOnFail: 100 };
+      // To count jobs itself the queue would create a sequence, which the application role may not.
+      const jobId = randomUUIDv7();
+      const options = { jobId, delay: Math.max(0, delayMs), removeOnComplete: true, removeOnFail: 100 };
       await this.queue.add(name, { subject }, options);
     } catch (error) {
       this.logger.warn("a job could not be put off", error instanceof Error ? error.message : undefined);

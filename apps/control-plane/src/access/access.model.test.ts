@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApi, type TestApi } from "../fakes/index.js";
 import type { Principal } from "../identity/index.js";
-import { LocksService } from "../locks/locks.service.js";
+import { LocksService } from "../locks/fakes/index.js";
 import { Clock } from "../platform/clock.js";
 import { readEpoch } from "../platform/epoch-snapshot.js";
 import { HeldClock, startTestPlatform, type TestPlatform } from "../platform/fakes/test-platform.js";

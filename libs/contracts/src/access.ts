@@ -115,7 +115,7 @@ export const GrantPage = pageOf(GrantView);
 export const GrantQuery = PageQuery.extend({
   state: z.enum(GRANT_STATES).optional(),
   target: ResourceName.optional(),
-  principal: z.string().max(512).optional(),
+  principal: PlainText.max(512).optional(),
   mine: z.stringbool().optional(),
   review: z
     .enum(["open"])

@@ -125,6 +125,8 @@ describe("a grant", () => {
     }
     expect(await access.send("mallory", "GET", `grants/${id}`)).toMatchObject({ status: 404 });
     expect(await access.send("mallory", "GET", "grants/%00")).toMatchObject({ status: 400 });
+    for (const query of ["principal=%00", "principal=%0A%1b", "target=%00", "cursor=AA"])
+      expect(await access.send("audrey", "GET", `grants?${query}`)).toMatchObject({ status: 400 });
   });
 
   test("that has not begun is returned as well", async () => {

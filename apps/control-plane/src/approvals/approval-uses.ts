@@ -4,7 +4,7 @@ import { DomainError } from "../platform/errors.js";
 import { missingOf, ReviewVotes } from "../reviews/index.js";
 import { ApprovalActs } from "./approval-acts.js";
 import type { ApprovedOperation, Consumed, OperationToHold } from "./approvals.js";
-import { ApprovalsRepository, type Consumption } from "./approvals.repository.js";
+import { ApprovalsRepository, type Consumption, isOpen } from "./approvals.repository.js";
 import { OperationSeal } from "./operation-seal.js";
 import { RepeatGrants } from "./repeat-grants.js";
 import type { RepeatGrant } from "./repeat-grants.repository.js";
@@ -28,6 +28,15 @@ export class ApprovalUses {
     if (!sealed) throw new DomainError("approval_not_found", `approval ${id} has ended`);
     const { message, parameterHeaders, toolDigest, changed } = this.seal.open(id, sealed);
     return { message, parameterHeaders, toolDigest, changed };
+  }
+
+  /** See Approvals.standingOf. */
+  async standingOf(id: string, run: { readonly sessionId: string; readonly exchange: number }) {
+    const [row] = await this.repository.byIds([id]);
+    if (!row) return "not there";
+    if (isOpen(row)) return "open";
+    const isThatRun = row.sessionId === run.sessionId && Number(row.exchange) === run.exchange;
+    return row.state === "consumed" && isThatRun ? "taken" : "not taken";
   }
 
   /** See Approvals.consume. */

@@ -82,6 +82,14 @@ export class Approvals {
     return this.uses.operation(id);
   }
 
+  /** Whether it was taken for the run in this exchange, which it never will be once it is open no more. */
+  standingOf(
+    id: string,
+    run: { readonly sessionId: string; readonly exchange: number },
+  ): Promise<"open" | "taken" | "not taken" | "not there"> {
+    return this.uses.standingOf(id, run);
+  }
+
   /** Takes the approval for its one run. Whoever gets "consumed" sends it, or says that it was not sent. */
   consume(
     id: string,

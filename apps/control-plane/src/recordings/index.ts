@@ -5,7 +5,7 @@ export {
   type RecordedStep,
 } from "./recorded-operations.js";
 export { RecordingReader } from "./recording-reader.js";
-export { RecordingRecovery } from "./recording-recovery.js";
+export { type Fate, RecordingRecovery } from "./recording-recovery.js";
 export { RecordingUnavailableError } from "./recording-unavailable-error.js";
 export { RecordingWriter } from "./recording-writer.js";
 export { RecordingsModule } from "./recordings.module.js";

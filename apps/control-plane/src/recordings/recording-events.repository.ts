@@ -221,6 +221,15 @@ const QUESTIONS = linked(
 );
 
 // By an index of its own.
+// Those that came of it before a request was sent; some are decided about again and again while they wait.
+const DECIDED_IN_EXCHANGE = linked(
+  bounded(`
+  SELECT * FROM recording_event
+  WHERE recording_id = $1 AND exchange = $2 AND exchange <> 0 AND index > $3
+    AND kind IN (${REQUEST}, ${KIND_NUMBER.decision})
+  ORDER BY index LIMIT $4`),
+);
+
 const TOLD_OUTSIDE = linked(
   bounded(`
   SELECT * FROM recording_event
@@ -388,6 +397,21 @@ export class RecordingEventsRepository {
     const [name, text] =
       exchange === 0 ? ["told-outside", TOLD_OUTSIDE] : ["told-in-exchange", TOLD_IN_EXCHANGE];
     return this.linkedRows({ name, text, values: [recordingId, exchange, after, count, bytes] });
+  }
+
+  /** The request of an exchange and what was decided about it, after an index; bounded as a slice is. */
+  async decided(
+    recordingId: string,
+    range: {
+      readonly exchange: number;
+      readonly after: number;
+      readonly count: number;
+      readonly bytes: number;
+    },
+  ): Promise<LinkedRow[]> {
+    const { exchange, after, count, bytes } = range;
+    const values = [recordingId, exchange, after, count, bytes];
+    return this.linkedRows({ name: "decided-in-exchange", text: DECIDED_IN_EXCHANGE, values });
   }
 
   /** The request of an exchange. */

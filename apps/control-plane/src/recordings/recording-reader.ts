@@ -51,6 +51,19 @@ export class RecordingReader {
     }
   }
 
+  /** The request of an exchange and all that was decided about it. @throws as `events` */
+  async *decisions(recordingId: string, exchange: number): AsyncGenerator<RecordedEvent> {
+    const key = await this.chains.keyOf(recordingId);
+    for (let after = -1; ;) {
+      const rows = await this.stored.decided(recordingId, { exchange, after, ...PAGE });
+      for (const row of rows) {
+        yield openRow({ recordingId, key, row });
+        after = row.index;
+      }
+      if (rows.length === 0) return;
+    }
+  }
+
   /** The request of an exchange; undefined when there is none. @throws as `events` */
   async request(recordingId: string, exchange: number): Promise<RecordedEvent | undefined> {
     const row = await this.stored.beginning(recordingId, exchange);

@@ -10,7 +10,7 @@ import {
   response,
   until,
 } from "./fakes/test-recorder.js";
-import { RecordingRecovery } from "./recording-recovery.js";
+import { type Fate, RecordingRecovery } from "./recording-recovery.js";
 
 const SECOND = 1_000;
 let platform: TestPlatform;
@@ -135,6 +135,24 @@ describe("a sweep", () => {
     waiting.clear();
     await sweep();
     expect((await kindsOf(id)).slice(6)).toEqual(["not_sent 1"]);
+  });
+
+  test("says of what was to run with an approval what is known of that, once it is", async () => {
+    const id = await openSession(platform, recorder.writer);
+    const fates: (Fate | Error)[] = ["not sent", "not known", undefined, new Error("the database is away")];
+    const made = recovery();
+    for (const exchange of [1, 2, 3, 4]) await record(id, request(exchange, { at: ago(1) }));
+    made.setFateOf(async ({ sessionId, exchange }) => {
+      expect(sessionId).toBe(id);
+      const fate = fates[exchange - 1];
+      if (fate instanceof Error) throw fate;
+      return fate;
+    });
+    await sweep();
+    expect((await kindsOf(id)).slice(4).toSorted()).toEqual(["not_sent 1", "outcome_unknown 2"]);
+    fates.fill("not sent");
+    await sweep();
+    expect((await kindsOf(id)).slice(6).toSorted()).toEqual(["not_sent 3", "not_sent 4"]);
   });
 
   test("touches no call of this process before it was told what is in flight", async () => {

@@ -19,6 +19,13 @@ export type InFlight = (recordingId: string, exchange: number) => boolean;
 export type Held = () => Promise<readonly { readonly sessionId: string; readonly exchange: number }[]>;
 
 /**
+ * What is known of an exchange that was allowed to run and has no end: whether it was sent, or nobody knows. Undefined while
+ * that may still change.
+ */
+export type Fate = "not sent" | "not known" | undefined;
+export type FateOf = (exchange: { readonly sessionId: string; readonly exchange: number }) => Promise<Fate>;
+
+/**
  * Finds what a crash left open: calls without an answer get `outcome_unknown` (a call is never repeated, and nobody
  * may believe that it did not happen; of what was never allowed it is certain), and recordings of closed sessions get their end.
  *
@@ -33,6 +40,7 @@ export class RecordingRecovery implements OnApplicationBootstrap {
   private readonly severalReplicas: boolean;
   private inFlight: InFlight | undefined;
   private held: Held = () => Promise.resolve([]);
+  private fateOf: FateOf = () => Promise.resolve("not known");
 
   constructor(
     private readonly events: RecordingEventsRepository,
@@ -53,6 +61,11 @@ export class RecordingRecovery implements OnApplicationBootstrap {
   /** What waits for people is left to them. */
   setHeld(held: Held): void {
     this.held = held;
+  }
+
+  /** What is to run with an approval was not sent unless it took that. */
+  setFateOf(fateOf: FateOf): void {
+    this.fateOf = fateOf;
   }
 
   /** The first sweep waits for no queue; nor does the start wait for it. */
@@ -87,7 +100,11 @@ export class RecordingRecovery implements OnApplicationBootstrap {
       const idle = page.filter((exchange) => !waiting.has(keyOf(exchange)) && !this.isWorkedOn(exchange));
       const left = await this.events.stillOpen(idle);
       const unsent = new Set((await this.events.neverAllowed(left)).map(keyOf));
-      await Promise.all(left.map((exchange) => this.tellEnd(exchange, unsent.has(keyOf(exchange)))));
+      await Promise.all(
+        left.map((exchange) =>
+          this.attempt(exchange.recordingId, () => this.tell(exchange, unsent.has(keyOf(exchange)))),
+        ),
+      );
       const last = page.at(-1);
       if (page.length < PAGE || !last) return;
       after = last;
@@ -122,8 +139,15 @@ export class RecordingRecovery implements OnApplicationBootstrap {
     return new Set(held.map(({ sessionId, exchange }) => keyOf({ recordingId: sessionId, exchange })));
   }
 
-  /** What was never allowed has not left the control plane. */
-  private async tellEnd({ recordingId, exchange }: OpenExchange, isUnsent: boolean): Promise<void> {
+  private async tell(exchange: OpenExchange, wasNeverAllowed: boolean): Promise<void> {
+    const { recordingId: sessionId, exchange: number } = exchange;
+    const fate = wasNeverAllowed ? "not sent" : await this.fateOf({ sessionId, exchange: number });
+    if (fate) await this.tellEnd(exchange, fate);
+  }
+
+  /** What was never allowed, or has not taken its approval, has not left the control plane. */
+  private async tellEnd({ recordingId, exchange }: OpenExchange, fate: NonNullable<Fate>): Promise<void> {
+    const isUnsent = fate === "not sent";
     const reason = isUnsent
       ? "the request was not allowed before the control plane stopped, or nobody waited for it any more"
       : "the control plane or agent stopped before an answer came";
@@ -135,7 +159,7 @@ export class RecordingRecovery implements OnApplicationBootstrap {
       attributes: { reason },
       payload: new Uint8Array(),
     };
-    await this.attempt(recordingId, () => this.writer.append({ recordingId, event }));
+    await this.writer.append({ recordingId, event });
   }
 
   private async end({ id, closeReason }: { id: string; closeReason: string | null }): Promise<void> {

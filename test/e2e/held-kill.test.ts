@@ -153,7 +153,7 @@ async function returning(trial: Trial, before: string, hadConsumed: boolean): Pr
 
 test(
   "kill -9 before any statement of a held call: it runs once or not at all, and none that is approved is lost",
-  { timeout: 400_000 },
+  { timeout: 600_000 },
   async () => {
     const killed: Killed[] = [];
     const leftBehind: { trial: Trial; runs: number }[] = [];

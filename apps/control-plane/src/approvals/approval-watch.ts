@@ -5,8 +5,9 @@ import type { ApprovalsRepository } from "./approvals.repository.js";
 import type { HeldApprovals } from "./held-approvals.js";
 
 const LOOK_EVERY_MS = 500;
-/** Hints come in swarms, and each look reads all that anybody waits for. */
+/** Hints come in swarms, and each look reads all that anybody waits for: where that takes long there are fewer. */
 const HINT_WAITS_MS = 20;
+const REST_AFTER_LOOK = 4;
 
 interface Waiter {
   readonly known: HeldApproval;
@@ -29,6 +30,7 @@ export class ApprovalWatch {
   private readonly seen = new Map<string, { readonly mark: string; readonly held: HeldApproval }>();
   private looking: Promise<void> | undefined;
   private hinted = false;
+  private hintWaitsMs = HINT_WAITS_MS;
   private onHint: (() => void) | undefined;
   private isFailing = false;
   private isStopped = false;
@@ -79,6 +81,7 @@ export class ApprovalWatch {
   private async look(): Promise<void> {
     while (this.waiters.size > 0 && !this.isStopped) {
       await this.pause();
+      const began = performance.now();
       try {
         await this.lookOnce();
         this.isFailing = false;
@@ -90,6 +93,8 @@ export class ApprovalWatch {
           );
         this.isFailing = true;
       }
+      const rest = REST_AFTER_LOOK * (performance.now() - began);
+      this.hintWaitsMs = Math.min(Math.max(HINT_WAITS_MS, rest), LOOK_EVERY_MS);
     }
     this.seen.clear();
     this.looking = undefined;
@@ -97,12 +102,12 @@ export class ApprovalWatch {
 
   private pause(): Promise<void> {
     return new Promise((resolve) => {
-      let timer = setTimeout(resolve, this.hinted ? HINT_WAITS_MS : LOOK_EVERY_MS);
+      let timer = setTimeout(resolve, this.hinted ? this.hintWaitsMs : LOOK_EVERY_MS);
       this.hinted = false;
       this.onHint = () => {
         this.onHint = undefined;
         clearTimeout(timer);
-        timer = setTimeout(resolve, HINT_WAITS_MS);
+        timer = setTimeout(resolve, this.hintWaitsMs);
       };
     });
   }

@@ -70,7 +70,7 @@ export interface Question {
   readonly era: Era;
   /** Only of a message that names tasks: whether all of them are the caller's. */
   readonly ownsTasks?: boolean;
-  /** The task that it names is ours: a call that waits for people, and how that stands. */
+  /** The task that it names is ours: a call that waits for people. */
   readonly isHeldTask?: boolean;
   /** Of subscriptions/listen: the resources it wants to hear of. Undefined where that cannot be read. */
   readonly listensTo?: readonly string[] | undefined;

@@ -26,7 +26,7 @@ import type { TrafficDependencies } from "./traffic-dependencies.js";
 // A legacy session begins with initialize.
 const FIRST_EXCHANGE = 1;
 
-/** What follows for what is open in a session when policies, targets or pinned tools have changed. */
+/** What follows for what is open in a session when policies, targets, pinned tools, grants or locks have changed. */
 export class ChangedAccess {
   constructor(
     private readonly session: GatewaySession,

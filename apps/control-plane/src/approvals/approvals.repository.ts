@@ -186,6 +186,14 @@ export class ApprovalsRepository {
     return row;
   }
 
+  /** Whether the same was ever held in this session. */
+  async isKnown({ owner, digest }: Pick<NewLeg, "owner" | "digest">): Promise<boolean> {
+    const rows = await this.database.prisma.$queryRaw<unknown[]>`
+      SELECT 1 FROM approval
+      WHERE session_id = ${owner.sessionId}::uuid AND requested_digest = ${digest} LIMIT 1`;
+    return rows.length > 0;
+  }
+
   /** What is open of the same operation, due to end or not. */
   async openOf({ owner, digest }: Pick<NewLeg, "owner" | "digest">): Promise<StoredApproval | undefined> {
     const [row] = await this.database.prisma.$queryRaw<StoredApproval[]>`

@@ -81,6 +81,8 @@ export class OperationHolding {
 
   /** The open one, one that ended untold, or a new one. Undefined when something came in between, or there are too many. */
   private async take(wanted: Wanted): Promise<StoredApproval | undefined> {
+    // Most are held for the first time.
+    if (!(await this.repository.isKnown(wanted))) return this.insert(wanted);
     const now = this.acts.now();
     const joined = await this.repository.join(wanted, now);
     if (joined) return joined;

@@ -11,6 +11,8 @@ export async function runHolds(args: readonly string[], output: Output): Promise
   const minutes = Number(values.minutes);
   if (!(minutes > 0)) throw new Error("--minutes must be a positive number");
   const trials = await measureHolds(minutes);
+  for (const { client, outcome, says = "" } of trials)
+    if (outcome === "failed") output.say(`${client} failed: ${says}`);
   output.write(`${values.json ? JSON.stringify(trials, null, 2) : holdsTable(trials)}\n`);
   return trials.every(({ outcome }) => outcome === "answered") ? 0 : 1;
 }

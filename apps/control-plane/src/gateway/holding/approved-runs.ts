@@ -218,9 +218,10 @@ export class ApprovedRuns {
     run: { readonly session: GatewaySession; readonly approval: string; readonly hold: Hold | undefined },
   ): Promise<void> {
     const { session, approval, hold } = run;
-    // What has changed since was told to a request that waited.
-    const isDenied = session.changedAt > epoch && (await this.authorization.isDenied(question));
-    Object.assign(exchange, { question, epoch, approval, hold, held: undefined, revoked: isDenied });
+    // First, so that what changes from now on is told to it, and what it holds is given back however it ends.
+    Object.assign(exchange, { question, epoch, approval, hold, held: undefined });
+    // What has changed before was told to a request that waited.
+    if (session.changedAt > epoch && (await this.authorization.isDenied(question))) exchange.revoked = true;
   }
 
   private async takeBack({ session, message }: Incoming<McpRequest>, hold: Hold | undefined): Promise<void> {

@@ -119,19 +119,24 @@ async function killBefore(at: number, answered: Promise<unknown>): Promise<strin
   return before;
 }
 
-/** The caller comes back, with a program that calls again for as long as it is told to. */
-async function comeBack(trial: Trial): Promise<JsonRpcObject | undefined> {
+/** The caller comes back, with a program that calls again when a connection breaks, or it is told to. */
+async function comeBack(trial: Trial): Promise<void> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const again = call(trial);
     // A second approval is never given: it would wait for ever.
-    const second = eventually(async () => (await held(trial.session)).length > 1, { timeoutMs: 30_000 }).then(
-      () => undefined,
-      () => undefined,
+    const asksAnew = eventually(async () => (await held(trial.session)).length > 1, {
+      timeoutMs: 30_000,
+    }).then(
+      () => true,
+      () => false,
     );
-    const answer = await Promise.race([again, second]);
-    if (answer === undefined || answer.result !== undefined || answer.error !== undefined) return answer;
+    const answer = await Promise.race([again, asksAnew]);
+    if (answer === true || (typeof answer === "object" && isDecided(answer))) return;
   }
-  return undefined;
+}
+
+function isDecided({ result, error }: JsonRpcObject): boolean {
+  return error !== undefined || (result as { isError?: boolean } | undefined)?.isError !== true;
 }
 
 /** How a trial ended whose control plane was killed. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { Timestamp } from "./names.js";
 import { pageOf, PageQuery } from "./pages.js";
+import { PlainText } from "./plain-text.js";
 
 /** One administrative act or security event. Details are flat and hold no secret. */
 export const AuditEventView = z.object({
@@ -15,8 +16,8 @@ export type AuditEventView = z.infer<typeof AuditEventView>;
 export const AuditEventPage = pageOf(AuditEventView);
 
 export const AuditQuery = PageQuery.extend({
-  actor: z.string().max(255).optional(),
-  action: z.string().max(63).optional(),
-  subject: z.string().max(255).optional(),
+  actor: PlainText.max(255).optional(),
+  action: PlainText.max(63).optional(),
+  subject: PlainText.max(800).optional(),
 });
 export type AuditQuery = z.infer<typeof AuditQuery>;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Timestamp } from "./names.js";
+import { PlainText } from "./plain-text.js";
 import { pageOf, PageQuery } from "./pages.js";
 import { SessionView } from "./sessions.js";
 
@@ -12,8 +13,8 @@ export type RecordingView = z.infer<typeof RecordingView>;
 export const RecordingPage = pageOf(RecordingView);
 
 export const RecordingQuery = PageQuery.extend({
-  target: z.string().max(63).optional(),
-  principal: z.string().max(255).optional(),
+  target: PlainText.max(63).optional(),
+  principal: PlainText.max(255).optional(),
 });
 export type RecordingQuery = z.infer<typeof RecordingQuery>;
 

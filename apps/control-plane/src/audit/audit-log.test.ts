@@ -54,6 +54,11 @@ describe("the audit log", () => {
     expect((await list("?subject=a3")).items).toHaveLength(1);
   });
 
+  test("cannot be asked for names that nobody can have", async () => {
+    expect((await api.fetch("audrey", "/api/v1/audit-events?actor=%00")).status).toBe(400);
+    expect((await api.fetch("audrey", "/api/v1/audit-events?subject=a%00b")).status).toBe(400);
+  });
+
   test("is closed to people without the permission", async () => {
     expect((await api.fetch("alice", "/api/v1/audit-events")).status).toBe(403);
     expect((await api.fetch("nobody", "/api/v1/audit-events")).status).toBe(401);

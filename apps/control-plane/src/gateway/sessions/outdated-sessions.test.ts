@@ -3,9 +3,24 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vi
 import { callUnderWay } from "../fakes/call-under-way.js";
 import { GatewayUnderTest, initializeRequest, PATIENT } from "../fakes/gateway-under-test.js";
 import { modernCall, ModernClient } from "../fakes/modern-client.js";
+import { type McpRequest, parseMessage } from "@drawbridge/mcp";
+import type { Principal } from "../../identity/index.js";
+import { LiveTargets } from "../../targets/index.js";
+import { LegacySessions } from "./legacy-sessions.js";
 import { OutdatedSessions } from "./outdated-sessions.js";
 
 const MINUTE_MS = 60_000;
+const ALICE: Principal = {
+  id: "alice",
+  email: undefined,
+  groups: ["engineering"],
+  identities: ["sub:alice"],
+  isMachine: false,
+  client: "test",
+  roles: ["user"],
+  expiresAt: new Date(Date.now() + 3_600_000),
+  signedInAt: undefined,
+};
 
 let gateway: GatewayUnderTest;
 beforeAll(async () => {
@@ -66,6 +81,18 @@ test("a session that is always busy keeps the old definition of its target for m
   gateway.links.reset();
   expect((await alice.post(modernCall(2, "read"))).json.result).toBeDefined();
   expect(newest()).not.toBe(sessionId);
+});
+
+test("a session that is being opened while its target is changed is opened", async () => {
+  const { value: targets } = await gateway.get(LiveTargets).get();
+  const message = parseMessage(Buffer.from(JSON.stringify(initializeRequest()))) as McpRequest;
+  const { session } = await gateway.get(LegacySessions).create(ALICE, targets.get("shop")!, message);
+  await change();
+  await look();
+  expect(session.ended).toBe(false);
+  session.protocolVersion = "2025-11-25";
+  await look();
+  expect(session.ended).toBe(true);
 });
 
 test("a session of a removed target ends at once, and that of another of its name is not touched", async () => {

@@ -60,6 +60,12 @@ export class OutdatedSessions implements OnModuleInit, OnModuleDestroy {
     if (session.targetRevision >= target.revision) return undefined;
     const since = this.changedSince.get(session) ?? Date.now();
     this.changedSince.set(session, since);
-    return session.busy && Date.now() - since < GRACE_MS ? undefined : "the target was changed";
+    const isWanted = session.busy || isBeingOpened(session);
+    return isWanted && Date.now() - since < GRACE_MS ? undefined : "the target was changed";
   }
+}
+
+/** Its client is about to be told of it: one that was gone by then would be a failure that nobody understands. */
+function isBeingOpened({ era, protocolVersion }: GatewaySession): boolean {
+  return era === "legacy" && protocolVersion === undefined;
 }

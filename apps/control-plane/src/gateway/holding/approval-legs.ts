@@ -48,6 +48,11 @@ export class ApprovalLegs {
     }
   }
 
+  /** Whether a request waits for it here. */
+  waitFor(id: string): boolean {
+    return this.waiting.legs.has(id);
+  }
+
   private async waitByLeg(request: WaitingRequest): Promise<void> {
     const { exchange, approval } = request;
     const { id, createdAt: since } = approval;

@@ -1,6 +1,6 @@
 import { Injectable } from "@nestjs/common";
 import { RpcErrorCode } from "@drawbridge/mcp";
-import { Approvals, type OperationToHold } from "../../approvals/index.js";
+import { Approvals, type HeldApproval, type OperationToHold } from "../../approvals/index.js";
 import type { GatewayDecision } from "../decisions/decide.js";
 import { GatewayError } from "../gateway-error.js";
 import { ApprovalLegs, ownerOf } from "./approval-legs.js";
@@ -35,14 +35,24 @@ export class HeldCalls {
     if (this.tasks.areWaitedBy(incoming)) {
       const taskId = this.tasks.newId();
       const approval = await this.operations.hold(incoming, { ...operation, taskId });
-      await this.operations.record(exchange, incoming, { approval, decision });
+      await this.record(call, approval);
       await this.tasks.tell(incoming, exchange, { taskId, approval });
       return;
     }
     const approval = await this.operations.hold(incoming, operation);
-    await this.operations.record(exchange, incoming, { approval, decision });
+    await this.record(call, approval);
     const { toolDigest } = decision;
     await this.legs.wait({ incoming, exchange, approval, number: 1, toolDigest });
+  }
+
+  /** Of what cannot be written down, since its session has ended say, nobody is asked: unless others wait for the same. */
+  private async record({ exchange, incoming, decision }: CallToHold, approval: HeldApproval): Promise<void> {
+    try {
+      await this.operations.record(exchange, incoming, { approval, decision });
+    } catch (error) {
+      if (!this.legs.waitFor(approval.id)) await this.approvals.cancel(approval.id, "it could not be held");
+      throw error;
+    }
   }
 
   /** A request that comes back by requestState is denied: what it waits for must not run either. */

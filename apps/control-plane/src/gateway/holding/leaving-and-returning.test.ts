@@ -1,3 +1,5 @@
+import { SessionsService } from "../sessions/sessions.service.js";
+import { OperationsToHold } from "./operations-to-hold.js";
 import { cancelled, toolCall } from "@drawbridge/testing";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Jobs } from "../../platform/jobs.js";
@@ -95,6 +97,25 @@ describe("a caller who leaves", () => {
     expect((await answering).json.result).toBeUndefined();
     await expect.poll(() => held.state(approval.id), PATIENT).toBe("cancelled");
     await expect.poll(() => lastEvent(approval), PATIENT).toBe("not_sent");
+    expect(reached()).toEqual([]);
+  });
+
+  test("by ending the session before its call waits leaves nobody to be asked", async () => {
+    const session = await gateway.openSession("shop");
+    const operations = gateway.get(OperationsToHold);
+    const record = operations.record.bind(operations);
+    operations.record = async (...said) => {
+      await gateway.get(SessionsService).end(said[1].session, "closed by the client");
+      await record(...said);
+    };
+    try {
+      const { json } = await gateway.post("shop", destroy(7), { session });
+      expect(json.error).toBeDefined();
+    } finally {
+      operations.record = record;
+    }
+    const approval = await held.approval();
+    expect(approval).toMatchObject({ state: "cancelled", sealed: null });
     expect(reached()).toEqual([]);
   });
 

@@ -17,6 +17,10 @@ export class OpenLegs {
     for (const other of legs) other.stir();
   }
 
+  has(awaited: string): boolean {
+    return this.byAwaited.has(awaited);
+  }
+
   isOnly(awaited: string, leg: Leg): boolean {
     const legs = this.byAwaited.get(awaited);
     return legs?.size === 1 && legs.has(leg);

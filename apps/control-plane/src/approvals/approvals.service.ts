@@ -25,6 +25,9 @@ export type TaskOwner = Omit<ApprovalOwner, "sessionId">;
 /** Held operations, as the gateway has to do with them. Every transition is one conditional statement. */
 @Injectable()
 export class Approvals {
+  /** What is being written down as told. */
+  private readonly telling = new Set<Promise<void>>();
+
   constructor(
     private readonly holding: OperationHolding,
     private readonly waits: ApprovalWaits,
@@ -42,7 +45,9 @@ export class Approvals {
    * The open approval of this owner and operation, which gets one leg more; or one that ended in the last hour, unless it
    * was cancelled, and whose caller was not told (see told); or a new one. @throws DomainError too_many_requests_pending
    */
-  hold(operation: OperationToHold): Promise<HeldApproval> {
+  async hold(operation: OperationToHold): Promise<HeldApproval> {
+    // Whoever has just heard that it ran, and asks for the same, asks anew.
+    await Promise.allSettled(this.telling);
     return this.holding.hold(operation);
   }
 
@@ -113,8 +118,14 @@ export class Approvals {
    * Its caller has heard how it ended; of one that ran, its answer. Until then, for an hour, hold answers the same operation
    * with this approval instead of asking anybody again.
    */
-  told(id: string): Promise<void> {
-    return this.endings.told(id);
+  async told(id: string): Promise<void> {
+    const telling = this.endings.told(id);
+    this.telling.add(telling);
+    try {
+      await telling;
+    } finally {
+      this.telling.delete(telling);
+    }
   }
 
   /** Whether those who approved it are whom this review asks for, as far as is known now. */
